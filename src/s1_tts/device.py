@@ -1,0 +1,49 @@
+"""Turn the ``device`` and ``dtype`` settings into what torch computes with."""
+
+import torch
+
+from s1_tts.errors import SettingsError
+
+
+def resolve_device(device: str) -> torch.device:
+    """Choose the torch device for a ``device`` setting.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        SettingsError: CUDA is asked for and this machine has none, or not that many devices.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    resolved = torch.device(device)
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise SettingsError(f"S1_DEVICE={device}: this machine has {torch.cuda.device_count()} CUDA device(s)")
+    return resolved
+
+
+def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """Choose the torch dtype for a ``dtype`` setting.
+
+    Args:
+        dtype: ``auto``, ``float32`` or ``bfloat16``; auto is bfloat16 where the device multiplies it natively.
+        device: Device of :func:`resolve_device`.
+    """
+    if dtype == "auto":
+        return torch.bfloat16 if _has_native_bfloat16(device) else torch.float32
+    return torch.bfloat16 if dtype == "bfloat16" else torch.float32
+
+
+def _has_native_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.backends.mkldnn.is_available() and _cpu_has_bfloat16_dot()
+
+
+def _cpu_has_bfloat16_dot() -> bool:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
+            flags = next((line for line in info if line.startswith("flags")), "")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

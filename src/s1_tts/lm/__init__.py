@@ -1,0 +1,1 @@
+"""The dual-AR language model: text in, audio codes out."""

@@ -1,0 +1,1 @@
+"""Find a tritonserver, lay out its model repository and run it."""

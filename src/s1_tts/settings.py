@@ -1,0 +1,100 @@
+"""All settings of the models: ``S1_*`` environment over ``config.pbtxt`` parameters over the defaults here."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from s1_tts.errors import SettingsError
+
+ENV_PREFIX = "S1_"
+
+
+class Settings(BaseSettings):
+    """Validated settings. Build them with :meth:`load`; unknown names and bad values raise ``SettingsError``."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+
+    checkpoint: Path | None = Field(default=None, description="folder of the checkpoint")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models compute")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto: bfloat16 where the device computes it natively, else float32"
+    )
+    max_slots: int = Field(default=8, ge=1, le=256, description="sequences decoded at once")
+    max_queue: int = Field(default=64, ge=0, description="sequences waiting for a slot; one more is refused")
+    call_slots: int = Field(
+        default=1, ge=0, description="slots that only calls may take; fewer than max_slots, else notes starve"
+    )
+    context_tokens: int = Field(
+        default=0, ge=0, description="longest prompt and speech in tokens; 0: what the checkpoint allows"
+    )
+    prefill_tokens: int = Field(
+        default=128, ge=8, description="prompt tokens computed between two decode steps while streams run"
+    )
+    threads: int = Field(default=0, ge=0, description="CPU threads of each model; 0: torch's own choice")
+    max_streams: int = Field(default=256, ge=1, description="streams whose codec state is kept at once")
+    stream_idle_s: float = Field(
+        default=60.0, gt=0, description="codec state of a stream without chunks is dropped after this long"
+    )
+    codec_wait_ms: float = Field(
+        default=2.0, ge=0, description="longest time a chunk waits for others to be decoded with it"
+    )
+    voices: str | None = Field(
+        default=None, description="voice store: a path, hf://... or s3://...; none: a folder by the checkpoint"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the environment over what ``config.pbtxt`` says, and read no file."""
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, parameters: Mapping[str, str] | None = None) -> Self:
+        """Read the environment and the parameters of a ``config.pbtxt``.
+
+        Args:
+            parameters: ``name -> value`` of the model's ``config.pbtxt``; empty values are left out.
+
+        Raises:
+            SettingsError: an unknown name (with the nearest known one) or a value out of range.
+        """
+        given = {name: value for name, value in (parameters or {}).items() if value != ""}
+        env_names = [name for name in os.environ if name.startswith(ENV_PREFIX)]
+        known = set(cls.model_fields)
+        for name, shown in [(n, n) for n in given] + [(n[len(ENV_PREFIX) :].lower(), n) for n in env_names]:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {ENV_PREFIX}{near[0].upper()}?" if near else ""
+                raise SettingsError(f"unknown setting {shown}{hint}")
+        try:
+            return cls(**given)  # type: ignore[arg-type]  # pydantic turns the strings into the fields' types
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{ENV_PREFIX}{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors()
+            )
+            raise SettingsError(faults) from error
+
+    def require_checkpoint(self) -> Path:
+        """Folder of the checkpoint.
+
+        Raises:
+            SettingsError: it is not set.
+        """
+        if self.checkpoint is None:
+            raise SettingsError(f"{ENV_PREFIX}CHECKPOINT is not set: give the folder of a checkpoint")
+        return self.checkpoint
+
+    def describe(self) -> str:
+        """Tell every setting and its value on one line, for the start-up log."""
+        return " ".join(f"{name}={value}" for name, value in self.model_dump().items())

@@ -1,5 +1,7 @@
 """One small exception tree; each error knows its Triton code and its HTTP status."""
 
+import logging
+import secrets
 from enum import Enum
 
 
@@ -78,3 +80,16 @@ class CheckpointError(S1Error):
 
 class SettingsError(S1Error):
     """A setting is unknown or out of range."""
+
+
+def log_internal_error(log: logging.Logger, what: str, error: BaseException) -> InternalError:
+    """Log an unexpected failure under a fresh id and make the error that tells the caller no more than that id.
+
+    Args:
+        log: Logger of the module where it happened.
+        what: What failed, in words.
+        error: The failure; its traceback goes into the log.
+    """
+    internal = InternalError(secrets.token_hex(6))
+    log.error("%s [error %s]", what, internal.error_id, exc_info=error)
+    return internal

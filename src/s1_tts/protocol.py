@@ -10,6 +10,11 @@ from enum import StrEnum
 SAMPLE_RATE_HZ = 44_100
 """Rate of every audio tensor, in samples per second."""
 
+FRAME_SAMPLES = 2048
+"""Samples that one frame of codes becomes."""
+
+FRAMES_PER_SECOND = SAMPLE_RATE_HZ / FRAME_SAMPLES
+
 MAX_BATCH_SIZE = 8
 """``max_batch_size`` of the served models; one text a request, so this bounds what the batcher gathers."""
 

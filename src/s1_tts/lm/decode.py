@@ -1,0 +1,111 @@
+"""One decode step: the frame of codes that follows, for a batch of rows. Tensors in, tensors out.
+
+The step reads and updates per-slot tensors in place and never looks at their values from the host, so that on CUDA
+it can be captured once and replayed (see ``cuda_graphs.py``).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from s1_tts.lm.layers import Attend
+from s1_tts.lm.model import DualArModel
+from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, sample_codes
+from s1_tts.request import Sampling
+
+UNSOUND = -1
+"""First value of a frame whose logits were not all finite."""
+
+
+class SlotState:
+    """What the step needs to know of each slot, as tensors that stay where they are.
+
+    Args:
+        model: The model, its tables made.
+        num_slots: Slots of the KV pool.
+    """
+
+    def __init__(self, model: DualArModel, num_slots: int) -> None:
+        config = model.config
+        device = model.head.device
+        self.columns = torch.zeros(num_slots, 1 + config.num_codebooks, dtype=torch.int64, device=device)
+        self.window = torch.full(
+            (num_slots, config.num_codebooks, PENALTY_WINDOW_FRAMES), NO_CODE, dtype=torch.int64, device=device
+        )
+        self.options = torch.ones(num_slots, 3, device=device)  # temperature, top_p, repetition_penalty
+        num_noise = model.num_semantic + 1 + (config.num_codebooks - 1) * config.num_residual_codes
+        self.noise = torch.ones(num_slots, num_noise, device=device)
+        self.generators: list[torch.Generator | None] = [None] * num_slots
+
+    def open(self, slot: int, sampling: Sampling) -> None:
+        """Give a slot the sampling options of a new sequence."""
+        values = (sampling.temperature, sampling.top_p, sampling.repetition_penalty)
+        self.options[slot] = torch.tensor(values, device=self.options.device)
+        is_greedy = sampling.temperature == 0
+        generator = torch.Generator(self.noise.device).manual_seed(sampling.seed)
+        self.generators[slot] = None if is_greedy else generator
+        if is_greedy:
+            self.noise[slot] = 1.0  # unused by a greedy row, but it must not hold what another one left
+
+    def start(self, slot: int, column: Tensor) -> None:
+        """Set the column a slot decodes from next, and forget the frames before it."""
+        self.columns[slot] = column
+        self.window[slot] = NO_CODE
+
+    def draw_noise(self, slots: Sequence[int]) -> None:
+        """Draw a frame's random numbers, one call a row and from the row's own generator."""
+        for slot in slots:
+            generator = self.generators[slot]
+            if generator is not None:
+                self.noise[slot].exponential_(generator=generator)
+
+
+@dataclass(frozen=True)
+class StepRows:
+    """Rows of a step.
+
+    Args:
+        slots: Their slots: an index tensor ``[B]``, or a slice of the first slots (then all updates are in place).
+        positions: Positions of their next columns ``[B]``, int64.
+        attend: Where their keys and values are.
+    """
+
+    slots: Tensor | slice
+    positions: Tensor
+    attend: Attend
+
+
+def decode_step(model: DualArModel, state: SlotState, rows: StepRows) -> Tensor:
+    """Decode the next frame of each row and make it the row's next column.
+
+    Returns:
+        Frames ``[B, num_codebooks]``, int64. The first value is the semantic code, ``num_semantic`` where the
+        utterance ends, or ``UNSOUND``; the codes of such frames mean nothing.
+    """
+    temperature, top_p, penalty = state.options[rows.slots].unbind(1)
+    options = RowSampling(temperature, top_p, penalty)
+    window = state.window[rows.slots]  # [B, num_codebooks, PENALTY_WINDOW_FRAMES]
+    noise = state.noise[rows.slots]
+    columns = state.columns[rows.slots]
+
+    hidden = model.forward_slow(columns[:, :, None], rows.positions[:, None], rows.attend)[:, 0]
+    logits = model.semantic_logits(hidden)
+    is_sound = torch.isfinite(logits).all(dim=-1)
+    num_candidates = logits.shape[1]
+    semantic = sample_codes(logits, options, window[:, 0], noise[:, :num_candidates])
+    codes = [semantic.clamp(max=model.num_semantic - 1)]
+
+    frame = model.start_frame(hidden)
+    for codebook in range(1, model.config.num_codebooks):
+        logits = model.residual_logits(codes[-1], frame)
+        is_sound &= torch.isfinite(logits).all(dim=-1)
+        begin = num_candidates + (codebook - 1) * logits.shape[1]
+        codes.append(sample_codes(logits, options, window[:, codebook], noise[:, begin : begin + logits.shape[1]]))
+
+    stacked = torch.stack(codes, dim=1)  # [B, num_codebooks]
+    state.window[rows.slots] = torch.cat([window[:, :, 1:], stacked[:, :, None]], dim=2)
+    state.columns[rows.slots] = torch.cat([codes[0][:, None] + model.semantic_begin_id, stacked], dim=1)
+    told = torch.where(is_sound, semantic, UNSOUND)
+    return torch.cat([told[:, None], stacked[:, 1:]], dim=1)

@@ -1,0 +1,192 @@
+"""Keys and values of running sequences, and the ways to attend over them.
+
+One pool is made at start: every slot has room for a whole context, so a sequence that runs can never be stopped by
+another one's needs. A slot is written from position 0 on; what an earlier owner left behind it is never read,
+because a query sees only positions up to its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psutil
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s1_tts.errors import SettingsError
+from s1_tts.lm.config import BlockSizes
+
+
+class KvPool:
+    """Keys and values of all layers and slots.
+
+    Args:
+        sizes: Sizes of the slow transformer.
+        num_slots: Sequences at once.
+        num_positions: Positions of a slot.
+        dtype: Dtype of keys and values.
+        device: Where they live.
+
+    Raises:
+        SettingsError: the pool does not fit into the device's memory.
+    """
+
+    def __init__(
+        self, sizes: BlockSizes, num_slots: int, num_positions: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.num_slots = num_slots
+        self.num_positions = num_positions
+        shape = (sizes.n_layer, num_slots, sizes.n_kv_head, num_positions, sizes.head_dim)
+        size_bytes = 2 * torch.Size(shape).numel() * dtype.itemsize
+        free_bytes = _free_bytes(device)
+        if size_bytes > free_bytes:
+            raise SettingsError(
+                f"a KV pool of {num_slots} slots x {num_positions} positions takes {size_bytes / 2**30:.1f} GiB and "
+                f"{device} has {free_bytes / 2**30:.1f} GiB free; lower S1_MAX_SLOTS or S1_CONTEXT_TOKENS"
+            )
+        # Zeros and not garbage: a masked position is multiplied by zero, and zero times NaN is NaN. On a CPU the
+        # system hands out zero pages as they are touched, so this costs no memory before it is used.
+        self.keys = torch.zeros(shape, dtype=dtype, device=device)
+        self.values = torch.zeros(shape, dtype=dtype, device=device)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of keys and values in all."""
+        return self.keys.nbytes + self.values.nbytes
+
+    def clear(self, slot: int) -> None:
+        """Forget a slot whose sequence failed, so that no NaN of it outlives it."""
+        self.keys[:, slot] = 0
+        self.values[:, slot] = 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """New positions of one sequence.
+
+    Args:
+        slot: Its slot in the pool.
+        start: First new position.
+        end: One past the last new position.
+    """
+
+    slot: int
+    start: int
+    end: int
+
+
+class SpanAttention:
+    """Attend row by row over exactly the keys in use.
+
+    Rows do not touch one another, so a row's numbers are the same in every company. The loop costs a few
+    microseconds a row and layer, which a CPU does not notice and a GPU does: see :class:`BucketAttention`.
+
+    Args:
+        pool: Where keys and values live.
+        spans: New positions, one span a row of the batch, all of the same length.
+    """
+
+    def __init__(self, pool: KvPool, spans: Sequence[Span]) -> None:
+        self._pool = pool
+        self._spans = spans
+        length = spans[0].end - spans[0].start
+        self._mask = _causal_mask(spans[0], pool.keys.device) if length > 1 else None
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
+        rows = []
+        for row, span in enumerate(self._spans):
+            keys = self._pool.keys[layer, span.slot]  # [n_kv_head, positions, head_dim]
+            values = self._pool.values[layer, span.slot]
+            keys[:, span.start : span.end] = key[row].transpose(0, 1)
+            values[:, span.start : span.end] = value[row].transpose(0, 1)
+            rows.append(self._attend_row(query[row], keys[:, : span.end], values[:, : span.end]))
+        return torch.stack(rows)
+
+    def _attend_row(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        length, n_head, head_dim = query.shape
+        n_kv_head = keys.shape[0]
+        if self._mask is None:
+            # The queries that share a key head are rows of one small attention: nothing is repeated.
+            grouped = query.view(1, n_kv_head, n_head // n_kv_head, head_dim)
+            attended = F.scaled_dot_product_attention(grouped, keys[None], values[None])
+            return attended.reshape(1, n_head * head_dim)
+        attended = F.scaled_dot_product_attention(
+            query.transpose(0, 1)[None], keys[None], values[None], attn_mask=self._mask, enable_gqa=True
+        )  # [1, n_head, S, head_dim]
+        return attended[0].transpose(0, 1).reshape(length, n_head * head_dim)
+
+
+class BucketAttention:
+    """Attend for slots ``0 .. B-1`` at once, one new position a row, with shapes that do not depend on positions.
+
+    Made for CUDA graphs: the positions are a tensor that may change between replays. Rows without a sequence compute
+    on whatever their slot holds, and nobody reads the result.
+
+    Args:
+        pool: Where keys and values live.
+        positions: New position of each row ``[B]``, int64.
+        num_keys: Keys attended over; must be over every position.
+    """
+
+    def __init__(self, pool: KvPool, positions: Tensor, num_keys: int) -> None:
+        self._pool = pool
+        self._positions = positions
+        self._num_keys = num_keys
+        self._rows = torch.arange(positions.shape[0], device=positions.device)
+        keys = torch.arange(num_keys, device=positions.device)
+        self._mask = (keys <= positions[:, None])[:, None, None, :]  # [B, 1, 1, num_keys]
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
+        batch, _, n_head, head_dim = query.shape
+        n_kv_head = key.shape[2]
+        keys, values = self._pool.keys[layer], self._pool.values[layer]  # [slots, n_kv_head, positions, head_dim]
+        keys[self._rows, :, self._positions] = key[:, 0]
+        values[self._rows, :, self._positions] = value[:, 0]
+        grouped = query.view(batch, n_kv_head, n_head // n_kv_head, head_dim)
+        mask = self._mask.expand(batch, n_kv_head, n_head // n_kv_head, self._num_keys)
+        attended = F.scaled_dot_product_attention(
+            grouped, keys[:batch, :, : self._num_keys], values[:batch, :, : self._num_keys], attn_mask=mask
+        )
+        return attended.reshape(batch, 1, n_head * head_dim)
+
+
+class FrameAttention:
+    """Attention of the fast transformer: at most ``num_codebooks`` positions, all rows at the same one.
+
+    Args:
+        sizes: Sizes of the fast transformer.
+        num_positions: Positions of a frame.
+        like: A tensor ``[B, ...]`` of the batch, for its batch size, dtype and device.
+    """
+
+    def __init__(self, sizes: BlockSizes, num_positions: int, like: Tensor) -> None:
+        shape = (sizes.n_layer, like.shape[0], sizes.n_kv_head, num_positions, sizes.head_dim)
+        self._keys = like.new_empty(shape)
+        self._values = like.new_empty(shape)
+        self.position = 0
+
+    def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
+        batch, _, n_head, head_dim = query.shape
+        n_kv_head = key.shape[2]
+        keys, values = self._keys[layer], self._values[layer]  # [B, n_kv_head, positions, head_dim]
+        keys[:, :, self.position] = key[:, 0]
+        values[:, :, self.position] = value[:, 0]
+        end = self.position + 1
+        grouped = query.view(batch, n_kv_head, n_head // n_kv_head, head_dim)
+        attended = F.scaled_dot_product_attention(grouped, keys[:, :, :end], values[:, :, :end])
+        return attended.reshape(batch, 1, n_head * head_dim)
+
+
+def _causal_mask(span: Span, device: torch.device) -> Tensor:
+    queries = torch.arange(span.start, span.end, device=device)
+    keys = torch.arange(span.end, device=device)
+    return keys <= queries[:, None]  # [S, end]
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,77 @@
+"""Load the language model of a checkpoint folder, strictly and without reading what is not needed."""
+
+import dataclasses
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from s1_tts.checkpoint.state_dict import load_strict, read_llama_weights
+from s1_tts.errors import CheckpointError
+from s1_tts.lm.config import LmConfig
+from s1_tts.lm.model import DualArModel
+from s1_tts.lm.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.pth"
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A loaded model with its tokenizer.
+
+    Args:
+        model: On its device, in its dtype, tables made for ``num_positions`` positions and one of scratch.
+        tokenizer: Tokenizer of the checkpoint.
+        num_positions: Longest sequence it may be run for.
+    """
+
+    model: DualArModel
+    tokenizer: Tokenizer
+    num_positions: int
+
+
+def load_language_model(
+    folder: Path, device: torch.device, dtype: torch.dtype, num_positions: int = 0
+) -> LanguageModel:
+    """Load a checkpoint's language model.
+
+    Args:
+        folder: Checkpoint in the published format.
+        device: Where it runs.
+        dtype: ``torch.float32`` or ``torch.bfloat16``.
+        num_positions: Longest sequence; 0, or more than the model was made for, means what it was made for.
+
+    Raises:
+        CheckpointError: a file is missing or does not fit; the message names the file and the first keys at fault.
+    """
+    started_s = time.monotonic()
+    config = LmConfig.read(folder / CONFIG_FILE)
+    tokenizer = Tokenizer(folder)
+    if tokenizer.vocab_size > config.vocab_size or tokenizer.num_semantic != config.codebook_size:
+        raise CheckpointError(
+            f"{folder}: the tokenizer has {tokenizer.vocab_size} ids and {tokenizer.num_semantic} semantic ones; "
+            f"{CONFIG_FILE} allows {config.vocab_size} and {config.codebook_size}"
+        )
+    with torch.device("meta"):
+        model = DualArModel(config)
+    load_strict(model, read_llama_weights(folder / WEIGHTS_FILE), source=str(folder / WEIGHTS_FILE))
+    model.cut_head(tokenizer.semantic_begin_id, tokenizer.num_semantic, tokenizer.im_end_id)
+    model.eval().requires_grad_(False).to(device=device, dtype=dtype)
+    num_positions = min(num_positions or config.max_seq_len, config.max_seq_len)
+    model.make_tables(num_positions + 1)
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    log.info(
+        "language model of %s: %.1f M parameters, %s on %s, loaded in %.1f s",
+        folder,
+        num_parameters / 1e6,
+        str(dtype).removeprefix("torch."),
+        device,
+        time.monotonic() - started_s,
+    )
+    log.debug("sizes: %s", dataclasses.asdict(config))
+    return LanguageModel(model, tokenizer, num_positions)

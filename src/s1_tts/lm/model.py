@@ -1,0 +1,146 @@
+"""The dual-AR language model: a slow transformer over positions and a fast one over the codebooks of a frame.
+
+Parameter names are those of the published state dict (``DualARTransformer`` in fish-speech 0.1.0), so a checkpoint
+loads strictly. What the published head could say but must never say is left out when the model runs: only semantic
+ids and ``<|im_end|>`` are candidates.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from s1_tts.lm.config import LmConfig
+from s1_tts.lm.kv_cache import FrameAttention
+from s1_tts.lm.layers import Attend, RMSNorm, TransformerBlock, rotary_table
+
+
+class DualArModel(nn.Module):
+    """Parameters and forwards of the language model.
+
+    Args:
+        config: Sizes.
+    """
+
+    head: Tensor
+
+    def __init__(self, config: LmConfig) -> None:
+        super().__init__()
+        self.config = config
+        slow, fast = config.slow, config.fast
+        self.embeddings = nn.Embedding(config.vocab_size, slow.dim)
+        self.codebook_embeddings = nn.Embedding(config.codebook_size * config.num_codebooks, slow.dim)
+        self.layers = nn.ModuleList(TransformerBlock(slow) for _ in range(slow.n_layer))
+        self.norm = RMSNorm(slow.dim, slow.norm_eps)
+        if not config.tie_word_embeddings:
+            self.output = nn.Linear(slow.dim, config.vocab_size, bias=False)
+        self.fast_project_in = nn.Identity() if fast.dim == slow.dim else nn.Linear(slow.dim, fast.dim)
+        self.fast_embeddings = nn.Embedding(config.codebook_size, fast.dim)
+        self.fast_layers = nn.ModuleList(TransformerBlock(fast) for _ in range(fast.n_layer))
+        self.fast_norm = RMSNorm(fast.dim, fast.norm_eps)
+        self.fast_output = nn.Linear(fast.dim, config.codebook_size, bias=False)
+
+    def cut_head(self, semantic_begin_id: int, num_semantic: int, im_end_id: int) -> None:
+        """Keep only the output rows that may be drawn; call it once, after the weights are loaded.
+
+        Args:
+            semantic_begin_id: Token id of semantic code 0.
+            num_semantic: Semantic codes.
+            im_end_id: Token id that ends an utterance.
+        """
+        weight = self.embeddings.weight if self.config.tie_word_embeddings else self.output.weight
+        semantic = weight[semantic_begin_id : semantic_begin_id + num_semantic]
+        head = torch.cat([semantic, weight[im_end_id][None]]).detach()
+        self.register_buffer("head", head, persistent=False)  # [num_semantic + 1, dim]; <|im_end|> is last
+        self.semantic_begin_id = semantic_begin_id
+        self.num_semantic = num_semantic
+        if not self.config.tie_word_embeddings:
+            del self.output  # 155 776 rows of which 4 097 are ever used
+
+    def make_tables(self, num_positions: int) -> None:
+        """Compute what is not in a checkpoint; call it once the model is on its device and in its dtype.
+
+        Args:
+            num_positions: Longest sequence.
+        """
+        config = self.config
+        device = self.head.device
+        self.fast_head = self.fast_output.weight[: config.num_residual_codes]
+        self.rotations = rotary_table(num_positions, config.slow.head_dim, config.rope_base).to(device)
+        self.fast_rotations = rotary_table(config.num_codebooks, config.fast.head_dim, config.rope_base).to(device)
+        self.codebook_offsets = torch.arange(config.num_codebooks, device=device) * config.codebook_size
+
+    def embed(self, columns: Tensor) -> Tensor:
+        """Sum the embeddings of a position's token and codes.
+
+        Args:
+            columns: ``[B, 1 + num_codebooks, S]``, int64; codes count only where the token is a semantic one.
+
+        Returns:
+            ``[B, S, dim]``.
+        """
+        tokens, codes = columns[:, 0], columns[:, 1:]
+        is_semantic = (tokens >= self.semantic_begin_id) & (tokens < self.semantic_begin_id + self.num_semantic)
+        code_embeddings = self.codebook_embeddings(codes + self.codebook_offsets[:, None]).sum(dim=1)  # [B, S, dim]
+        text = self.embeddings(tokens)
+        speech = text + code_embeddings
+        if self.config.scale_codebook_embeddings:
+            speech = speech / math.sqrt(self.config.num_codebooks + 1)
+        return torch.where(is_semantic[..., None], speech, text)
+
+    def forward_slow(self, columns: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """Run the slow transformer over new positions.
+
+        Args:
+            columns: ``[B, 1 + num_codebooks, S]``, int64.
+            positions: Place of each column in its sequence ``[B, S]``, int64.
+            attend: Where keys and values go and what may be seen.
+
+        Returns:
+            Hidden state before the final norm ``[B, S, dim]``.
+        """
+        x = self.embed(columns)
+        rotations = self.rotations[positions]
+        for index, layer in enumerate(self.layers):
+            x = layer(x, rotations, index, attend)
+        return x
+
+    def semantic_logits(self, hidden: Tensor) -> Tensor:
+        """Logits of the semantic codes and, last, of ``<|im_end|>``.
+
+        Args:
+            hidden: Hidden states ``[B, dim]``.
+
+        Returns:
+            ``[B, num_semantic + 1]``, float32.
+        """
+        return F.linear(self.norm(hidden), self.head).float()
+
+    def start_frame(self, hidden: Tensor) -> FrameAttention:
+        """Begin a frame in the fast transformer with the slow one's hidden state ``[B, dim]``."""
+        x = self.fast_project_in(hidden)
+        attend = FrameAttention(self.config.fast, self.config.num_codebooks, x)
+        self._forward_fast(x, attend)  # position 0 has no code to predict; only its keys and values matter
+        return attend
+
+    def residual_logits(self, codes: Tensor, attend: FrameAttention) -> Tensor:
+        """Logits of the next codebook of a frame.
+
+        Args:
+            codes: Codes of the codebook before ``[B]``, int64.
+            attend: The frame, from :meth:`start_frame`.
+
+        Returns:
+            ``[B, num_residual_codes]``, float32.
+        """
+        x = self._forward_fast(self.fast_embeddings(codes), attend)
+        return F.linear(self.fast_norm(x), self.fast_head).float()
+
+    def _forward_fast(self, x: Tensor, attend: FrameAttention) -> Tensor:
+        x = x[:, None]  # [B, 1, fast_dim]
+        rotations = self.fast_rotations[attend.position][None]
+        for index, layer in enumerate(self.fast_layers):
+            x = layer(x, rotations, index, attend)
+        attend.position += 1
+        return x[:, 0]

@@ -1,0 +1,63 @@
+"""Draw one code a row, each row with its own options and its own random numbers.
+
+The order is fish-speech 0.1.0's (``logits_to_probs`` in ``text2semantic/inference.py``): penalty, nucleus,
+temperature, then the Gumbel-like race of probabilities over exponential noise. Other than there, options keep full
+precision, temperature 0 is exactly greedy, and the penalty sees the last frames of the codebook that is drawn.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+PENALTY_WINDOW_FRAMES = 16
+NO_CODE = -1
+"""Fills a penalty window before there are enough frames."""
+
+
+@dataclass(frozen=True)
+class RowSampling:
+    """Options of a batch's rows, each tensor ``[B]``, float32."""
+
+    temperature: Tensor
+    top_p: Tensor
+    repetition_penalty: Tensor
+
+
+def sample_codes(logits: Tensor, options: RowSampling, window: Tensor, noise: Tensor) -> Tensor:
+    """Draw one code a row.
+
+    Args:
+        logits: ``[B, V]``, float32.
+        options: Options of the rows.
+        window: Latest codes of this codebook ``[B, PENALTY_WINDOW_FRAMES]``, int64, ``NO_CODE`` where there is none.
+        noise: Exponential(1) noise ``[B, V]``, float32, drawn by each row's own generator.
+
+    Returns:
+        ``[B]``, int64.
+    """
+    logits = _penalise(logits, window, options.repetition_penalty)
+    greedy = logits.argmax(dim=-1)
+    kept = _keep_nucleus(logits, options.top_p)
+    probabilities = torch.softmax(kept / options.temperature.clamp(min=1e-5)[:, None], dim=-1)
+    drawn = (probabilities / noise).argmax(dim=-1)
+    return torch.where(options.temperature == 0, greedy, drawn)
+
+
+def _penalise(logits: Tensor, window: Tensor, penalty: Tensor) -> Tensor:
+    vocabulary = logits.shape[1]
+    # A code that is not there writes into a column of its own, which is cut off again.
+    padded = torch.cat([logits, logits.new_zeros(logits.shape[0], 1)], dim=1)
+    index = torch.where(window == NO_CODE, vocabulary, window)
+    seen = padded.gather(1, index)
+    scale = penalty[:, None]
+    penalised = torch.where(seen < 0, seen * scale, seen / scale)
+    return padded.scatter(1, index, penalised)[:, :vocabulary]
+
+
+def _keep_nucleus(logits: Tensor, top_p: Tensor) -> Tensor:
+    ordered, order = torch.sort(logits, descending=True, dim=-1, stable=True)
+    mass = torch.softmax(ordered, dim=-1).cumsum(dim=-1)
+    dropped = mass > top_p[:, None]
+    dropped[:, 0] = False  # the likeliest code always stays
+    return logits.masked_fill(dropped.scatter(1, order, dropped), -torch.inf)

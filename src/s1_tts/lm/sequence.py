@@ -1,0 +1,112 @@
+"""A stream in the engine: what it still has to say, where it stands in its slot, and what it has not sent yet."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+import numpy as np
+import numpy.typing as npt
+
+from s1_tts.lm.chunking import ChunkSchedule
+from s1_tts.lm.prompt import Columns
+from s1_tts.request import SpeechRequest, VoicePrompt
+from s1_tts.stream import CodesChunk, CodesSink
+
+
+class Status(Enum):
+    """Where a sequence stands."""
+
+    WAITING = auto()
+    PREFILLING = auto()
+    DECODING = auto()
+    DONE = auto()
+
+
+@dataclass(eq=False)
+class Sequence:
+    """One stream.
+
+    Args:
+        stream_id: Id made by the engine.
+        request: What to say and how.
+        sink: Where its events go.
+        parts: The text in parts that are said one after another.
+        pending: Columns not yet in the KV pool; decoding starts from the last one.
+        arrived_s: When it came, on the engine's clock.
+    """
+
+    stream_id: int
+    request: SpeechRequest
+    sink: CodesSink
+    parts: deque[str]
+    pending: Columns
+    arrived_s: float
+
+    status: Status = Status.WAITING
+    slot: int = -1
+    position: int = 0
+    """Positions of the slot that are filled; the next column goes here."""
+    admitted_s: float = 0.0
+    prefill_s: float = 0.0
+    """Time spent on the prompt at hand."""
+    schedule: ChunkSchedule | None = None
+    num_frames: int = 0
+    num_chunks: int = 0
+    said: list[VoicePrompt] = field(default_factory=list)
+    """Parts that are finished, for a context that has to be laid out anew."""
+    _part_frames: list[npt.NDArray[np.int32]] = field(default_factory=list)
+    _unsent: list[npt.NDArray[np.int32]] = field(default_factory=list)
+
+    @property
+    def deadline_s(self) -> float | None:
+        """Time by which the first chunk must be out, if the caller set one."""
+        return self.arrived_s + self.request.deadline_ms / 1000 if self.request.deadline_ms else None
+
+    def is_late(self, now_s: float) -> bool:
+        """Whether the deadline has passed before anything was sent."""
+        return self.num_chunks == 0 and self.deadline_s is not None and now_s > self.deadline_s
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the caller's frame limit is reached."""
+        return self.num_frames >= self.request.max_frames
+
+    @property
+    def frames_left(self) -> int:
+        """Frames that the caller still allows."""
+        return self.request.max_frames - self.num_frames
+
+    @property
+    def has_chunk(self) -> bool:
+        """Whether enough frames are there for the next chunk."""
+        return self.schedule is not None and len(self._unsent) >= self.schedule.frames
+
+    def take_pending(self, count: int) -> Columns:
+        """Take the first columns of the prompt; the caller stores them at ``position``."""
+        taken, self.pending = self.pending[:, :count], self.pending[:, count:]
+        return taken
+
+    def add_frame(self, codes: npt.NDArray[np.int32]) -> None:
+        """Add a decoded frame ``[num_codebooks]``."""
+        self.num_frames += 1
+        self._part_frames.append(codes)
+        self._unsent.append(codes)
+
+    def finish_part(self) -> bool:
+        """Close the part being said; returns whether another one follows."""
+        text = self.parts.popleft()
+        if self._part_frames:
+            self.said.append(VoicePrompt(text, np.stack(self._part_frames, axis=1)))
+        self._part_frames = []
+        return bool(self.parts)
+
+    def take_chunk(self, *, is_last: bool, now_s: float) -> CodesChunk:
+        """Cut the frames that were not sent into a chunk; a last one may be empty."""
+        num_codebooks = self.pending.shape[0] - 1
+        codes = np.stack(self._unsent, axis=1) if self._unsent else np.empty((num_codebooks, 0), dtype=np.int32)
+        self._unsent = []
+        chunk = CodesChunk(self.stream_id, self.num_chunks, codes, is_last, self.request.service)
+        self.num_chunks += 1
+        if self.schedule is not None:
+            self.schedule.sent(codes.shape[1], now_s)
+        return chunk

@@ -1,0 +1,46 @@
+# Everything runs in .venv, which `make setup` makes; any target makes it first.
+PYTHON ?= python3
+BIN := .venv/bin
+# Without a checkpoint of yours or a downloaded one, a small development checkpoint is made: it makes noise, not words.
+DEV_CHECKPOINT := checkpoints/dev-tiny
+DOWNLOADED := $(patsubst %/REVISION,%,$(wildcard checkpoints/openaudio-s1-mini/REVISION))
+CHECKPOINT ?= $(or $(S1_CHECKPOINT),$(DOWNLOADED),$(DEV_CHECKPOINT))
+SERVE_FLAGS ?=
+PYTEST_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test lint
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: .venv/.installed ## make .venv and install everything into it
+
+# --no-deps: what these three declare cannot be installed beside tritonclient, and none of it is used.
+.venv/.installed: pyproject.toml constraints.txt requirements-no-deps.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -e ".[server,client,dev]" -c constraints.txt
+	$(BIN)/python -m pip install --no-deps -r requirements-no-deps.txt
+	touch $@
+
+$(DEV_CHECKPOINT)/DEVELOPMENT_CHECKPOINT.txt: | .venv/.installed
+	$(BIN)/python scripts/make_dev_checkpoint.py tiny $(DEV_CHECKPOINT)
+
+# Only the development checkpoint can be made; any other folder has to be there.
+ifeq ($(CHECKPOINT),$(DEV_CHECKPOINT))
+CHECKPOINT_FILES := $(DEV_CHECKPOINT)/DEVELOPMENT_CHECKPOINT.txt
+endif
+
+demo: setup $(CHECKPOINT_FILES) ## speak a sentence to out/demo.wav through a real Triton
+	$(BIN)/python scripts/demo.py --checkpoint "$(CHECKPOINT)"
+
+serve: setup $(CHECKPOINT_FILES) ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPOINT=DIR
+	$(BIN)/python scripts/serve.py --checkpoint "$(CHECKPOINT)" $(SERVE_FLAGS)
+
+test: setup ## run all tests; tests that cannot run here say why
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy

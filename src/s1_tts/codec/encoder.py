@@ -1,0 +1,130 @@
+"""Samples to codes, for the recording of a voice (``Encoder`` of ``modded_dac.py``, fish-speech 0.1.0)."""
+
+import math
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.layers import CausalConv, ResidualUnit, Snake
+from s1_tts.codec.quantizer import LatentToCodes
+from s1_tts.codec.state import StateLayout
+from s1_tts.codec.transformer import WindowTransformer
+from s1_tts.codec.weights import Weights
+from s1_tts.errors import InvalidArgumentError
+from s1_tts.protocol import Field
+
+PIECE_FRAMES = 16
+"""Frames encoded in one go: a long recording takes no more memory than a short one."""
+
+DILATIONS = (1, 3, 9)
+
+
+class EncoderBlock:
+    """Three residual units, downsampling by a stride, and in some blocks a transformer.
+
+    Args:
+        weights: Below the block.
+        config: Sizes.
+        layout: Where the states' spans are reserved.
+        index: Which block.
+    """
+
+    def __init__(self, weights: Weights, config: CodecConfig, layout: StateLayout, index: int) -> None:
+        block = weights.under("block")
+        self.stride = config.encoder_rates[index]
+        self.units = [ResidualUnit(block.under(str(unit)), layout, dilation) for unit, dilation in enumerate(DILATIONS)]
+        self.downsample = CausalConv(
+            *block.conv("4.conv"), layout, stride=self.stride, snake=Snake(block.under("3"))
+        )
+        self.transformer: WindowTransformer | None = None
+        if config.encoder_transformer_layers[index]:
+            self.transformer = WindowTransformer(block.under("5"), config.encoder_transformer(index), layout)
+
+    def __call__(self, x: Tensor, positions: Tensor, states: Tensor) -> Tensor:
+        """Apply to the next piece ``[B, T, C]``; gives ``[B, T / stride, 2 C]`` and moves the states on."""
+        for unit in self.units:
+            x = unit(x, states)
+        x = self.downsample(x, states)
+        return x if self.transformer is None else self.transformer(x, positions, states)
+
+
+class CodecEncoder:
+    """Samples to codes, piece by piece with the same layers as the decoder, so that memory stays small.
+
+    Args:
+        weights: Of the whole checkpoint; only the encode path is read.
+        config: Sizes.
+    """
+
+    def __init__(self, weights: Weights, config: CodecConfig) -> None:
+        layout = StateLayout()
+        self.config = config
+        self.device = weights.device
+        self.dtype = weights.dtype
+        blocks = weights.under("encoder.block")
+        self._first = CausalConv(*blocks.conv("0.conv"), layout)
+        self._blocks = [
+            EncoderBlock(blocks.under(str(index + 1)), config, layout, index)
+            for index in range(len(config.encoder_rates))
+        ]
+        last = len(config.encoder_rates) + 1
+        self._last = CausalConv(*blocks.conv(f"{last + 1}.conv"), layout, snake=Snake(blocks.under(str(last))))
+        self._to_codes = LatentToCodes(weights.under("quantizer"), config, layout)
+        self._state_size = layout.size
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> "CodecEncoder":
+        """Load the encode path of a checkpoint.
+
+        Args:
+            folder: Holds ``codec.pth`` and, for other sizes than S1-mini's, ``codec.json``.
+            device: Where to encode.
+            dtype: float32 or bfloat16.
+
+        Raises:
+            CheckpointError: the checkpoint is missing, unreadable, or not of the published layout.
+        """
+        config = CodecConfig.load(folder)
+        return cls(Weights.load(folder, config, device, dtype), config)
+
+    @torch.inference_mode()
+    def encode(self, samples: Tensor) -> Tensor:
+        """Encode one recording, filled up with silence to whole frames as the reference does.
+
+        Args:
+            samples: ``[N]`` float, mono, 44 100 Hz, in [-1, 1].
+
+        Returns:
+            Codes ``[num_codebooks, ceil(N / samples_per_frame)]`` int64 on the encoder's device.
+
+        Raises:
+            InvalidArgumentError: no samples, more than one channel, or values that are not finite.
+        """
+        if samples.ndim != 1 or not samples.numel() or not samples.is_floating_point():
+            raise InvalidArgumentError(
+                Field.REFERENCE_AUDIO, f"has shape {list(samples.shape)} of {samples.dtype}", "[samples] of floats"
+            )
+        if not bool(samples.isfinite().all()):
+            raise InvalidArgumentError(Field.REFERENCE_AUDIO, "holds values that are not finite", "-1 to 1")
+        size = self.config.samples_per_frame
+        num_frames = math.ceil(samples.numel() / size)
+        padded = F.pad(samples.to(self.device, self.dtype), (0, num_frames * size - samples.numel()))
+        states = torch.zeros(1, self._state_size, dtype=self.dtype, device=self.device)
+        codes = [
+            self._encode_piece(piece.view(1, -1, 1), index * PIECE_FRAMES, states)
+            for index, piece in enumerate(padded.split(PIECE_FRAMES * size))
+        ]
+        return torch.cat(codes, dim=2)[0]
+
+    def _encode_piece(self, x: Tensor, first_frame: int, states: Tensor) -> Tensor:
+        """Encode ``x [1, T, 1]`` to codes ``[1, C, T / samples_per_frame]``."""
+        steps_per_frame = self.config.samples_per_frame
+        x = self._first(x, states)
+        for block in self._blocks:
+            steps_per_frame //= block.stride
+            x = block(x, torch.tensor([first_frame * steps_per_frame]), states)
+        x = self._last(x, states)
+        return self._to_codes(x, torch.tensor([first_frame]), states)

@@ -1,0 +1,171 @@
+"""Causal layers that carry on where the last chunk of their stream ended.
+
+Activations are channels-last, ``[B, T, C]``: a shift in time is then an offset of whole rows, a transposed
+convolution is a convolution and a reshape, and oneDNN and cuDNN take them as they are.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s1_tts.codec.state import StateLayout
+from s1_tts.codec.weights import Weights
+
+
+class Snake:
+    """``x + sin(alpha x)^2 / alpha``, per channel (descript-audio-codec 1.0.0, ``dac/nn/layers.py``).
+
+    Args:
+        weights: Holds ``alpha [1, C, 1]``.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        alpha = weights.tensor("alpha").flatten()
+        self.alpha = alpha  # [C]
+        self.inverse = (alpha + 1e-9).reciprocal()
+
+    def __call__(self, x: Tensor, out: Tensor) -> None:
+        """Write the activation of ``x`` to ``out``; both ``[B, T, C]``, not overlapping."""
+        sine = torch.mul(x, self.alpha).sin_()
+        torch.mul(sine, self.inverse, out=out)
+        out.mul_(sine).add_(x)
+
+
+class CausalConv:
+    """Convolution whose left context comes from the stream's state.
+
+    The state is the last ``(kernel - 1) * dilation + 1 - stride`` inputs.
+
+    Args:
+        weight: ``[C_out, C_in / groups, kernel]``, weight norm folded.
+        bias: ``[C_out]``.
+        layout: Where the state's span is reserved.
+        stride: Inputs per output; chunks are multiples of it.
+        dilation: Inputs between two taps.
+        groups: 1, or ``C_in`` for a depthwise convolution.
+        snake: Activation of the input, if one goes before.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        layout: StateLayout,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        snake: Snake | None = None,
+    ) -> None:
+        self.weight = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)  # [C_out, C_in, 1, K]
+        self.bias = bias
+        self.stride = stride
+        self.dilation = dilation
+        self.groups = groups
+        self.snake = snake
+        self.in_channels = weight.shape[1] * groups
+        self.context = (weight.shape[2] - 1) * dilation + 1 - stride
+        self.span = layout.take(self.context, self.in_channels)
+
+    def __call__(self, x: Tensor, states: Tensor) -> Tensor:
+        """Convolve the next chunk.
+
+        Args:
+            x: ``[B, T, C_in]``.
+            states: ``[B, N]``; moved on by ``T``.
+
+        Returns:
+            ``[B, T / stride, C_out]``.
+        """
+        batch, length, _ = x.shape
+        tail = self.span.of(states)  # [B, context, C_in]
+        joined = x.new_empty(batch, self.context + length, self.in_channels)
+        joined[:, : self.context] = tail
+        if self.snake is None:
+            joined[:, self.context :] = x
+        else:
+            self.snake(x, joined[:, self.context :])
+        tail.copy_(joined[:, length:])
+        image = joined.transpose(1, 2).unsqueeze(2)  # [B, C_in, 1, context + T], channels-last in memory
+        y = F.conv2d(
+            image, self.weight, self.bias, stride=(1, self.stride), dilation=(1, self.dilation), groups=self.groups
+        )
+        return y.squeeze(2).transpose(1, 2)  # [B, T / stride, C_out]
+
+
+class CausalTransposedConv:
+    """Transposed convolution with kernel = stride, or kernel = 2 * stride and the right end trimmed.
+
+    Output ``t * stride + j`` is ``x[t] W[j] + x[t - 1] W[stride + j]``: a causal convolution with as many taps as
+    strides fit in the kernel and ``stride * C_out`` outputs. Its state is one input, or none.
+
+    Args:
+        weight: ``[C_in, C_out, kernel]``, weight norm folded.
+        bias: ``[C_out]``.
+        layout: Where the state's span is reserved.
+        stride: Outputs per input.
+        snake: Activation of the input, if one goes before.
+    """
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor, layout: StateLayout, *, stride: int, snake: Snake | None = None
+    ) -> None:
+        taps = weight.shape[2] // stride
+        by_tap = weight.unflatten(2, (taps, stride)).flip(2)  # [C_in, C_out, taps, stride], the newest input last
+        self.stride = stride
+        self.conv = CausalConv(
+            by_tap.permute(3, 1, 0, 2).flatten(0, 1).contiguous(), bias.repeat(stride), layout, snake=snake
+        )
+
+    def __call__(self, x: Tensor, states: Tensor) -> Tensor:
+        """Convolve the next chunk ``[B, T, C_in]`` to ``[B, T * stride, C_out]``; moves the states on."""
+        y = self.conv(x, states)  # [B, T, stride * C_out]
+        return y.reshape(y.shape[0], y.shape[1] * self.stride, -1)
+
+
+class ResidualUnit:
+    """``x + conv1(snake(conv7(snake(x))))`` (``ResidualUnit`` of ``modded_dac.py``).
+
+    Args:
+        weights: Below the unit.
+        layout: Where the state's span is reserved.
+        dilation: Dilation of the wide convolution.
+    """
+
+    def __init__(self, weights: Weights, layout: StateLayout, dilation: int) -> None:
+        block = weights.under("block")
+        self.wide = CausalConv(*block.conv("1.conv"), layout, dilation=dilation, snake=Snake(block.under("0")))
+        self.snake = Snake(block.under("2"))
+        weight, self.bias = block.conv("3.conv")
+        self.weight = weight.squeeze(2)  # [C, C]
+
+    def __call__(self, x: Tensor, states: Tensor) -> Tensor:
+        """Apply to the next chunk ``[B, T, C]``; moves the states on."""
+        y = self.wide(x, states)
+        hidden = torch.empty_like(y)
+        self.snake(y, hidden)
+        return F.linear(hidden, self.weight, self.bias).add_(x)
+
+
+class ConvNeXtBlock:
+    """Depthwise convolution and a pointwise feed-forward part (``ConvNeXtBlock`` of ``rvq.py``).
+
+    Args:
+        weights: Below the block.
+        layout: Where the state's span is reserved.
+    """
+
+    def __init__(self, weights: Weights, layout: StateLayout) -> None:
+        weight, bias = weights.conv("dwconv.conv")
+        self.depthwise = CausalConv(weight, bias, layout, groups=weight.shape[0])
+        self.norm_weight, self.norm_bias = weights.tensor("norm.weight"), weights.tensor("norm.bias")
+        self.up_weight, self.up_bias = weights.tensor("pwconv1.weight"), weights.tensor("pwconv1.bias")
+        self.down_weight, self.down_bias = weights.tensor("pwconv2.weight"), weights.tensor("pwconv2.bias")
+        self.gamma = weights.tensor("gamma")
+
+    def __call__(self, x: Tensor, states: Tensor) -> Tensor:
+        """Apply to the next chunk ``[B, T, C]``; moves the states on."""
+        y = self.depthwise(x, states)
+        y = F.layer_norm(y, (y.shape[-1],), self.norm_weight, self.norm_bias, eps=1e-6)
+        y = F.gelu(F.linear(y, self.up_weight, self.up_bias))
+        return x + self.gamma * F.linear(y, self.down_weight, self.down_bias)

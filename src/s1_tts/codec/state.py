@@ -1,0 +1,65 @@
+"""What a stream must remember between two chunks: one flat tensor, in which each module owns a span.
+
+One tensor a stream makes a batch of streams one copy in and one copy out, whatever the number of modules, and makes
+the size of a stream known before it starts.
+"""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Span:
+    """The part of a stream's state that one module reads and writes.
+
+    Args:
+        offset: First element.
+        shape: Shape for one stream.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+
+    def of(self, states: Tensor) -> Tensor:
+        """View of this part.
+
+        Args:
+            states: ``[B, N]``, one row a stream.
+
+        Returns:
+            ``[B, *shape]``, sharing memory with ``states``.
+        """
+        return states[:, self.offset : self.offset + math.prod(self.shape)].unflatten(1, self.shape)
+
+
+class StateLayout:
+    """Hands out spans while the modules are built."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, *shape: int) -> Span:
+        """Reserve room for a tensor of this shape, for one stream."""
+        span = Span(self.size, shape)
+        self.size += math.prod(shape)
+        return span
+
+
+@dataclass(eq=False)
+class StreamState:
+    """State of one stream.
+
+    Args:
+        values: ``[N]``; zeros before the first chunk, which is what the causal padding of the whole decode is.
+        position: Frames decoded so far.
+    """
+
+    values: Tensor
+    position: int = 0
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory this state takes."""
+        return self.values.numel() * self.values.element_size()

@@ -1,0 +1,126 @@
+"""Decode codes of many streams, chunk by chunk, as if each had been decoded alone and at once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.decoder import ConvDecoder
+from s1_tts.codec.quantizer import CodesToLatent
+from s1_tts.codec.state import StateLayout, StreamState
+from s1_tts.codec.weights import Weights
+from s1_tts.errors import InvalidArgumentError
+from s1_tts.protocol import Field
+
+MAX_PIECE_FRAMES = 64
+"""Frames decoded in one go, so that a long chunk takes no more memory than a short one."""
+
+
+class StreamingDecoder:
+    """Codes to samples, exact for every chunking.
+
+    Everything is causal, and what a layer needs of the past is in the stream's :class:`StreamState`; so chunks give
+    the samples of the whole decode, and no chunk costs more than an earlier one. One thread at a time.
+
+    Args:
+        weights: Of the whole checkpoint; only the decode path is read.
+        config: Sizes.
+    """
+
+    def __init__(self, weights: Weights, config: CodecConfig) -> None:
+        layout = StateLayout()
+        self.config = config
+        self.device = weights.device
+        self.dtype = weights.dtype
+        self._to_latent = CodesToLatent(weights.under("quantizer"), config, layout)
+        self._to_samples = ConvDecoder(weights.under("decoder"), config, layout)
+        self._state_size = layout.size
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> "StreamingDecoder":
+        """Load the decode path of a checkpoint.
+
+        Args:
+            folder: Holds ``codec.pth`` and, for other sizes than S1-mini's, ``codec.json``.
+            device: Where to decode.
+            dtype: float32 or bfloat16.
+
+        Raises:
+            CheckpointError: the checkpoint is missing, unreadable, or not of the published layout.
+        """
+        config = CodecConfig.load(folder)
+        return cls(Weights.load(folder, config, device, dtype), config)
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory the state of one stream takes."""
+        return self._state_size * self.dtype.itemsize
+
+    def new_state(self) -> StreamState:
+        """State of a stream that has not begun."""
+        return StreamState(torch.zeros(self._state_size, dtype=self.dtype, device=self.device))
+
+    def check(self, codes: Tensor) -> None:
+        """Check one chunk before it is decoded with others.
+
+        Args:
+            codes: ``[num_codebooks, T]``, integers from 0 to below the size of the semantic codebook; a residual
+                code past the end of its smaller codebook is taken for the last entry, as the reference does.
+
+        Raises:
+            InvalidArgumentError: another shape or type, or a code out of range.
+        """
+        rows, size = self.config.num_codebooks, self.config.semantic_codebook_size
+        if codes.ndim != 2 or codes.shape[0] != rows:
+            raise InvalidArgumentError(Field.CODES, f"has shape {list(codes.shape)}", f"[{rows}, frames]")
+        if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
+            raise InvalidArgumentError(Field.CODES, f"is of type {codes.dtype}", "integers")
+        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < size:
+            raise InvalidArgumentError(
+                Field.CODES, f"holds codes from {int(codes.min())} to {int(codes.max())}", f"0 to {size - 1}"
+            )
+
+    @torch.inference_mode()
+    def decode(self, states: Sequence[StreamState], codes: Sequence[Tensor]) -> list[Tensor]:
+        """Decode the next chunk of each stream.
+
+        Rows may be at different positions and of different lengths: rows are decoded together for as long as the
+        shortest lasts, then the others go on, so no row computes another's padding.
+
+        Args:
+            states: One a stream, each stream once; moved on, unless an error is raised: then none is.
+            codes: ``[num_codebooks, T]`` of each stream, see :meth:`check`; ``T`` may be 0.
+
+        Returns:
+            Samples ``[T * samples_per_frame]`` of each stream, float32 in [-1, 1], on the decoder's device.
+
+        Raises:
+            InvalidArgumentError: a chunk is wrong; nothing has been decoded.
+        """
+        for chunk in codes:
+            self.check(chunk)
+        longest_first = sorted(range(len(codes)), key=lambda row: -codes[row].shape[1])
+        rows = [row for row in longest_first if codes[row].shape[1]]
+        samples = [torch.empty(0, device=self.device) for _ in codes]
+        if not rows:
+            return samples
+        values = torch.stack([states[row].values for row in rows])  # [B, N]
+        pieces: list[list[Tensor]] = [[] for _ in rows]
+        lengths = [codes[row].shape[1] for row in rows]
+        done = 0
+        while active := sum(length > done for length in lengths):
+            end = min(done + MAX_PIECE_FRAMES, lengths[active - 1])
+            piece = torch.stack([codes[row][:, done:end] for row in rows[:active]]).to(self.device, torch.int64)
+            positions = torch.tensor([states[row].position + done for row in rows[:active]])
+            latents = self._to_latent(piece, positions, values[:active])
+            decoded = self._to_samples(latents, values[:active])  # [active, frames * samples_per_frame]
+            for row, part in enumerate(decoded):
+                pieces[row].append(part)
+            done = end
+        for index, row in enumerate(rows):
+            states[row].values.copy_(values[index])
+            states[row].position += lengths[index]
+            samples[row] = torch.cat(pieces[index])
+        return samples

@@ -1,0 +1,178 @@
+"""Causal transformer that attends to a window of positions and remembers their keys and values.
+
+Formulas from ``WindowLimitedTransformer`` of fish-speech 0.1.0 (``models/dac/modded_dac.py``). The reference ends at
+the rows of its rotary table; here angles are computed for the positions at hand, so a stream has no end.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from s1_tts.codec.config import TransformerConfig
+from s1_tts.codec.state import Span, StateLayout
+from s1_tts.codec.weights import Weights
+
+
+class Rotary:
+    """Rotary angles, rounded to bfloat16 as the checkpoint's table has them.
+
+    They are computed on the CPU whatever the device: cosines of another device could round to another bfloat16.
+
+    Args:
+        config: Sizes.
+        device: Where the angles are wanted.
+    """
+
+    def __init__(self, config: TransformerConfig, device: torch.device) -> None:
+        exponents = torch.arange(0, config.head_dim, 2).float() / config.head_dim
+        self.frequencies = 1.0 / (config.rope_base**exponents)  # [head_dim / 2]
+        self.device = device
+
+    def angles(self, positions: Tensor) -> Tensor:
+        """Cosine and sine of each position.
+
+        Args:
+            positions: ``[B, T]`` on the CPU, counted from the start of the stream.
+
+        Returns:
+            ``[B, T, 1, head_dim / 2, 2]`` bfloat16.
+        """
+        angles = positions.unsqueeze(-1) * self.frequencies  # [B, T, head_dim / 2]
+        turns = torch.view_as_real(torch.polar(torch.ones_like(angles), angles))
+        return turns.bfloat16().unsqueeze(2).to(self.device)
+
+
+def rotate(x: Tensor, angles: Tensor) -> Tensor:
+    """Turn neighbouring pairs of ``x [B, T, H, head_dim]`` by ``angles``, in float32."""
+    pairs = x.float().unflatten(-1, (-1, 2))
+    even, odd = pairs[..., 0], pairs[..., 1]
+    cosine, sine = angles[..., 0], angles[..., 1]
+    turned = torch.stack([even * cosine - odd * sine, odd * cosine + even * sine], -1)
+    return turned.flatten(-2).type_as(x)
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """RMS norm, the mean taken in float32."""
+    wide = x.float()
+    return (wide * torch.rsqrt(torch.mean(wide * wide, dim=-1, keepdim=True) + eps)).type_as(x) * weight
+
+
+class WindowAttention:
+    """Attention over the last ``window`` positions; the state is the keys and values of ``window - 1`` of them.
+
+    Args:
+        weights: Below the attention.
+        config: Sizes.
+        layout: Where the state's span is reserved.
+    """
+
+    def __init__(self, weights: Weights, config: TransformerConfig, layout: StateLayout) -> None:
+        self.in_weight = weights.tensor("wqkv.weight")
+        self.out_weight = weights.tensor("wo.weight")
+        self.heads = (config.num_heads, config.head_dim)
+        self.context = config.window - 1
+        self.keys: Span = layout.take(self.context, *self.heads)
+        self.values: Span = layout.take(self.context, *self.heads)
+
+    def __call__(self, x: Tensor, angles: Tensor, mask: Tensor, states: Tensor) -> Tensor:
+        """Attend from the next chunk ``x [B, T, dim]``; moves the states on.
+
+        Args:
+            x: Normed input.
+            angles: Of the chunk's positions, see :class:`Rotary`.
+            mask: ``[B, 1, T, context + T]``, see :func:`window_mask`.
+            states: ``[B, N]``.
+        """
+        query, key, value = (part.unflatten(-1, self.heads) for part in F.linear(x, self.in_weight).chunk(3, dim=-1))
+        query, key = rotate(query, angles), rotate(key, angles)
+        keys = self._join(self.keys.of(states), key)
+        values = self._join(self.values.of(states), value)
+        y = F.scaled_dot_product_attention(
+            query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=mask
+        )  # [B, H, T, head_dim]
+        return F.linear(y.transpose(1, 2).flatten(2), self.out_weight)
+
+    def _join(self, past: Tensor, new: Tensor) -> Tensor:
+        joined = torch.cat([past, new], dim=1)  # [B, context + T, H, head_dim]
+        past.copy_(joined[:, new.shape[1] :])
+        return joined
+
+
+class TransformerBlock:
+    """Attention and feed-forward, each with its norm and its layer scale.
+
+    Args:
+        weights: Below the block.
+        config: Sizes.
+        layout: Where the state's span is reserved.
+    """
+
+    def __init__(self, weights: Weights, config: TransformerConfig, layout: StateLayout) -> None:
+        self.eps = config.norm_eps
+        self.attention = WindowAttention(weights.under("attention"), config, layout)
+        self.attention_norm = weights.tensor("attention_norm.weight")
+        self.attention_scale = weights.tensor("attention_layer_scale.gamma")
+        self.ffn_norm = weights.tensor("ffn_norm.weight")
+        self.ffn_scale = weights.tensor("ffn_layer_scale.gamma")
+        self.gate_weight = weights.tensor("feed_forward.w1.weight")
+        self.up_weight = weights.tensor("feed_forward.w3.weight")
+        self.down_weight = weights.tensor("feed_forward.w2.weight")
+
+    def __call__(self, x: Tensor, angles: Tensor, mask: Tensor, states: Tensor) -> Tensor:
+        """Apply to the next chunk ``[B, T, dim]``; moves the states on."""
+        normed = rms_norm(x, self.attention_norm, self.eps)
+        x = x + self.attention(normed, angles, mask, states) * self.attention_scale
+        normed = rms_norm(x, self.ffn_norm, self.eps)
+        inner = F.silu(F.linear(normed, self.gate_weight)) * F.linear(normed, self.up_weight)
+        return x + F.linear(inner, self.down_weight) * self.ffn_scale
+
+
+class WindowTransformer:
+    """Blocks and a last norm.
+
+    Args:
+        weights: Below the transformer.
+        config: Sizes.
+        layout: Where the state's span is reserved.
+    """
+
+    def __init__(self, weights: Weights, config: TransformerConfig, layout: StateLayout) -> None:
+        self.eps = config.norm_eps
+        self.window = config.window
+        self.rotary = Rotary(config, weights.device)
+        layers = weights.under("layers")
+        self.blocks = [TransformerBlock(layers.under(str(i)), config, layout) for i in range(config.num_layers)]
+        self.norm = weights.tensor("norm.weight")
+
+    def __call__(self, x: Tensor, positions: Tensor, states: Tensor) -> Tensor:
+        """Apply to the next chunk; moves the states on.
+
+        Args:
+            x: ``[B, T, dim]``.
+            positions: ``[B]`` on the CPU, int64: position of each row's first element in its stream.
+            states: ``[B, N]``.
+        """
+        length = x.shape[1]
+        angles = self.rotary.angles(positions[:, None] + torch.arange(length))
+        mask = window_mask(positions, length, self.window).to(x.device)
+        for block in self.blocks:
+            x = block(x, angles, mask, states)
+        return rms_norm(x, self.norm, self.eps)
+
+
+def window_mask(positions: Tensor, length: int, window: int) -> Tensor:
+    """Which remembered and new positions each new position attends to.
+
+    Args:
+        positions: ``[B]``, position of each row's first element in its stream.
+        length: New elements ``T``.
+        window: Positions attended to, a position itself included.
+
+    Returns:
+        ``[B, 1, T, window - 1 + T]`` bool; the remembered ``window - 1`` come first.
+    """
+    query = torch.arange(length)[:, None]
+    key = torch.arange(window - 1 + length)
+    in_window = (key >= query) & (key < query + window)  # [T, window - 1 + T]
+    has_begun = positions[:, None] - (window - 1) + key >= 0  # [B, window - 1 + T]
+    return (in_window & has_begun[:, None, :]).unsqueeze(1)

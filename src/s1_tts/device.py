@@ -37,7 +37,8 @@ def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
 def _has_native_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.backends.mkldnn.is_available() and _cpu_has_bfloat16_dot()
+    has_mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return bool(has_mkldnn) and _cpu_has_bfloat16_dot()
 
 
 def _cpu_has_bfloat16_dot() -> bool:

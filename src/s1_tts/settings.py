@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         default=0, ge=0, description="longest prompt and speech in tokens; 0: what the checkpoint allows"
     )
     prefill_tokens: int = Field(
-        default=128, ge=8, description="prompt tokens computed between two decode steps while streams run"
+        default=0, ge=0, description="prompt tokens computed between two decode steps; 0: 32 on a CPU, 256 on CUDA"
     )
     threads: int = Field(default=0, ge=0, description="CPU threads of each model; 0: torch's own choice")
     max_streams: int = Field(default=256, ge=1, description="streams whose codec state is kept at once")

@@ -29,7 +29,7 @@ class SlotState:
 
     def __init__(self, model: DualArModel, num_slots: int) -> None:
         config = model.config
-        device = model.head.device
+        device = model.device
         self.columns = torch.zeros(num_slots, 1 + config.num_codebooks, dtype=torch.int64, device=device)
         self.window = torch.full(
             (num_slots, config.num_codebooks, PENALTY_WINDOW_FRAMES), NO_CODE, dtype=torch.int64, device=device

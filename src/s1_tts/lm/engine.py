@@ -33,6 +33,9 @@ from s1_tts.text.sentences import split_text
 
 log = logging.getLogger(__name__)
 
+PREFILL_TOKENS = {"cpu": 32, "cuda": 256}
+"""Prompt tokens that take about as long as a decode step of 8 rows, by device."""
+
 PART_CHARACTERS = 300
 """Longest part of a text that is generated in one go; longer texts are split at sentences."""
 
@@ -85,7 +88,7 @@ class LmEngine:
             runner,
             PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks),
             Scheduler(settings.max_slots, settings.max_queue, settings.call_slots),
-            prefill_tokens=settings.prefill_tokens,
+            prefill_tokens=settings.prefill_tokens or PREFILL_TOKENS[device.type],
         )
 
     def start(self) -> None:

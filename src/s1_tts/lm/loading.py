@@ -12,6 +12,7 @@ from s1_tts.checkpoint.state_dict import load_strict, read_llama_weights
 from s1_tts.errors import CheckpointError
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.model import DualArModel
+from s1_tts.lm.packing import can_pack, pack_linears
 from s1_tts.lm.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -60,11 +61,13 @@ def load_language_model(
     with torch.device("meta"):
         model = DualArModel(config)
     load_strict(model, read_llama_weights(folder / WEIGHTS_FILE), source=str(folder / WEIGHTS_FILE))
-    model.cut_head(tokenizer.semantic_begin_id, tokenizer.num_semantic, tokenizer.im_end_id)
+    model.cut_heads(tokenizer.semantic_begin_id, tokenizer.num_semantic, tokenizer.im_end_id)
     model.eval().requires_grad_(False).to(device=device, dtype=dtype)
     num_positions = min(num_positions or config.max_seq_len, config.max_seq_len)
     model.make_tables(num_positions + 1)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    if can_pack(device, dtype):
+        pack_linears(model)
     log.info(
         "language model of %s: %.1f M parameters, %s on %s, loaded in %.1f s",
         folder,

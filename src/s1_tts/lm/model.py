@@ -8,7 +8,6 @@ ids and ``<|im_end|>`` are candidates.
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from s1_tts.lm.config import LmConfig
@@ -22,8 +21,6 @@ class DualArModel(nn.Module):
     Args:
         config: Sizes.
     """
-
-    head: Tensor
 
     def __init__(self, config: LmConfig) -> None:
         super().__init__()
@@ -41,7 +38,17 @@ class DualArModel(nn.Module):
         self.fast_norm = RMSNorm(fast.dim, fast.norm_eps)
         self.fast_output = nn.Linear(fast.dim, config.codebook_size, bias=False)
 
-    def cut_head(self, semantic_begin_id: int, num_semantic: int, im_end_id: int) -> None:
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.embeddings.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+        return self.embeddings.weight.dtype
+
+    def cut_heads(self, semantic_begin_id: int, num_semantic: int, im_end_id: int) -> None:
         """Keep only the output rows that may be drawn; call it once, after the weights are loaded.
 
         Args:
@@ -49,14 +56,12 @@ class DualArModel(nn.Module):
             num_semantic: Semantic codes.
             im_end_id: Token id that ends an utterance.
         """
-        weight = self.embeddings.weight if self.config.tie_word_embeddings else self.output.weight
-        semantic = weight[semantic_begin_id : semantic_begin_id + num_semantic]
-        head = torch.cat([semantic, weight[im_end_id][None]]).detach()
-        self.register_buffer("head", head, persistent=False)  # [num_semantic + 1, dim]; <|im_end|> is last
         self.semantic_begin_id = semantic_begin_id
         self.num_semantic = num_semantic
-        if not self.config.tie_word_embeddings:
-            del self.output  # 155 776 rows of which 4 097 are ever used
+        weight = self.embeddings.weight if self.config.tie_word_embeddings else self.output.weight
+        semantic = weight[semantic_begin_id : semantic_begin_id + num_semantic]
+        self.output = _linear(torch.cat([semantic, weight[im_end_id][None]]))  # <|im_end|> is the last row
+        self.fast_output = _linear(self.fast_output.weight[: self.config.num_residual_codes])
 
     def make_tables(self, num_positions: int) -> None:
         """Compute what is not in a checkpoint; call it once the model is on its device and in its dtype.
@@ -64,9 +69,7 @@ class DualArModel(nn.Module):
         Args:
             num_positions: Longest sequence.
         """
-        config = self.config
-        device = self.head.device
-        self.fast_head = self.fast_output.weight[: config.num_residual_codes]
+        config, device = self.config, self.device
         self.rotations = rotary_table(num_positions, config.slow.head_dim, config.rope_base).to(device)
         self.fast_rotations = rotary_table(config.num_codebooks, config.fast.head_dim, config.rope_base).to(device)
         self.codebook_offsets = torch.arange(config.num_codebooks, device=device) * config.codebook_size
@@ -115,7 +118,8 @@ class DualArModel(nn.Module):
         Returns:
             ``[B, num_semantic + 1]``, float32.
         """
-        return F.linear(self.norm(hidden), self.head).float()
+        logits: Tensor = self.output(self.norm(hidden))
+        return logits.float()
 
     def start_frame(self, hidden: Tensor) -> FrameAttention:
         """Begin a frame in the fast transformer with the slow one's hidden state ``[B, dim]``."""
@@ -135,7 +139,8 @@ class DualArModel(nn.Module):
             ``[B, num_residual_codes]``, float32.
         """
         x = self._forward_fast(self.fast_embeddings(codes), attend)
-        return F.linear(self.fast_norm(x), self.fast_head).float()
+        logits: Tensor = self.fast_output(self.fast_norm(x))
+        return logits.float()
 
     def _forward_fast(self, x: Tensor, attend: FrameAttention) -> Tensor:
         x = x[:, None]  # [B, 1, fast_dim]
@@ -144,3 +149,10 @@ class DualArModel(nn.Module):
             x = layer(x, rotations, index, attend)
         attend.position += 1
         return x[:, 0]
+
+
+def _linear(weight: Tensor) -> nn.Linear:
+    with torch.device("meta"):
+        linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    linear.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    return linear

@@ -51,8 +51,8 @@ class ModelRunner:
     def __init__(self, model: DualArModel, num_slots: int, num_positions: int, *, use_cuda_graphs: bool = True) -> None:
         self.model = model
         self.num_positions = num_positions
-        self.device = model.head.device
-        self.pool = KvPool(model.config.slow, num_slots, num_positions + 1, model.head.dtype, self.device)
+        self.device = model.device
+        self.pool = KvPool(model.config.slow, num_slots, num_positions + 1, model.dtype, self.device)
         self.state = SlotState(model, num_slots)
         is_graphed = use_cuda_graphs and self.device.type == "cuda"
         self._graphed = GraphedDecode(model, self.state, self.pool) if is_graphed else None

@@ -14,7 +14,7 @@ from torch import Tensor
 from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig, TransformerConfig
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.transformer import Rotary
-from s1_tts.codec.weights import NEW_DIRECTION, NEW_NORM, OLD_NORM, Weights, published_shapes
+from s1_tts.codec.weights import NEW_NORM, OLD_NORM, Weights, published_shapes
 
 CodecSize = Literal["tiny", "mid", "full"]
 
@@ -75,8 +75,7 @@ def write_dev_codec(folder: Path, size: CodecSize = "tiny", seed: int = 0, num_c
     generator = torch.Generator().manual_seed(seed)
     tables = _tables(config)
     tensors = {
-        key: tables[key] if key in tables else _random(key, shape, generator)
-        for key, shape in published_shapes(config)
+        key: tables[key] if key in tables else _random(key, shape, generator) for key, shape in published_shapes(config)
     }
     _spread_transposed_norms(tensors, config)
     _set_level(tensors, config, generator)
@@ -97,14 +96,14 @@ def _random(key: str, shape: tuple[int, ...], generator: torch.Generator) -> Ten
         # the second convolution of a residual unit adds to what goes around it
         level = 0.3 if ".block.3.conv" in key else 1.0
         return torch.empty(shape).uniform_(0.9 * level, 1.1 * level, generator=generator)
+    if key.endswith("norm.weight"):
+        return torch.empty(shape).uniform_(0.9, 1.1, generator=generator)
     values = torch.randn(shape, generator=generator)
     if kind == "bias":
-        return values.mul_(0.05)
-    if len(shape) == 1:
-        return values.mul_(0.1).add_(1.0)  # weights of norms
-    if "codebook" in key:
-        return values
-    return values.mul_(1 / math.sqrt(math.prod(shape[1:])))
+        values.mul_(0.05)
+    elif "codebook" not in key:
+        values.mul_(1 / math.sqrt(math.prod(shape[1:])))
+    return values
 
 
 def _spread_transposed_norms(tensors: dict[str, Tensor], config: CodecConfig) -> None:

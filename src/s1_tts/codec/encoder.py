@@ -36,9 +36,7 @@ class EncoderBlock:
         block = weights.under("block")
         self.stride = config.encoder_rates[index]
         self.units = [ResidualUnit(block.under(str(unit)), layout, dilation) for unit, dilation in enumerate(DILATIONS)]
-        self.downsample = CausalConv(
-            *block.conv("4.conv"), layout, stride=self.stride, snake=Snake(block.under("3"))
-        )
+        self.downsample = CausalConv(*block.conv("4.conv"), layout, stride=self.stride, snake=Snake(block.under("3")))
         self.transformer: WindowTransformer | None = None
         if config.encoder_transformer_layers[index]:
             self.transformer = WindowTransformer(block.under("5"), config.encoder_transformer(index), layout)
@@ -115,7 +113,7 @@ class CodecEncoder:
         states = torch.zeros(1, self._state_size, dtype=self.dtype, device=self.device)
         codes = [
             self._encode_piece(piece.view(1, -1, 1), index * PIECE_FRAMES, states)
-            for index, piece in enumerate(padded.split(PIECE_FRAMES * size))
+            for index, piece in enumerate(torch.split(padded, PIECE_FRAMES * size))
         ]
         return torch.cat(codes, dim=2)[0]
 

@@ -111,7 +111,9 @@ class CausalTransposedConv:
         self, weight: Tensor, bias: Tensor, layout: StateLayout, *, stride: int, snake: Snake | None = None
     ) -> None:
         taps = weight.shape[2] // stride
-        by_tap = weight.unflatten(2, (taps, stride)).flip(2)  # [C_in, C_out, taps, stride], the newest input last
+        by_tap = weight.view(*weight.shape[:2], taps, stride).flip(
+            2
+        )  # [C_in, C_out, taps, stride], the newest input last
         self.stride = stride
         self.conv = CausalConv(
             by_tap.permute(3, 1, 0, 2).flatten(0, 1).contiguous(), bias.repeat(stride), layout, snake=snake

@@ -31,7 +31,8 @@ class Span:
         Returns:
             ``[B, *shape]``, sharing memory with ``states``.
         """
-        return states[:, self.offset : self.offset + math.prod(self.shape)].unflatten(1, self.shape)
+        end = self.offset + math.prod(self.shape)
+        return states[:, self.offset : end].view(states.shape[0], *self.shape)
 
 
 class StateLayout:

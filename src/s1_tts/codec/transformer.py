@@ -44,7 +44,7 @@ class Rotary:
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
     """Turn neighbouring pairs of ``x [B, T, H, head_dim]`` by ``angles``, in float32."""
-    pairs = x.float().unflatten(-1, (-1, 2))
+    pairs = x.float().view(*x.shape[:-1], -1, 2)
     even, odd = pairs[..., 0], pairs[..., 1]
     cosine, sine = angles[..., 0], angles[..., 1]
     turned = torch.stack([even * cosine - odd * sine, odd * cosine + even * sine], -1)
@@ -83,7 +83,8 @@ class WindowAttention:
             mask: ``[B, 1, T, context + T]``, see :func:`window_mask`.
             states: ``[B, N]``.
         """
-        query, key, value = (part.unflatten(-1, self.heads) for part in F.linear(x, self.in_weight).chunk(3, dim=-1))
+        joint = F.linear(x, self.in_weight).view(*x.shape[:2], 3, *self.heads)  # [B, T, 3, H, head_dim]
+        query, key, value = joint.unbind(2)
         query, key = rotate(query, angles), rotate(key, angles)
         keys = self._join(self.keys.of(states), key)
         values = self._join(self.values.of(states), value)

@@ -1,0 +1,284 @@
+"""The thread that decodes: chunks of different streams that wait together are decoded together."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s1_tts.codec.chunk_queue import ChunkQueue, Refusal, Stream, WaitingChunk, new_error_id
+from s1_tts.codec.pcm import to_pcm16
+from s1_tts.codec.state import StreamState
+from s1_tts.codec.streaming import StreamingDecoder
+from s1_tts.device import resolve_device, resolve_dtype
+from s1_tts.errors import InternalError, InvalidArgumentError, S1Error, UnavailableError
+from s1_tts.protocol import Field
+from s1_tts.settings import Settings
+from s1_tts.stream import AudioChunk, AudioSink, CodesChunk, StreamFailed
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MAX_BATCH = 8
+
+
+class ChunkDecoder(Protocol):
+    """What the batcher needs of a decoder; :class:`~s1_tts.codec.streaming.StreamingDecoder` is one."""
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory the state of one stream takes."""
+
+    def new_state(self) -> StreamState:
+        """State of a stream that has not begun."""
+
+    def check(self, codes: Tensor) -> None:
+        """Raise ``InvalidArgumentError`` for codes that cannot be decoded."""
+
+    def decode(self, states: Sequence[StreamState], codes: Sequence[Tensor]) -> list[Tensor]:
+        """Decode the next chunk of each stream."""
+
+
+@dataclass(frozen=True)
+class CodecStats:
+    """What the batcher holds and has done since it was made.
+
+    Args:
+        streams: Streams between their first and last chunk.
+        state_bytes: Memory their states take.
+        waiting_chunks: Chunks that wait for the decoder.
+        decoded_chunks: Chunks decoded.
+        decoded_batches: Decoder calls.
+        decoded_frames: Frames decoded.
+        decoding_s: Time the decoder took for them, in seconds.
+        failed_chunks: Chunks answered with an error, for whatever reason.
+        idle_streams: Streams dropped because no chunk came for too long.
+        refused_streams: Streams refused because there were too many.
+    """
+
+    streams: int
+    state_bytes: int
+    waiting_chunks: int
+    decoded_chunks: int
+    decoded_batches: int
+    decoded_frames: int
+    decoding_s: float
+    failed_chunks: int
+    idle_streams: int
+    refused_streams: int
+
+
+class CodecBatcher:
+    """Decodes chunks of many streams on a thread of its own.
+
+    Every chunk submitted is answered exactly once, by its sink, with its sound or with the reason why there is none.
+
+    Args:
+        decoder: Used from the batcher's thread only.
+        max_batch: Streams decoded together at most.
+        wait_ms: Longest time a chunk waits for chunks of other streams.
+        max_streams: Streams that live at once; the first chunk of one more is refused.
+        idle_s: The state of a stream without chunks for this long is dropped.
+    """
+
+    def __init__(
+        self,
+        decoder: ChunkDecoder,
+        *,
+        max_batch: int = DEFAULT_MAX_BATCH,
+        wait_ms: float = 2.0,
+        max_streams: int = 256,
+        idle_s: float = 60.0,
+    ) -> None:
+        self._decoder = decoder
+        self._queue = ChunkQueue(max_batch=max_batch, wait_s=wait_ms / 1e3, max_streams=max_streams, idle_s=idle_s)
+        self._changed = threading.Condition()  # guards everything below and the queue
+        self._refusals: list[Refusal] = []
+        self._is_closing = False
+        self._decoded_chunks = 0
+        self._decoded_batches = 0
+        self._decoded_frames = 0
+        self._decoding_s = 0.0
+        self._failed_chunks = 0
+        self._thread = threading.Thread(target=self._run, name="codec-batcher", daemon=True)
+
+    @classmethod
+    def load(cls, settings: Settings) -> Self:
+        """Load the decoder of the checkpoint that the settings name.
+
+        Raises:
+            SettingsError: no checkpoint is set, or the device does not exist.
+            CheckpointError: the checkpoint is missing, unreadable, or not of the published layout.
+        """
+        device = resolve_device(settings.device)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
+        return cls(
+            decoder,
+            wait_ms=settings.codec_wait_ms,
+            max_streams=settings.max_streams,
+            idle_s=settings.stream_idle_s,
+        )
+
+    def start(self) -> None:
+        """Start the decoding thread; chunks submitted before wait for it."""
+        self._thread.start()
+
+    def submit(self, chunk: CodesChunk, sink: AudioSink) -> None:
+        """Hand a chunk over; returns at once.
+
+        Args:
+            chunk: Chunks of a stream are submitted in order, from index 0 to the one with ``is_last``.
+            sink: Called once, from the decoding thread, or from here when the batcher is closed.
+        """
+        with self._changed:
+            if not self._is_closing:
+                self._refusals += self._queue.add(chunk, sink, time.monotonic())
+                self._changed.notify()
+                return
+        sink(StreamFailed(chunk.stream_id, UnavailableError("the codec is shutting down")))
+
+    def drop(self, stream_id: int) -> None:
+        """Forget a stream whose caller left; its chunks that wait end with ``CancelledError``.
+
+        A chunk that is being decoded is still answered. Dropping an unknown stream does nothing.
+        """
+        with self._changed:
+            self._refusals += self._queue.drop(stream_id)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End every stream with ``UnavailableError`` and wait for the decoding thread; a second call does nothing."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._refuse_all()
+
+    def stats(self) -> CodecStats:
+        """What the batcher holds and has done; may be called from any thread."""
+        with self._changed:
+            num_states = sum(stream.state is not None for stream in self._queue.streams)
+            return CodecStats(
+                streams=self._queue.num_streams,
+                state_bytes=num_states * self._decoder.state_bytes,
+                waiting_chunks=self._queue.num_waiting,
+                decoded_chunks=self._decoded_chunks,
+                decoded_batches=self._decoded_batches,
+                decoded_frames=self._decoded_frames,
+                decoding_s=self._decoding_s,
+                failed_chunks=self._failed_chunks,
+                idle_streams=self._queue.num_idle_streams,
+                refused_streams=self._queue.num_refused_streams,
+            )
+
+    def _run(self) -> None:
+        while True:
+            refusals, batch, is_closing = self._next_work()
+            self._answer_refusals(refusals)
+            if is_closing:
+                return
+            if batch := self._refuse_invalid(batch):
+                self._decode(batch)
+
+    def _next_work(self) -> tuple[list[Refusal], list[tuple[Stream, WaitingChunk]], bool]:
+        """Wait until there is something to refuse or to decode, or the batcher closes."""
+        with self._changed:
+            while True:
+                now_s = time.monotonic()
+                self._queue.drop_idle(now_s)
+                to_batch_s = self._queue.seconds_to_batch(now_s)
+                if self._is_closing or self._refusals or to_batch_s == 0:
+                    refusals, self._refusals = self._refusals, []
+                    is_batching = to_batch_s == 0 and not self._is_closing
+                    return refusals, self._queue.take() if is_batching else [], self._is_closing
+                times_s = [t for t in (to_batch_s, self._queue.seconds_to_idle(now_s)) if t is not None]
+                self._changed.wait(min(times_s, default=None))
+
+    def _refuse_invalid(self, batch: list[tuple[Stream, WaitingChunk]]) -> list[tuple[Stream, WaitingChunk]]:
+        """Refuse the chunks that cannot be decoded, so that they do not take the others of the batch with them."""
+        valid = []
+        for stream, waiting in batch:
+            try:
+                self._decoder.check(codes_tensor(waiting.chunk))
+            except S1Error as error:
+                self._fail(stream, waiting, error)
+            else:
+                valid.append((stream, waiting))
+        return valid
+
+    def _decode(self, batch: list[tuple[Stream, WaitingChunk]]) -> None:
+        started_s = time.monotonic()
+        try:
+            states = [stream.state or self._decoder.new_state() for stream, _ in batch]
+            samples = self._decoder.decode(states, [codes_tensor(waiting.chunk) for _, waiting in batch])
+            pcm = [to_pcm16(row) for row in samples]
+        except Exception:
+            error = InternalError(new_error_id())
+            logger.exception("internal error %s: decoding %d chunks failed", error.error_id, len(batch))
+            for stream, waiting in batch:
+                self._fail(stream, waiting, error, "its batch failed")
+            return
+        now_s = time.monotonic()
+        with self._changed:
+            self._decoded_batches += 1
+            self._decoded_chunks += len(batch)
+            self._decoded_frames += sum(waiting.chunk.codes.shape[1] for _, waiting in batch)
+            self._decoding_s += now_s - started_s
+            for (stream, _), state in zip(batch, states, strict=True):
+                stream.state = state
+                self._queue.give_back(stream, now_s)
+        for (_, waiting), row in zip(batch, pcm, strict=True):
+            chunk = waiting.chunk
+            _answer(waiting.sink, AudioChunk(chunk.stream_id, chunk.index, row, chunk.is_last))
+
+    def _fail(self, stream: Stream, waiting: WaitingChunk, error: S1Error, detail: str = "") -> None:
+        """End a stream whose chunk cannot be decoded, together with its chunks that wait."""
+        with self._changed:
+            refusals = [Refusal(waiting, error, detail), *self._queue.end(stream, error, detail)]
+        self._answer_refusals(refusals)
+
+    def _answer_refusals(self, refusals: list[Refusal]) -> None:
+        with self._changed:
+            self._failed_chunks += len(refusals)
+        for refusal in refusals:
+            chunk = refusal.waiting.chunk
+            if isinstance(refusal.error, InternalError):
+                logger.error(
+                    "internal error %s: stream %d chunk %d: %s",
+                    refusal.error.error_id,
+                    chunk.stream_id,
+                    chunk.index,
+                    refusal.detail,
+                )
+            _answer(refusal.waiting.sink, StreamFailed(chunk.stream_id, refusal.error))
+
+    def _refuse_all(self) -> None:
+        with self._changed:
+            refusals = self._refusals + self._queue.end_all(UnavailableError("the codec is shutting down"))
+            self._refusals = []
+        self._answer_refusals(refusals)
+
+
+def codes_tensor(chunk: CodesChunk) -> Tensor:
+    """Codes of a chunk as a tensor.
+
+    Raises:
+        InvalidArgumentError: they are no integers.
+    """
+    if not np.issubdtype(chunk.codes.dtype, np.integer):
+        raise InvalidArgumentError(Field.CODES, f"is of type {chunk.codes.dtype}", "integers")
+    return torch.from_numpy(chunk.codes.astype(np.int64))
+
+
+def _answer(sink: AudioSink, event: AudioChunk | StreamFailed) -> None:
+    try:
+        sink(event)
+    except Exception:
+        logger.exception("the sink of stream %d failed; decoding goes on", event.stream_id)

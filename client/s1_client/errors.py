@@ -1,0 +1,90 @@
+"""What can go wrong for a caller, each with a type of its own."""
+
+from s1_tts.errors import ErrorCode
+
+
+class S1ClientError(Exception):
+    """Base of every error the client raises."""
+
+
+class OptionError(S1ClientError, ValueError):
+    """An option cannot be sent at all: its value does not fit the tensor.
+
+    Args:
+        field: Name of the option.
+        fault: What is wrong with the value.
+    """
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(f"{field}: {fault}")
+        self.field = field
+
+
+class UnreachableError(S1ClientError):
+    """No server answers.
+
+    Args:
+        url: Host and port that were tried.
+        detail: What the connection says.
+    """
+
+    def __init__(self, url: str, detail: str) -> None:
+        super().__init__(f"no server answers at {url} ({detail})")
+        self.url = url
+
+
+class ServerError(S1ClientError):
+    """The server refused the request or failed; ``str(error)`` is its own message.
+
+    Args:
+        code: What happened; none if the server did not say.
+        message: The server's message.
+    """
+
+    def __init__(self, code: ErrorCode | None, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class StreamError(S1ClientError):
+    """The chunks that came are not a whole stream."""
+
+
+class StreamGapError(StreamError):
+    """A chunk is missing, doubled, out of order, or comes after the last one.
+
+    Args:
+        expected: Index that had to come; none after the last chunk.
+        got: Index that came.
+    """
+
+    def __init__(self, expected: int | None, got: int) -> None:
+        super().__init__(f"chunk {got} came {'after the last one' if expected is None else f'instead of {expected}'}")
+        self.expected = expected
+        self.got = got
+
+
+class EarlyEndError(StreamError):
+    """The stream ended before its last chunk.
+
+    Args:
+        num_chunks: Chunks that came.
+    """
+
+    def __init__(self, num_chunks: int) -> None:
+        super().__init__(f"the stream ended after {num_chunks} chunk(s) without its last one")
+        self.num_chunks = num_chunks
+
+
+class UnexpectedAnswerError(S1ClientError):
+    """The server's answer is not what this client knows: it serves another model or version.
+
+    Args:
+        model: Name of the model asked.
+        fault: What is wrong with the answer.
+    """
+
+    def __init__(self, model: str, fault: str) -> None:
+        super().__init__(f"{model} answered with {fault}")
+        self.model = model

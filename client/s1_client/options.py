@@ -1,0 +1,65 @@
+"""What a caller may ask for, and how it goes into tensors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from tritonclient.grpc.aio import InferInput
+from tritonclient.utils import triton_to_np_dtype
+
+from s1_client.errors import OptionError
+from s1_tts.protocol import OPTION_INPUTS, TEXT_INPUT, ServiceClass, TensorSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechOptions:
+    """Options of one request. None leaves an option out, and the server's default holds.
+
+    The server checks the ranges; its message names the option and what is allowed.
+
+    Args:
+        voice: Id of a stored voice.
+        reference_audio: A whole WAV, FLAC, MP3 or OGG file to sound like, 1 to 90 s; not together with ``voice``.
+        reference_text: What is said in ``reference_audio``.
+        seed: The same seed and options give the same samples; 0 or more.
+        temperature: 0 (always the most likely) to 2.
+        top_p: Over 0, to 1.
+        repetition_penalty: 0.5 to 2.
+        max_frames: Length at most, 1 to 4096 frames; 21.53 frames are a second.
+        chunk_frames: Frames a chunk, to 256; 0 lets the server choose: small first, then growing.
+        service: ``call`` goes before ``note``.
+        deadline_ms: Time by which the first audio must be sent, else the request is refused; 0: none.
+    """
+
+    voice: str | None = None
+    reference_audio: bytes | None = None
+    reference_text: str | None = None
+    seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    repetition_penalty: float | None = None
+    max_frames: int | None = None
+    chunk_frames: int | None = None
+    service: ServiceClass | None = None
+    deadline_ms: int | None = None
+
+
+def make_inputs(text: str, options: SpeechOptions) -> list[InferInput]:
+    """Put a text and its options into request tensors.
+
+    Raises:
+        OptionError: a value does not fit its tensor.
+    """
+    given = [(spec, getattr(options, spec.name)) for spec in OPTION_INPUTS]
+    return [_make_input(spec, value) for spec, value in [(TEXT_INPUT, text), *given] if value is not None]
+
+
+def _make_input(spec: TensorSpec, value: str | bytes | float) -> InferInput:
+    is_bytes = spec.dtype == "STRING"
+    dtype = "BYTES" if is_bytes else spec.dtype
+    try:
+        # bytes of a command line that are not UTF-8 go on as they are: the server says where they are wrong
+        element = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+        tensor = np.array([[element]], dtype=object if is_bytes else triton_to_np_dtype(dtype))
+    except (OverflowError, ValueError) as error:
+        raise OptionError(spec.name, f"{value!r} does not fit {dtype}: {error}") from error
+    return InferInput(spec.name.value, list(tensor.shape), dtype).set_data_from_numpy(tensor)

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     prefill_tokens: int = Field(
         default=0, ge=0, description="prompt tokens computed between two decode steps; 0: 32 on a CPU, 256 on CUDA"
     )
+    part_characters: int = Field(
+        default=300, ge=20, description="longest part of a text generated in one go; longer texts split at sentences"
+    )
     threads: int = Field(default=0, ge=0, description="CPU threads of each model; 0: torch's own choice")
     max_streams: int = Field(default=256, ge=1, description="streams whose codec state is kept at once")
     stream_idle_s: float = Field(

@@ -36,9 +36,6 @@ log = logging.getLogger(__name__)
 PREFILL_TOKENS = {"cpu": 32, "cuda": 256}
 """Prompt tokens that take about as long as a decode step of 8 rows, by device."""
 
-PART_CHARACTERS = 300
-"""Longest part of a text that is generated in one go; longer texts are split at sentences."""
-
 PART_ROOM_FRAMES = 1024
 """Room in the context below which the next part starts with a fresh context; 47 s of speech."""
 
@@ -51,15 +48,23 @@ class LmEngine:
         builder: Lays out prompts.
         scheduler: Slots and queue.
         prefill_tokens: Prompt tokens computed between two decode steps.
+        part_characters: Longest part of a text that is generated in one go; longer texts are split at sentences.
     """
 
     def __init__(
-        self, runner: ModelRunner, builder: PromptBuilder, scheduler: Scheduler, *, prefill_tokens: int
+        self,
+        runner: ModelRunner,
+        builder: PromptBuilder,
+        scheduler: Scheduler,
+        *,
+        prefill_tokens: int,
+        part_characters: int,
     ) -> None:
         self._runner = runner
         self._builder = builder
         self._scheduler = scheduler
         self._prefill_tokens = prefill_tokens
+        self._part_characters = part_characters
         self._counters = Counters()
         self._timings = TimingLog()
         self._load = LoadEstimate()
@@ -89,6 +94,7 @@ class LmEngine:
             PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks),
             Scheduler(settings.max_slots, settings.max_queue, settings.call_slots),
             prefill_tokens=settings.prefill_tokens or PREFILL_TOKENS[device.type],
+            part_characters=settings.part_characters,
         )
 
     def start(self) -> None:
@@ -119,7 +125,7 @@ class LmEngine:
             UnavailableError: the queue is full, the deadline cannot be met, or the engine is closing.
             InvalidArgumentError: the prompt does not fit into the context.
         """
-        parts = deque(split_text(clean_text(request.text), PART_CHARACTERS))
+        parts = deque(split_text(clean_text(request.text), self._part_characters))
         columns = self._builder.first_part(parts[0], request.prompts)
         self._check_fits(columns)
         with self._changed:

@@ -41,5 +41,6 @@ def pack_linears(module: nn.Module) -> None:
 
 def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether packed layers exist for a device and dtype, with the same bits as plain ones."""
-    has_onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-    return device.type == "cpu" and dtype in (torch.float32, torch.bfloat16) and has_onednn
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype is torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,0 +1,59 @@
+"""A listener that collects a stream's events, and an engine made of small parts."""
+
+import threading
+
+import numpy as np
+
+from s1_tts.lm.engine import LmEngine
+from s1_tts.lm.loading import LanguageModel
+from s1_tts.lm.prompt import PromptBuilder
+from s1_tts.lm.runner import ModelRunner
+from s1_tts.lm.scheduler import Scheduler
+from s1_tts.stream import CodesChunk, StreamFailed
+
+TIMEOUT_S = 60.0
+
+
+class Listener:
+    """Collects the events of one stream and checks their order."""
+
+    def __init__(self) -> None:
+        self.chunks: list[CodesChunk] = []
+        self.failure: StreamFailed | None = None
+        self.started = threading.Event()
+        self.ended = threading.Event()
+
+    def __call__(self, event: CodesChunk | StreamFailed) -> None:
+        assert not self.ended.is_set(), "an event after the end"
+        if isinstance(event, StreamFailed):
+            self.failure = event
+        else:
+            assert event.index == len(self.chunks)
+            self.chunks.append(event)
+        self.started.set()
+        if isinstance(event, StreamFailed) or event.is_last:
+            self.ended.set()
+
+    def codes(self) -> np.ndarray:
+        """Wait for the end; all codes ``[num_codebooks, frames]``."""
+        assert self.ended.wait(TIMEOUT_S)
+        assert self.failure is None, self.failure
+        return np.concatenate([chunk.codes for chunk in self.chunks], axis=1)
+
+    def error(self) -> Exception:
+        assert self.ended.wait(TIMEOUT_S)
+        assert self.failure is not None
+        return self.failure.error
+
+
+def make_engine(
+    loaded: LanguageModel, *, slots: int = 4, queue: int = 16, prefill_tokens: int = 16, part_characters: int = 300
+) -> LmEngine:
+    """An engine on a loaded model; not started."""
+    return LmEngine(
+        ModelRunner(loaded.model, slots, loaded.num_positions),
+        PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks),
+        Scheduler(slots, queue, call_slots=0),
+        prefill_tokens=prefill_tokens,
+        part_characters=part_characters,
+    )

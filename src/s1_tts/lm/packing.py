@@ -8,6 +8,9 @@ the rate (see ``docs/performance.md``).
 import torch
 from torch import Tensor, nn
 
+SMALLEST_PACKED = 2**18
+"""Weights with fewer values stay plain: they live in the cache, and calling oneDNN costs more than packing them."""
+
 PACKED_FOR_ROWS = 8
 """Rows for which oneDNN chooses the layout; it works for any number."""
 
@@ -31,9 +34,9 @@ class PackedLinear(nn.Module):
 
 
 def pack_linears(module: nn.Module) -> None:
-    """Replace the linear layers under a module by packed ones, one after another, so that weights are held once."""
+    """Replace the large linear layers under a module by packed ones, one by one, so that weights are held once."""
     for name, child in module.named_children():
-        if isinstance(child, nn.Linear):
+        if isinstance(child, nn.Linear) and child.weight.numel() >= SMALLEST_PACKED:
             setattr(module, name, PackedLinear(child))
         else:
             pack_linears(child)

@@ -29,11 +29,13 @@ class LanguageModel:
         model: On its device, in its dtype, tables made for ``num_positions`` positions and one of scratch.
         tokenizer: Tokenizer of the checkpoint.
         num_positions: Longest sequence it may be run for.
+        weight_bytes: Size of its weights in memory.
     """
 
     model: DualArModel
     tokenizer: Tokenizer
     num_positions: int
+    weight_bytes: int
 
 
 def load_language_model(
@@ -65,16 +67,16 @@ def load_language_model(
     model.eval().requires_grad_(False).to(device=device, dtype=dtype)
     num_positions = min(num_positions or config.max_seq_len, config.max_seq_len)
     model.make_tables(num_positions + 1)
-    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    weight_bytes = sum(weight.nbytes for weight in model.parameters())
     if can_pack(device, dtype):
         pack_linears(model)
     log.info(
-        "language model of %s: %.1f M parameters, %s on %s, loaded in %.1f s",
+        "language model of %s: %.0f MB, %s on %s, loaded in %.1f s",
         folder,
-        num_parameters / 1e6,
+        weight_bytes / 1e6,
         str(dtype).removeprefix("torch."),
         device,
         time.monotonic() - started_s,
     )
     log.debug("sizes: %s", dataclasses.asdict(config))
-    return LanguageModel(model, tokenizer, num_positions)
+    return LanguageModel(model, tokenizer, num_positions, weight_bytes)

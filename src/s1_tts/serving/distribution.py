@@ -1,0 +1,110 @@
+"""Find a ``tritonserver`` on this machine and what it needs to run our Python models."""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from s1_tts.errors import SettingsError
+
+IMAGE_BINARY = Path("/opt/tritonserver/bin/tritonserver")
+"""Where NVIDIA's image keeps the server."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed ``tritonserver``.
+
+    Args:
+        binary: The program.
+        backend_files: Files that make up its Python backend, to be gathered in one folder; empty when the server
+            finds its backends by itself.
+        library_folders: Folders for ``LD_LIBRARY_PATH``.
+    """
+
+    binary: Path
+    backend_files: tuple[Path, ...] = ()
+    library_folders: tuple[Path, ...] = ()
+
+    def lay_out_backends(self, folder: Path) -> Path | None:
+        """Gather the Python backend as the server expects it.
+
+        Args:
+            folder: Folder to fill; made here.
+
+        Returns:
+            Value of ``--backend-directory``, or ``None`` when the server's own default is right.
+        """
+        if not self.backend_files:
+            return None
+        backend = folder / "python"
+        backend.mkdir(parents=True)
+        for file in self.backend_files:
+            shutil.copy2(file, backend / file.name)
+        return folder
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Environment in which the server's model processes are this very Python.
+
+        The model processes embed Python and find its packages through the first ``python3`` on ``PATH``, so the
+        folder of the running interpreter, which may be a virtual environment's, comes first.
+
+        Args:
+            base: Environment to add to.
+        """
+        environment = dict(base)
+        environment["PATH"] = _prepend([Path(sys.executable).parent], base.get("PATH", os.defpath))
+        if self.library_folders:
+            environment["LD_LIBRARY_PATH"] = _prepend(self.library_folders, base.get("LD_LIBRARY_PATH", ""))
+        return environment
+
+
+def find_distribution() -> Distribution:
+    """Find the server: on ``PATH``, in NVIDIA's image, or in the ``nvidia-pytriton`` wheel of this Python.
+
+    Raises:
+        SettingsError: there is none, or it has no model process for this Python.
+    """
+    on_path = shutil.which("tritonserver")
+    if on_path is not None:
+        return Distribution(Path(on_path))
+    if IMAGE_BINARY.exists():
+        return Distribution(IMAGE_BINARY)
+    # The wheel is only looked at, never imported: its Python interface is not used and wants packages of its own.
+    spec = importlib.util.find_spec("pytriton")
+    if spec is None or not spec.submodule_search_locations:
+        raise SettingsError(
+            "no tritonserver found: neither on PATH, nor at /opt/tritonserver, nor in the wheel nvidia-pytriton "
+            "(pip install --no-deps nvidia-pytriton==0.7.0)"
+        )
+    return _from_wheel(Path(spec.submodule_search_locations[0]))
+
+
+def _from_wheel(package: Path) -> Distribution:
+    root = package / "tritonserver"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stub = root / "python_backend_stubs" / version / "triton_python_backend_stub"
+    if not stub.exists():
+        raise SettingsError(f"the tritonserver in {root} has no model process for Python {version}")
+    numpy_version = importlib.metadata.version("numpy")
+    if int(numpy_version.partition(".")[0]) >= 2:
+        # Its model processes were built against numpy 1 and misread every tensor, down to a crash, with a later one.
+        raise SettingsError(f"the tritonserver in {root} needs numpy below 2, and {numpy_version} is installed")
+    backend = root / "backends" / "python"
+    return Distribution(
+        binary=root / "bin" / "tritonserver",
+        backend_files=(backend / "libtriton_python.so", backend / "triton_python_backend_utils.py", stub),
+        library_folders=(
+            Path(str(sysconfig.get_config_var("LIBDIR"))),
+            package.parent / "nvidia_pytriton.libs",
+        ),
+    )
+
+
+def _prepend(folders: tuple[Path, ...] | list[Path], value: str) -> str:
+    return os.pathsep.join([*map(str, folders), *([value] if value else [])])

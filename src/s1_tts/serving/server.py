@@ -1,0 +1,217 @@
+"""Run a ``tritonserver`` with the model repository, and leave nothing behind."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from s1_tts.errors import S1Error, SettingsError
+from s1_tts.protocol import ModelName
+from s1_tts.serving.distribution import Distribution, find_distribution
+from s1_tts.serving.janitor import Janitor, Remains
+from s1_tts.serving.ports import Ports, claim
+from s1_tts.serving.repository import Profile, render
+from s1_tts.serving.server_log import ServerLog
+
+DEVELOPMENT_NOTICE = "DEVELOPMENT_CHECKPOINT.txt"
+"""File that marks a checkpoint of random weights."""
+
+EXIT_TIMEOUT_S = 7
+"""Time that requests in flight have after a signal; the server then ends all the same."""
+
+KILL_AFTER_S = EXIT_TIMEOUT_S + 1
+POLL_S = 0.1
+
+
+class ServerFailedError(S1Error):
+    """The server ended before it was ready; the message is the models' own."""
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """What to serve and where.
+
+    Args:
+        checkpoint: Folder of the checkpoint.
+        model_repository: Folder of the model repository.
+        host: Address to listen on.
+        ports: Ports to listen on; 0 chooses a free one.
+        profile: What the server is tuned for.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        settings: Further ``S1_*`` variables for the models.
+    """
+
+    checkpoint: Path
+    model_repository: Path
+    host: str = "127.0.0.1"
+    ports: Ports = field(default_factory=Ports)
+    profile: Profile = Profile.NOTES
+    device: str = "auto"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_development(self) -> bool:
+        """Whether the checkpoint makes noise instead of words."""
+        return (self.checkpoint / DEVELOPMENT_NOTICE).exists()
+
+
+class TritonServer:
+    """A server process and all that was made for it.
+
+    A janitor process removes the temporary folder, the model processes and the shared memory of this server and of
+    no other, even when this process is killed.
+
+    Args:
+        options: What to serve and where.
+        log: Where the server's log goes.
+
+    Raises:
+        SettingsError: the checkpoint, the repository or a port is wrong, or there is no ``tritonserver``.
+    """
+
+    def __init__(self, options: ServerOptions, log: TextIO = sys.stderr) -> None:
+        if not options.checkpoint.is_dir():
+            raise SettingsError(f"checkpoint: no folder {options.checkpoint}")
+        self.options = options
+        distribution = find_distribution()
+        self.ports = claim(options.host, options.ports)
+        folder = Path(tempfile.mkdtemp(prefix="s1-tts-server-"))
+        shm_prefix = f"s1_tts_{secrets.token_hex(6)}_"
+        self._janitor = Janitor(Remains(folder, shm_prefix))
+        try:
+            render(options.model_repository, folder / "models", options.profile)
+            self._process = self._start(distribution, folder, shm_prefix)
+        except BaseException:
+            self._janitor.clean()
+            raise
+        self._janitor.watch(self._process.pid)
+        self._log = ServerLog(self._process, log)
+
+    def __enter__(self) -> Self:
+        """Hand out the server; leaving the block stops it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the server."""
+        self.stop()
+
+    @property
+    def process_id(self) -> int:
+        """Id of the server's process, which leads a group with all its model processes."""
+        return self._process.pid
+
+    @property
+    def reachable_host(self) -> str:
+        """Address for a caller on this machine, as it stands in a URL."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.options.host, self.options.host)
+        return f"[{host}]" if ":" in host else host
+
+    def wait_until_ready(self, timeout_s: float | None = None) -> None:
+        """Wait until every model can be asked.
+
+        Args:
+            timeout_s: Longest time; ``None`` waits for as long as the server lives.
+
+        Raises:
+            ServerFailedError: the server ended, or the time passed.
+        """
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._is_ready():
+            if self.wait(POLL_S) is not None:
+                self._log.join(1.0)
+                raise ServerFailedError(self._log.failure)
+            if deadline_s is not None and time.monotonic() > deadline_s:
+                raise ServerFailedError(f"the server was not ready after {timeout_s:g} s")
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Wait for the server's end.
+
+        Returns:
+            Its exit code, or ``None`` if it still runs after ``timeout_s``.
+        """
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Pass a signal on to the server."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """Stop the server: requests in flight have a few seconds, then all of it is ended and removed.
+
+        Triton takes a second for every instance of a model, one after the other. Nothing is in flight any more when
+        it begins with that, so once the two models that hold something are gone, the rest is not waited for.
+        """
+        self.signal(signal.SIGTERM)
+        deadline_s = time.monotonic() + KILL_AFTER_S
+        while self.wait(POLL_S) is None:
+            is_idle = self._log.has_unloaded(ModelName.LLAMA, ModelName.CODEC)
+            if is_idle or time.monotonic() > deadline_s:
+                self._process.kill()
+        self._janitor.clean()
+        self._log.join(1.0)
+
+    def _start(self, distribution: Distribution, folder: Path, shm_prefix: str) -> subprocess.Popen[str]:
+        backends = distribution.lay_out_backends(folder / "backends")
+        command = [
+            str(distribution.binary),
+            f"--model-repository={folder / 'models'}",
+            *([f"--backend-directory={backends}"] if backends else []),
+            # A prefix of its own: what is left after a crash can be told from another server's.
+            f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
+            "--disable-auto-complete-config",  # the files say all; asking the models would start each of them twice
+            f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
+            f"--http-address={self.options.host}",
+            f"--grpc-address={self.options.host}",
+            f"--metrics-address={self.options.host}",
+            f"--http-port={self.ports.http}",
+            f"--grpc-port={self.ports.grpc}",
+            f"--metrics-port={self.ports.metrics}",
+        ]
+        if self.ports.sagemaker is not None:
+            command += ["--allow-sagemaker=true", f"--sagemaker-port={self.ports.sagemaker}"]
+        return subprocess.Popen(
+            command,
+            env=distribution.environment({**os.environ, **self._settings()}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # one group to end; a terminal's Ctrl-C comes through us, once
+        )
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            **self.options.settings,
+            "S1_CHECKPOINT": str(self.options.checkpoint.resolve()),
+            "S1_DEVICE": self.options.device,
+            "SAGEMAKER_TRITON_DEFAULT_MODEL_NAME": ModelName.ONE_ANSWER,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _is_ready(self) -> bool:
+        connection = HTTPConnection(f"{self.reachable_host}:{self.ports.http}", timeout=1.0)
+        try:
+            connection.request("GET", "/v2/health/ready")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()

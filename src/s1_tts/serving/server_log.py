@@ -1,0 +1,79 @@
+"""The server's log: pass it on line by line, and find in it why a model did not load."""
+
+import re
+import subprocess
+import threading
+from collections import deque
+from typing import TextIO
+
+KEPT_LINES = 4000
+
+_LOAD_FAILURE = re.compile(r"failed to load '(?P<model>\w+)' version \d+: (?P<reason>.*)")
+_ERROR_LINE = re.compile(r"^(?:E\d{4} .*?\] |error: )(?P<reason>.*)")
+_UNLOADED = re.compile(r"successfully unloaded '(?P<model>\w+)'")
+_CODE_AND_EXCEPTION = re.compile(r"^(?:\w+: )?(?:TritonModelException: )?")
+_TRACEBACK = r"\n\nAt:"
+"""Where Python's traceback begins in a message; Triton writes line ends as two characters."""
+
+
+class ServerLog:
+    """Reads a server's output until it ends.
+
+    Args:
+        process: The server, started with its standard output and error in one pipe.
+        target: Where the lines go.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], target: TextIO) -> None:
+        self._source = process.stdout or ()
+        self._target = target
+        self._unloaded: set[str] = set()
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._thread = threading.Thread(target=self._copy, name="server-log", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the server has closed its output."""
+        self._thread.join(timeout_s)
+
+    def has_unloaded(self, *models: str) -> bool:
+        """Whether the server has told that it unloaded all of these."""
+        return self._unloaded.issuperset(models)
+
+    @property
+    def failure(self) -> str:
+        """Why the server did not start: the models' own messages, else its last errors."""
+        return find_failure(list(self._lines))
+
+    def _copy(self) -> None:
+        for line in self._source:
+            self._lines.append(line.rstrip("\n"))
+            if unloaded := _UNLOADED.search(line):
+                self._unloaded.add(unloaded["model"])
+            self._target.write(line)
+            self._target.flush()
+
+
+def find_failure(lines: list[str]) -> str:
+    """Find why a server did not start.
+
+    Args:
+        lines: Its log.
+
+    Returns:
+        ``model: message`` of each model that failed, or the last error lines of the server itself.
+    """
+    failures: dict[str, None] = {}  # a message may be logged twice; the first order is kept
+    for line in lines:
+        found = _LOAD_FAILURE.search(line)
+        if found:
+            failures[f"{found['model']}: {_plain_message(found['reason'])}"] = None
+    if failures:
+        return "\n".join(failures)
+    errors = [found["reason"] for line in lines if (found := _ERROR_LINE.match(line))]
+    return "\n".join(errors[-3:] or lines[-3:]) or "the server ended without a word"
+
+
+def _plain_message(reason: str) -> str:
+    message, _, _ = reason.partition(_TRACEBACK)
+    return _CODE_AND_EXCEPTION.sub("", message).removesuffix('"').replace(r"\n", "\n").strip()

@@ -1,0 +1,156 @@
+"""Adapter of ``s1_mini``: collects the stream of ``s1_mini_stream`` into one answer.
+
+It holds its instance for the whole utterance, so it runs in many processes and imports nothing heavy.
+"""
+
+import base64
+import io
+import logging
+import secrets
+import threading
+import wave
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from s1_tts.errors import CancelledError
+from s1_tts.protocol import SAMPLE_RATE_HZ, Field, ModelName, Parameter
+from s1_tts.triton.abort import AbortBridge, AbortOrder
+from s1_tts.triton.errors import as_s1_error, from_triton_error, to_triton_error
+from s1_tts.triton.model import set_up_logging
+from s1_tts.triton.tensors import (
+    Array,
+    NamedArray,
+    Parameters,
+    read_outputs,
+    read_parameters,
+    read_tensors,
+    scalar,
+)
+from s1_tts.triton.ticker import Ticker
+
+log = logging.getLogger(__name__)
+
+CANCEL_POLL_S = 0.2
+
+CHUNK_FRAMES = 64
+"""Frames a chunk where the caller does not say: three seconds, so few messages, and a leaving caller is seen soon."""
+
+
+class CollectorModel:
+    """The Triton model ``s1_mini``."""
+
+    def initialize(self, args: dict[str, Any]) -> None:
+        """Start the threads."""
+        set_up_logging(args["model_name"])
+        self._bridge = AbortBridge()
+        self._current: _Collection | None = None
+        self._current_lock = threading.Lock()
+        self._ticker = Ticker("s1-cancel-watch", CANCEL_POLL_S, self._abort_if_cancelled)
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answer requests one after the other; waits for each, which is why there are many instances."""
+        return [self._answer(request) for request in requests]
+
+    def finalize(self) -> None:
+        """Stop the threads."""
+        self._ticker.close()
+        self._bridge.close()
+
+    def _answer(self, request: Any) -> Any:
+        try:
+            collection = _Collection(request)
+            self._set_current(collection)
+            samples = collection.collect()
+            encoded = b""
+            if Parameters.of(request).is_base64_wanted:
+                encoded = base64.b64encode(to_wav(samples))
+            outputs = [
+                NamedArray(Field.AUDIO, samples[None]),
+                scalar(Field.SAMPLE_RATE, SAMPLE_RATE_HZ, "int32"),
+                scalar(Field.AUDIO_BASE64, encoded, "object"),
+            ]
+            return pb_utils.InferenceResponse(output_tensors=[output.to_triton() for output in outputs])
+        except Exception as error:
+            told = as_s1_error(log, "a request could not be answered", error)
+            return pb_utils.InferenceResponse(error=to_triton_error(told))
+        finally:
+            self._set_current(None)
+
+    def _set_current(self, collection: "_Collection | None") -> None:
+        with self._current_lock:
+            self._current = collection
+
+    def _abort_if_cancelled(self) -> None:
+        with self._current_lock:  # once the request is answered, the server must not be asked about it
+            current = self._current
+            is_cancelled = current is not None and current.is_cancelled()
+        if current is not None and is_cancelled:
+            # Said again at each look: the stream may not have reached the language model the first time.
+            self._bridge.send(AbortOrder(tickets=(current.ticket,)))
+
+
+class _Collection:
+    """One request and the stream made for it.
+
+    Args:
+        request: The caller's request.
+    """
+
+    def __init__(self, request: Any) -> None:
+        self.ticket = secrets.token_hex(16)
+        self._request = request
+
+    def is_cancelled(self) -> bool:
+        """Whether the caller went away; a message to the server process."""
+        return bool(self._request.is_cancelled())
+
+    def collect(self) -> Array:
+        """Run the stream to its end.
+
+        Returns:
+            Samples ``[samples]``, 16-bit.
+
+        Raises:
+            S1Error: the stream's own error, or the caller went away.
+        """
+        parts: list[Array] = []
+        is_complete = False
+        for response in self._stream_request().exec(decoupled=True):
+            if response.has_error():
+                raise from_triton_error(response.error())
+            outputs = read_outputs(response)
+            if Field.AUDIO in outputs:  # the end of a stream may come as a response without tensors
+                parts.append(outputs[Field.AUDIO].reshape(-1))
+                is_complete = bool(outputs[Field.IS_LAST].item())
+        if not is_complete:
+            raise CancelledError("the stream was ended before its last chunk")
+        return np.concatenate(parts)
+
+    def _stream_request(self) -> Any:
+        tensors = read_tensors(self._request)
+        num_texts = next(iter(tensors.values())).shape[0]  # more than one is refused further on, as all bad input is
+        tensors.setdefault(Field.CHUNK_FRAMES, np.full((num_texts, 1), CHUNK_FRAMES, dtype=np.int32))
+        parameters = {
+            **read_parameters(self._request),
+            Parameter.TICKET.value: self.ticket,
+            Parameter.AUDIO_BASE64.value: False,  # the whole is encoded here; its pieces need not be
+        }
+        return pb_utils.InferenceRequest(
+            model_name=ModelName.STREAM,
+            requested_output_names=[Field.AUDIO, Field.IS_LAST],
+            inputs=[pb_utils.Tensor(name, values) for name, values in tensors.items()],
+            parameters=parameters,
+        )
+
+
+def to_wav(samples: Array) -> bytes:
+    """Make a WAV file of mono 16-bit samples ``[samples]``."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return buffer.getvalue()

@@ -1,0 +1,66 @@
+"""Our errors as Triton's and back; the one place that knows both."""
+
+import logging
+import re
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+
+from s1_tts.errors import ErrorCode, S1Error, log_internal_error
+
+_CODED = re.compile(rf"(?:^|, )(?P<code>{'|'.join(ErrorCode.__members__)}): (?P<message>.*)", re.DOTALL)
+
+
+class RemoteError(S1Error):
+    """An error that another model answered with; code and message are its own.
+
+    Args:
+        code: What happened.
+        message: The message for the caller.
+    """
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def to_triton_error(error: S1Error, *, is_coded: bool = False) -> Any:
+    """Make the ``pb_utils.TritonError`` that a caller gets.
+
+    Args:
+        error: What happened.
+        is_coded: Whether the message begins with the code, for another model of ours.
+    """
+    return pb_utils.TritonError(encode_error(error) if is_coded else str(error), _triton_code(error.code))
+
+
+def from_triton_error(error: Any) -> RemoteError:
+    """Take over the error in another model's response."""
+    return decode_error(error.message())
+
+
+def encode_error(error: S1Error) -> str:
+    """Write an error into one string, since requests between models lose the code."""
+    return f"{error.code.name}: {error}"
+
+
+def decode_error(text: str) -> RemoteError:
+    """Read :func:`encode_error`'s string, also behind what Triton puts before it; any other text is INTERNAL."""
+    found = _CODED.search(text)
+    return RemoteError(ErrorCode[found["code"]], found["message"]) if found else RemoteError(ErrorCode.INTERNAL, text)
+
+
+def as_s1_error(log: logging.Logger, what: str, error: Exception) -> S1Error:
+    """Make any exception one that a caller may see.
+
+    Args:
+        log: Where an unexpected one is logged.
+        what: What failed.
+        error: The exception; ours are handed back as they are.
+    """
+    return error if isinstance(error, S1Error) else log_internal_error(log, what, error)
+
+
+def _triton_code(code: ErrorCode) -> Any:
+    # Looked up when used: while a model is being imported, Triton has not completed this module yet.
+    return getattr(pb_utils.TritonError, code.name)

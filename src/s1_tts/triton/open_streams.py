@@ -1,0 +1,89 @@
+"""The streams that a language model adapter has open, and who asked for them."""
+
+import threading
+from collections.abc import Iterable
+
+from s1_tts.protocol import Field
+from s1_tts.stream import CodesChunk, StreamFailed
+from s1_tts.triton.sender import Responder
+from s1_tts.triton.tensors import NamedArray, scalar
+
+
+class OpenStream:
+    """One stream on its way to its caller; :meth:`take` is its sink.
+
+    Args:
+        ticket: The collector's key, or empty.
+        responder: Answers the request.
+        registry: Where the stream is entered while it is open.
+    """
+
+    def __init__(self, ticket: str, responder: Responder, registry: "OpenStreams") -> None:
+        self.ticket = ticket
+        self.has_ended = False
+        self.responder = responder
+        self._registry = registry
+
+    def take(self, event: CodesChunk | StreamFailed) -> None:
+        """Pass an event of the engine on; never waits."""
+        if isinstance(event, StreamFailed):
+            self.responder.fail(event.error)
+        else:
+            self.responder.send(_codes_tensors(event), is_final=event.is_last)
+        if isinstance(event, StreamFailed) or event.is_last:
+            self._registry.remove(self, event.stream_id)
+
+
+class OpenStreams:
+    """Streams by the engine's id and by ticket; used by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_id: dict[int, OpenStream] = {}
+        self._ids_by_ticket: dict[str, set[int]] = {}
+
+    def add(self, stream: OpenStream, stream_id: int) -> None:
+        """Enter a stream, unless it has ended: the engine may be faster than the thread that submitted it."""
+        with self._lock:
+            if stream.has_ended:
+                return
+            self._by_id[stream_id] = stream
+            if stream.ticket:
+                self._ids_by_ticket.setdefault(stream.ticket, set()).add(stream_id)
+
+    def remove(self, stream: OpenStream, stream_id: int) -> None:
+        """Mark a stream as ended and forget it."""
+        with self._lock:
+            stream.has_ended = True
+            self._by_id.pop(stream_id, None)
+            ids = self._ids_by_ticket.get(stream.ticket)
+            if ids is not None:
+                ids.discard(stream_id)
+                if not ids:
+                    del self._ids_by_ticket[stream.ticket]
+
+    def ids(self) -> list[int]:
+        """Ids of all open streams."""
+        with self._lock:
+            return list(self._by_id)
+
+    def ids_of(self, tickets: Iterable[str]) -> list[int]:
+        """Ids of the open streams of some tickets."""
+        with self._lock:
+            return [stream_id for ticket in tickets for stream_id in self._ids_by_ticket.get(ticket, ())]
+
+    def cancelled(self) -> list[int]:
+        """Ids of the open streams whose callers went away; asks the server process about each one."""
+        with self._lock:
+            open_streams = list(self._by_id.items())
+        return [stream_id for stream_id, stream in open_streams if stream.responder.is_cancelled()]
+
+
+def _codes_tensors(chunk: CodesChunk) -> list[NamedArray]:
+    return [
+        NamedArray(Field.CODES, chunk.codes[None]),  # [1, num_codebooks, frames]
+        scalar(Field.STREAM_ID, chunk.stream_id, "uint64"),
+        scalar(Field.CHUNK_INDEX, chunk.index, "int32"),
+        scalar(Field.IS_LAST, chunk.is_last, "bool"),
+        scalar(Field.SERVICE, chunk.service.encode(), "object"),
+    ]

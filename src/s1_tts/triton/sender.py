@@ -1,0 +1,124 @@
+"""The one thread of a model that sends responses."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import triton_python_backend_utils as pb_utils
+
+from s1_tts.errors import S1Error
+from s1_tts.triton.errors import to_triton_error
+from s1_tts.triton.tensors import NamedArray
+
+log = logging.getLogger(__name__)
+
+
+class Sender:
+    """Sends responses in the order they are posted.
+
+    ``response_sender.send()`` waits for the server process, so the threads that compute never call it: they post
+    here. What waits here is bounded by what the engine lets in, streams times chunks.
+    """
+
+    def __init__(self) -> None:
+        self._letters: SimpleQueue[_Letter | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="s1-sender", daemon=True)
+        self._thread.start()
+
+    def post(self, letter: "_Letter") -> None:
+        """Queue a response; never waits."""
+        self._letters.put(letter)
+
+    def close(self) -> None:
+        """Send what is queued and stop."""
+        self._letters.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (letter := self._letters.get()) is not None:
+            try:
+                letter.responder.transmit(letter)
+            except Exception:
+                # One response that cannot be sent (its request is gone) must not end the others.
+                log.exception("a response could not be sent")
+
+
+@dataclass(frozen=True, eq=False)
+class _Letter:
+    responder: "Responder"
+    outputs: Sequence[NamedArray] | None
+    error: S1Error | None
+    is_final: bool
+
+
+class Responder:
+    """Answers one decoupled request, with exactly one FINAL flag.
+
+    What is posted after the end is dropped: a stream that was aborted may still have a chunk on its way. Only one
+    thread at a time may post; any thread may ask :meth:`is_cancelled`.
+
+    Args:
+        request: The Triton request.
+        sender: Thread that sends.
+        is_error_coded: Whether errors carry their code in the message, for another model of ours.
+    """
+
+    def __init__(self, request: Any, sender: Sender, *, is_error_coded: bool) -> None:
+        self._request = request
+        self._response_sender = request.get_response_sender()
+        self._sender = sender
+        self._is_error_coded = is_error_coded
+        self._has_ended = False
+        self._in_server = threading.Lock()
+        self._is_in_server = True
+
+    def send(self, outputs: Sequence[NamedArray], *, is_final: bool) -> None:
+        """Send data; the final one carries the FINAL flag."""
+        self._post(_Letter(self, outputs, None, is_final))
+
+    def fail(self, error: S1Error) -> None:
+        """End the request with an error."""
+        self._post(_Letter(self, None, error, is_final=True))
+
+    def finish(self) -> None:
+        """End the request with nothing more to say."""
+        self._post(_Letter(self, None, None, is_final=True))
+
+    def is_cancelled(self) -> bool:
+        """Whether the caller went away; a message to the server process and back.
+
+        With the FINAL flag the server frees what the question is about, and answering it then would read freed
+        memory: it is not asked any more.
+        """
+        with self._in_server:
+            return self._is_in_server and bool(self._request.is_cancelled())
+
+    def transmit(self, letter: _Letter) -> None:
+        """Send a posted response; for the sender's thread."""
+        response = None
+        if letter.error is not None:
+            error = to_triton_error(letter.error, is_coded=self._is_error_coded)
+            response = pb_utils.InferenceResponse(error=error)
+        elif letter.outputs is not None:
+            response = pb_utils.InferenceResponse(output_tensors=[output.to_triton() for output in letter.outputs])
+        if not letter.is_final:
+            self._response_sender.send(response)
+            return
+        with self._in_server:
+            self._is_in_server = False
+            self._send_final(response)
+
+    def _post(self, letter: _Letter) -> None:
+        if not self._has_ended:
+            self._has_ended = letter.is_final
+            self._sender.post(letter)
+
+    def _send_final(self, response: Any | None) -> None:
+        flags = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        if response is None:
+            self._response_sender.send(flags=flags)
+        else:
+            self._response_sender.send(response, flags=flags)

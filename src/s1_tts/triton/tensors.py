@@ -1,0 +1,90 @@
+"""Tensors and parameters of Triton requests and responses, to and from numpy and plain values."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import triton_python_backend_utils as pb_utils
+
+from s1_tts.protocol import Field, Parameter
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class NamedArray:
+    """A tensor on its way out.
+
+    Args:
+        name: Its name.
+        values: Its values; BYTES tensors are object arrays of ``bytes``.
+    """
+
+    name: Field
+    values: Array
+
+    def to_triton(self) -> Any:
+        """Make it a ``pb_utils.Tensor``."""
+        return pb_utils.Tensor(self.name, self.values)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a request asks for beside its tensors.
+
+    Args:
+        is_base64_wanted: Whether ``audio_base64`` is to be filled.
+        ticket: Key of the request at the collector that sent it; empty when it did not come from there.
+    """
+
+    is_base64_wanted: bool = False
+    ticket: str = ""
+
+    @property
+    def is_from_collector(self) -> bool:
+        """Whether the collector sent the request."""
+        return bool(self.ticket)
+
+    @classmethod
+    def of(cls, request: Any) -> Self:
+        """Read the parameters of a request; unknown ones are passed over, since Triton adds some of its own."""
+        given = read_parameters(request)
+        return cls(
+            is_base64_wanted=_is_true(given.get(Parameter.AUDIO_BASE64)),
+            ticket=str(given.get(Parameter.TICKET, "")),
+        )
+
+
+def read_parameters(request: Any) -> dict[str, str | int | bool | float]:
+    """Parameters of a request by name, as the caller gave them."""
+    given: dict[str, str | int | bool | float] = json.loads(request.parameters() or "{}")
+    return given
+
+
+def read_tensors(request: Any) -> dict[str, Array]:
+    """Input tensors of a request by name."""
+    return {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+
+
+def read_outputs(response: Any) -> dict[str, Array]:
+    """Output tensors of a response of another model by name."""
+    return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
+
+
+def scalar(name: Field, value: int | bool | bytes, dtype: npt.DTypeLike) -> NamedArray:
+    """Make a tensor ``[1, 1]``."""
+    return NamedArray(name, np.array([[value]], dtype=dtype))
+
+
+def bytes_row(name: Field, values: Sequence[bytes]) -> NamedArray:
+    """Make a BYTES tensor ``[1, len(values)]``."""
+    return NamedArray(name, np.array([list(values)], dtype=np.object_))
+
+
+def _is_true(value: str | int | bool | float | None) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in {"1", "true"}
+    return bool(value)

@@ -1,5 +1,7 @@
 """Turn the ``device`` and ``dtype`` settings into what torch computes with."""
 
+import os
+
 import torch
 
 from s1_tts.errors import SettingsError
@@ -32,6 +34,19 @@ def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
     if dtype == "auto":
         return torch.bfloat16 if _has_native_bfloat16(device) else torch.float32
     return torch.bfloat16 if dtype == "bfloat16" else torch.float32
+
+
+def limit_threads(threads: int) -> None:
+    """Set the CPU threads of this process.
+
+    Two models compute at once. When their threads together outnumber the cores, each waits in its barriers for a
+    thread that the other one displaced, and both become many times slower.
+
+    Args:
+        threads: The ``threads`` setting; 0 takes half of the cores, at least one.
+    """
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(threads or max(1, cores // 2))
 
 
 def _has_native_bfloat16(device: torch.device) -> bool:

@@ -38,7 +38,12 @@ class Settings(BaseSettings):
     part_characters: int = Field(
         default=300, ge=20, description="longest part of a text generated in one go; longer texts split at sentences"
     )
-    threads: int = Field(default=0, ge=0, description="CPU threads of each model; 0: torch's own choice")
+    compile: bool = Field(
+        default=False, description="compile decode steps on CUDA: minutes more to start, fewer kernels a step"
+    )
+    threads: int = Field(
+        default=0, ge=0, description="CPU threads of each of the two models; 0: half of the cores, at least 1"
+    )
     max_streams: int = Field(default=256, ge=1, description="streams whose codec state is kept at once")
     stream_idle_s: float = Field(
         default=60.0, gt=0, description="codec state of a stream without chunks is dropped after this long"

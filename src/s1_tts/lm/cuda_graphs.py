@@ -66,9 +66,11 @@ class BucketedDecode:
         model: The model.
         state: Per-slot tensors.
         pool: KV pool; its last position is scratch space for slots that do not decode.
+        use_compile: Let torch.compile fuse the step's kernels; the first run of each bucket then takes minutes.
     """
 
-    def __init__(self, model: DualArModel, state: SlotState, pool: KvPool) -> None:
+    def __init__(self, model: DualArModel, state: SlotState, pool: KvPool, *, use_compile: bool = False) -> None:
+        self._decode_step = torch.compile(decode_step, dynamic=False) if use_compile else decode_step
         self._model = model
         self._state = state
         self._pool = pool
@@ -78,7 +80,12 @@ class BucketedDecode:
         self._positions = torch.full((pool.num_slots,), self._scratch_position, device=pool.keys.device)
 
     def decode(self, rows: Sequence[DecodingRow]) -> Tensor:
-        """Decode one frame of each row; returns frames ``[len(rows), num_codebooks]`` on the device."""
+        """Decode one frame of each row.
+
+        Returns:
+            Frames of the first slots ``[R, num_codebooks]`` on the device, by slot; those of other slots than the
+            rows' mean nothing. They are overwritten by the next call.
+        """
         positions = [self._scratch_position] * self._pool.num_slots
         for row in rows:
             positions[row.slot] = row.position
@@ -87,8 +94,7 @@ class BucketedDecode:
             num_rows=_smallest_over(self._row_buckets, max(row.slot for row in rows)),
             num_keys=_smallest_over(self._key_buckets, max(row.position for row in rows)),
         )
-        slots = torch.tensor([row.slot for row in rows], device=self._positions.device)
-        return self._run(bucket)[slots]
+        return self._run(bucket)
 
     def _run(self, bucket: Bucket) -> Tensor:
         return self._step(bucket)
@@ -97,14 +103,14 @@ class BucketedDecode:
         positions = self._positions[: bucket.num_rows]
         attend = BucketAttention(self._pool, positions, bucket.num_keys)
         rows = StepRows(slots=slice(0, bucket.num_rows), positions=positions, attend=attend)
-        return decode_step(self._model, self._state, rows)
+        return self._decode_step(self._model, self._state, rows)
 
 
 class GraphedDecode(BucketedDecode):
     """Bucketed decode steps, captured once and replayed; needs a CUDA device."""
 
-    def __init__(self, model: DualArModel, state: SlotState, pool: KvPool) -> None:
-        super().__init__(model, state, pool)
+    def __init__(self, model: DualArModel, state: SlotState, pool: KvPool, *, use_compile: bool = False) -> None:
+        super().__init__(model, state, pool, use_compile=use_compile)
         self._replays: dict[Bucket, Callable[[], Tensor]] = {}
         self._memory_pool = torch.cuda.graph_pool_handle()
 

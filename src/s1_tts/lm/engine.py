@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence as AbstractSequence
 from typing import Self
 
-from s1_tts.device import resolve_device, resolve_dtype
+from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.errors import CancelledError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
 from s1_tts.lm.chunking import FIRST_FRAMES, ChunkSchedule
 from s1_tts.lm.loading import load_language_model
@@ -83,11 +83,12 @@ class LmEngine:
             SettingsError: a setting is wrong, or the KV pool does not fit.
             CheckpointError: the checkpoint is missing or does not fit the model.
         """
+        limit_threads(settings.threads)
         device = resolve_device(settings.device)
         loaded = load_language_model(
             settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device), settings.context_tokens
         )
-        runner = ModelRunner(loaded.model, settings.max_slots, loaded.num_positions)
+        runner = ModelRunner(loaded.model, settings.max_slots, loaded.num_positions, use_compile=settings.compile)
         runner.warm_up()
         return cls(
             runner,

@@ -46,16 +46,25 @@ class ModelRunner:
         num_slots: Sequences at once.
         num_positions: Longest sequence.
         use_cuda_graphs: Capture decode steps on a CUDA device; without one it means nothing.
+        use_compile: Compile them before they are captured; without a CUDA device it means nothing.
     """
 
-    def __init__(self, model: DualArModel, num_slots: int, num_positions: int, *, use_cuda_graphs: bool = True) -> None:
+    def __init__(
+        self,
+        model: DualArModel,
+        num_slots: int,
+        num_positions: int,
+        *,
+        use_cuda_graphs: bool = True,
+        use_compile: bool = False,
+    ) -> None:
         self.model = model
         self.num_positions = num_positions
         self.device = model.device
         self.pool = KvPool(model.config.slow, num_slots, num_positions + 1, model.dtype, self.device)
         self.state = SlotState(model, num_slots)
         is_graphed = use_cuda_graphs and self.device.type == "cuda"
-        self._graphed = GraphedDecode(model, self.state, self.pool) if is_graphed else None
+        self._graphed = GraphedDecode(model, self.state, self.pool, use_compile=use_compile) if is_graphed else None
 
     def warm_up(self) -> None:
         """Run what later requests will run, so that none of them pays for the first time."""
@@ -98,10 +107,13 @@ class ModelRunner:
     def decode(self, rows: Sequence[Row]) -> list[Frame]:
         """Decode one frame of each row; this waits for the device once, to read the frames."""
         self.state.draw_noise([row.slot for row in rows])
-        frames = self._graphed.decode(rows) if self._graphed is not None else self._decode_spans(rows)
-        num_semantic = self.model.num_semantic
-        told = frames.to(dtype=torch.int32, device="cpu").numpy()  # [B, num_codebooks]
-        return [Frame(codes, is_end=codes[0] == num_semantic, is_sound=codes[0] != UNSOUND) for codes in told]
+        if self._graphed is not None:
+            by_slot = _to_host(self._graphed.decode(rows))
+            frames = [by_slot[row.slot] for row in rows]
+        else:
+            frames = list(_to_host(self._decode_spans(rows)))
+        end = self.model.num_semantic
+        return [Frame(codes, is_end=bool(codes[0] == end), is_sound=bool(codes[0] != UNSOUND)) for codes in frames]
 
     def _decode_spans(self, rows: Sequence[Row]) -> torch.Tensor:
         spans = [Span(row.slot, row.position, row.position + 1) for row in rows]
@@ -111,3 +123,8 @@ class ModelRunner:
             attend=SpanAttention(self.pool, spans),
         )
         return decode_step(self.model, self.state, step_rows)
+
+
+def _to_host(frames: torch.Tensor) -> npt.NDArray[np.int32]:
+    """Read frames from the device: the one place where a step waits for it."""
+    return frames.to(dtype=torch.int32).cpu().numpy()

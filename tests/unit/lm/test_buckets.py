@@ -38,7 +38,7 @@ def test_bucketed_decode_equals_spans(tiny_model: LanguageModel) -> None:
         buckets.state.draw_noise(SLOTS)
         with torch.inference_mode():
             frames = bucketed.decode(rows)
-        np.testing.assert_array_equal(frames.numpy(), np.stack(expected))
+        np.testing.assert_array_equal(frames.numpy()[list(SLOTS)], np.stack(expected))
 
 
 def test_a_row_that_does_not_decode_leaves_its_keys_alone(tiny_model: LanguageModel) -> None:

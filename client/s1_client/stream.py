@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
 import grpc
-import numpy as np
 import numpy.typing as npt
 from tritonclient.grpc import InferResult
 from tritonclient.utils import InferenceServerException
@@ -122,9 +121,8 @@ def read_tensor(result: InferResult, name: Field, model: ModelName) -> npt.NDArr
     return tensor
 
 
-def _element(result: InferResult, name: Field) -> np.generic:
+def _element(result: InferResult, name: Field) -> Any:
     tensor = read_tensor(result, name, ModelName.STREAM)
     if tensor.size != 1:
         raise UnexpectedAnswerError(ModelName.STREAM, f"{tensor.size} values of {name.value}")
-    element: np.generic = tensor.reshape(-1)[0]
-    return element
+    return tensor.reshape(-1)[0]

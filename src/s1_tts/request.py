@@ -11,10 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from s1_tts.errors import InvalidArgumentError, NotFoundError
-from s1_tts.protocol import Field, ServiceClass
+from s1_tts.protocol import SPEECH_INPUTS, Field, ServiceClass
 
 MAX_TEXT_CHARACTERS = 10_000
 MAX_SEED = 2**63 - 1
+
+_DATA_TYPES = {spec.name: spec.dtype for spec in SPEECH_INPUTS}
+_NUMPY_KINDS = {"STRING": "OS", "INT64": "iu", "INT32": "iu", "FP32": "f"}
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 """Tensors of one request by name; BYTES tensors are object arrays of ``bytes``."""
@@ -153,8 +156,9 @@ def read_string(tensors: Tensors, name: Field) -> str:
     Raises:
         InvalidArgumentError: not exactly one element, or not UTF-8.
     """
-    raw = _only_element(tensors, name)
-    data = raw if isinstance(raw, bytes) else bytes(raw)
+    data = _only_element(tensors, name)
+    if not isinstance(data, bytes):
+        raise InvalidArgumentError(name, f"got {type(data).__name__}", "UTF-8 text")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -165,6 +169,8 @@ def read_string(tensors: Tensors, name: Field) -> str:
 
 def _only_element(tensors: Tensors, name: Field) -> Any:
     tensor = tensors[name]
+    if tensor.dtype.kind not in _NUMPY_KINDS[_DATA_TYPES[name]]:
+        raise InvalidArgumentError(name, f"is a tensor of {tensor.dtype}", f"a tensor of {_DATA_TYPES[name]}")
     if tensor.size != 1:
         raise InvalidArgumentError(
             name, f"got {tensor.size} values in shape {list(tensor.shape)}", "one value a request, shape [1, 1]"

@@ -17,7 +17,7 @@ ENV_PREFIX = "S1_"
 class Settings(BaseSettings):
     """Validated settings. Build them with :meth:`load`; unknown names and bad values raise ``SettingsError``."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     checkpoint: Path | None = Field(default=None, description="folder of the checkpoint")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models compute")

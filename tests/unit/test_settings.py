@@ -1,0 +1,137 @@
+"""Settings come from the environment over the parameters over the defaults, and a mistake is told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from s1_tts.errors import SettingsError
+from s1_tts.settings import ENV_PREFIX, Settings
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"{ENV_PREFIX}{name.upper()}", raising=False)
+
+
+def test_defaults() -> None:
+    settings = Settings.load()
+    assert (settings.checkpoint, settings.device, settings.dtype) == (None, "auto", "auto")
+    assert (settings.max_slots, settings.max_queue, settings.voices) == (8, 64, None)
+
+
+def test_parameters_are_turned_into_the_fields_types() -> None:
+    settings = Settings.load({"checkpoint": "/some/where", "max_slots": "16", "codec_wait_ms": "0.5"})
+    assert (settings.checkpoint, settings.max_slots, settings.codec_wait_ms) == (Path("/some/where"), 16, 0.5)
+
+
+def test_the_environment_goes_before_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S1_MAX_SLOTS", "4")
+    assert Settings.load({"max_slots": "16", "max_queue": "3"}).max_slots == 4
+    assert Settings.load({"max_slots": "16", "max_queue": "3"}).max_queue == 3
+
+
+def test_an_empty_parameter_is_one_that_is_not_set() -> None:
+    assert Settings.load({"max_slots": "", "voices": ""}) == Settings.load()
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S1_CHECKPOINT", "")
+    monkeypatch.setenv("S1_MAX_SLOTS", "")
+    settings = Settings.load({"max_slots": "3"})
+    assert (settings.checkpoint, settings.max_slots) == (None, 3)
+
+
+def test_a_zero_is_a_value() -> None:
+    assert Settings.load({"max_queue": "0"}).max_queue == 0
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
+def test_devices(device: str) -> None:
+    assert Settings.load({"device": device}).device == device
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("device", "gpu"),
+        ("device", "cuda:"),
+        ("device", "cpu:0"),
+        ("dtype", "float16"),
+        ("max_slots", "0"),
+        ("max_slots", "257"),
+        ("max_slots", "eight"),
+        ("max_slots", "1.5"),
+        ("max_queue", "-1"),
+        ("call_slots", "-1"),
+        ("context_tokens", "-1"),
+        ("threads", "-2"),
+        ("max_streams", "0"),
+        ("stream_idle_s", "0"),
+        ("stream_idle_s", "nan"),
+        ("codec_wait_ms", "-0.1"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_what_came(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for from_environment in (False, True):
+        if from_environment:
+            monkeypatch.setenv(f"S1_{name.upper()}", value)
+        with pytest.raises(SettingsError) as caught:
+            Settings.load({} if from_environment else {name: value})
+        assert f"S1_{name.upper()}={value!r}" in str(caught.value)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(SettingsError, match=r"S1_MAX_SLOTS.*S1_MAX_QUEUE"):
+        Settings.load({"max_slots": "0", "max_queue": "-1"})
+
+
+@pytest.mark.parametrize(
+    ("unknown", "hint"),
+    [("S1_MAX_SLOT", "did you mean S1_MAX_SLOTS"), ("S1_DEVISE", "did you mean S1_DEVICE")],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_known_one(
+    unknown: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(unknown, "1")
+    with pytest.raises(SettingsError, match=f"unknown setting {unknown}; {hint}"):
+        Settings.load()
+
+
+def test_an_unknown_name_like_no_other_has_no_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S1_XYZZY", "1")
+    with pytest.raises(SettingsError, match=r"unknown setting S1_XYZZY$"):
+        Settings.load()
+
+
+def test_an_unknown_parameter_is_refused() -> None:
+    with pytest.raises(SettingsError, match="unknown setting max_slot; did you mean S1_MAX_SLOTS"):
+        Settings.load({"max_slot": "1"})
+
+
+def test_other_peoples_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_SLOTS", "0")
+    monkeypatch.setenv("XS1_MAX_SLOTS", "0")
+    assert Settings.load().max_slots == 8
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.load().max_slots = 3
+
+
+def test_a_checkpoint_is_asked_for_by_its_variable() -> None:
+    with pytest.raises(SettingsError, match="S1_CHECKPOINT is not set"):
+        Settings.load().require_checkpoint()
+    assert Settings.load({"checkpoint": "/a"}).require_checkpoint() == Path("/a")
+
+
+def test_the_start_up_line_tells_every_setting() -> None:
+    line = Settings.load({"max_slots": "3"}).describe()
+    assert "max_slots=3" in line
+    assert all(f"{name}=" in line for name in Settings.model_fields)
+    assert "\n" not in line
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert all(field.description for field in Settings.model_fields.values())

@@ -32,15 +32,13 @@ class Attend(Protocol):
 
 
 def rotary_table(num_positions: int, head_dim: int, base: float) -> Tensor:
-    """Rotations of all positions as complex numbers ``[num_positions, head_dim / 2]``, complex64.
+    """Cosines and sines of all positions ``[num_positions, 2, head_dim / 2]``, float32.
 
-    The angles' cosines and sines are rounded to bfloat16, because the model was trained with tables so rounded
-    (``precompute_freqs_cis``).
+    They are rounded to bfloat16, because the model was trained with tables so rounded (``precompute_freqs_cis``).
     """
     frequencies = 1.0 / (base ** (torch.arange(0, head_dim, 2).float() / head_dim))
     angles = torch.outer(torch.arange(num_positions).float(), frequencies)
-    rounded = torch.stack([torch.cos(angles), torch.sin(angles)], dim=-1).to(torch.bfloat16)
-    return torch.view_as_complex(rounded.float())
+    return torch.stack([torch.cos(angles), torch.sin(angles)], dim=1).to(torch.bfloat16).float()
 
 
 def rotate(x: Tensor, rotations: Tensor) -> Tensor:
@@ -48,10 +46,12 @@ def rotate(x: Tensor, rotations: Tensor) -> Tensor:
 
     Args:
         x: ``[B, S, heads, head_dim]``.
-        rotations: ``[B, S, head_dim / 2]`` or broadcastable, complex64.
+        rotations: Cosines and sines ``[B, S, 2, head_dim / 2]`` or broadcastable, float32.
     """
-    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
-    return torch.view_as_real(pairs * rotations.unsqueeze(-2)).flatten(-2).type_as(x)
+    cosine, sine = rotations.unsqueeze(-3).unbind(-2)  # [B, S, 1, head_dim / 2] each
+    first, second = x.float().reshape(*x.shape[:-1], -1, 2).unbind(-1)  # [B, S, heads, head_dim / 2] each
+    rotated = (first * cosine - second * sine, second * cosine + first * sine)
+    return torch.stack(rotated, dim=-1).flatten(-2).type_as(x)
 
 
 class RMSNorm(nn.Module):

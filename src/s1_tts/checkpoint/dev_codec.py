@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig, TransformerConfig
+from s1_tts.codec.config import CODEC_CONFIG_FILE, CODEC_WEIGHTS_FILE, CodecConfig, TransformerConfig
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.transformer import Rotary
 from s1_tts.codec.weights import NEW_NORM, OLD_NORM, Weights, published_shapes
@@ -81,7 +81,9 @@ def write_dev_codec(folder: Path, size: CodecSize = "tiny", seed: int = 0, num_c
     _set_level(tensors, config, generator)
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(tensors, folder / CODEC_WEIGHTS_FILE)
-    if config != CodecConfig():
+    if config == CodecConfig():
+        (folder / CODEC_CONFIG_FILE).unlink(missing_ok=True)
+    else:
         config.save(folder)
     return config
 

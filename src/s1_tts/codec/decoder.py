@@ -1,5 +1,7 @@
 """The convolution decoder: latents to samples (``Decoder`` of ``modded_dac.py``, fish-speech 0.1.0)."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,9 @@ from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
 
 DILATIONS = (1, 3, 9)
+
+CACHED_ELEMENTS = 1 << 20
+"""Elements of an activation that stay in a CPU's cache from one layer to the next."""
 
 
 class DecoderBlock:
@@ -22,7 +27,6 @@ class DecoderBlock:
 
     def __init__(self, weights: Weights, layout: StateLayout, stride: int) -> None:
         block = weights.under("block")
-        self.stride = stride
         self.upsample = CausalTransposedConv(
             *block.conv("1.conv"), layout, stride=stride, snake=Snake(block.under("0"))
         )
@@ -53,6 +57,12 @@ class ConvDecoder:
         self.blocks = [
             DecoderBlock(model.under(str(index + 1)), layout, rate) for index, rate in enumerate(config.decoder_rates)
         ]
+        # of each block, and of the last layer: samples per input, and elements of its output per input
+        self.samples_per_step = [math.prod(config.decoder_rates[index:]) for index in range(len(self.blocks) + 1)]
+        self.elements_per_step = [
+            rate * (config.decoder_dim >> index + 1) for index, rate in enumerate(config.decoder_rates)
+        ]
+        self.is_tiled = weights.device.type == "cpu"
         last = len(config.decoder_rates) + 1
         self.last = CausalConv(*model.conv(f"{last + 1}.conv"), layout, snake=Snake(model.under(str(last))))
 
@@ -66,7 +76,34 @@ class ConvDecoder:
         Returns:
             Samples ``[B, T * prod(decoder_rates)]`` float32 in [-1, 1].
         """
-        x = self.first(x, states)
-        for block in self.blocks:
-            x = block(x, states)
-        return torch.tanh(self.last(x, states).squeeze(-1).float())
+        return self._decode_from(0, self.first(x, states), states)
+
+    def _decode_from(self, index: int, x: Tensor, states: Tensor) -> Tensor:
+        """Apply the blocks from ``index`` on, and the last layer.
+
+        On a CPU a block takes as much of the time of one row as its activations fit in the cache, and what follows
+        goes on with that before the block takes more: over a large batch activations would go to memory and back
+        after every layer.
+
+        Args:
+            index: First block.
+            x: Its input ``[B, T, C]``.
+            states: ``[B, N]``.
+
+        Returns:
+            Samples ``[B, T * samples_per_step[index]]`` float32.
+        """
+        if index == len(self.blocks):
+            return torch.tanh(self.last(x, states).squeeze(-1).float())
+        batch, length, _ = x.shape
+        tile = max(1, CACHED_ELEMENTS // self.elements_per_step[index])
+        if not self.is_tiled or batch * length <= tile:
+            return self._decode_from(index + 1, self.blocks[index](x, states), states)
+        samples = x.new_empty(batch, length, self.samples_per_step[index], dtype=torch.float32)
+        for row in range(batch):
+            state = states[row : row + 1]
+            for start in range(0, length, tile):
+                y = self.blocks[index](x[row : row + 1, start : start + tile], state)
+                out = samples[row, start : start + tile]
+                out.copy_(self._decode_from(index + 1, y, state).view_as(out))
+        return samples.flatten(1)

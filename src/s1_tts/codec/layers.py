@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s1_tts.codec.packed_conv import PackedConv
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
 
@@ -27,8 +28,7 @@ class Snake:
     def __call__(self, x: Tensor, out: Tensor) -> None:
         """Write the activation of ``x`` to ``out``; both ``[B, T, C]``, not overlapping."""
         sine = torch.mul(x, self.alpha).sin_()
-        torch.mul(sine, self.inverse, out=out)
-        out.mul_(sine).add_(x)
+        torch.addcmul(x, sine.mul_(sine), self.inverse, out=out)
 
 
 class CausalConv:
@@ -57,11 +57,7 @@ class CausalConv:
         groups: int = 1,
         snake: Snake | None = None,
     ) -> None:
-        self.weight = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)  # [C_out, C_in, 1, K]
-        self.bias = bias
-        self.stride = stride
-        self.dilation = dilation
-        self.groups = groups
+        self.conv = PackedConv(weight, bias, stride=stride, dilation=dilation, groups=groups)
         self.snake = snake
         self.in_channels = weight.shape[1] * groups
         self.context = (weight.shape[2] - 1) * dilation + 1 - stride
@@ -86,11 +82,7 @@ class CausalConv:
         else:
             self.snake(x, joined[:, self.context :])
         tail.copy_(joined[:, length:])
-        image = joined.transpose(1, 2).unsqueeze(2)  # [B, C_in, 1, context + T], channels-last in memory
-        y = F.conv2d(
-            image, self.weight, self.bias, stride=(1, self.stride), dilation=(1, self.dilation), groups=self.groups
-        )
-        return y.squeeze(2).transpose(1, 2)  # [B, T / stride, C_out]
+        return self.conv(joined)
 
 
 class CausalTransposedConv:
@@ -138,15 +130,14 @@ class ResidualUnit:
         block = weights.under("block")
         self.wide = CausalConv(*block.conv("1.conv"), layout, dilation=dilation, snake=Snake(block.under("0")))
         self.snake = Snake(block.under("2"))
-        weight, self.bias = block.conv("3.conv")
-        self.weight = weight.squeeze(2)  # [C, C]
+        self.pointwise = PackedConv(*block.conv("3.conv"))
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; moves the states on."""
         y = self.wide(x, states)
         hidden = torch.empty_like(y)
         self.snake(y, hidden)
-        return F.linear(hidden, self.weight, self.bias).add_(x)
+        return self.pointwise(hidden).add_(x)
 
 
 class ConvNeXtBlock:

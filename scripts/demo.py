@@ -41,7 +41,7 @@ def running_server(arguments: argparse.Namespace, log: Path) -> Iterator[str]:
     """Run ``scripts/serve.py`` on free ports; gives the gRPC URL once the server is ready.
 
     Raises:
-        DemoError: the server ended before it was ready; the message holds what it said.
+        DemoError: the server ended before it was ready; it has said why.
     """
     command = [sys.executable, ROOT / "scripts" / "serve.py", "--checkpoint", arguments.checkpoint]
     command += ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
@@ -58,15 +58,13 @@ def running_server(arguments: argparse.Namespace, log: Path) -> Iterator[str]:
 
 
 def _wait_for_grpc_port(server: subprocess.Popen[str], log: Path) -> int:
-    """Read what the server says until its ready line."""
+    """Repeat what the server says until its ready line."""
     assert server.stdout is not None, "the server's output is a pipe"
-    said = []
     for line in server.stdout:
-        said.append(line)
         print(f"  {line}", end="", flush=True)  # among it, that a development checkpoint makes noise, not words
         if ready := re.match(r"ready on .*\bgrpc (\d+)", line):
             return int(ready[1])
-    raise DemoError(f"the server did not start:\n{''.join(said)}Its log is {log}.")
+    raise DemoError(f"the server did not start; its log is {log}")
 
 
 async def speak(url: str, text: str, seed: int) -> tuple[Speech, SpeechTimes]:
@@ -122,6 +120,7 @@ def demonstrate(arguments: argparse.Namespace) -> None:
 
 def main() -> int:
     """Run the command line; returns the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server is stopped on every way out
     try:
         demonstrate(parse())
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s1_tts.codec.packed_conv import PackedConv
+from s1_tts.codec.packed import PackedConv, PackedLinear
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
 
@@ -152,13 +152,12 @@ class ConvNeXtBlock:
         weight, bias = weights.conv("dwconv.conv")
         self.depthwise = CausalConv(weight, bias, layout, groups=weight.shape[0])
         self.norm_weight, self.norm_bias = weights.tensor("norm.weight"), weights.tensor("norm.bias")
-        self.up_weight, self.up_bias = weights.tensor("pwconv1.weight"), weights.tensor("pwconv1.bias")
-        self.down_weight, self.down_bias = weights.tensor("pwconv2.weight"), weights.tensor("pwconv2.bias")
+        self.up = PackedLinear(weights.tensor("pwconv1.weight"), weights.tensor("pwconv1.bias"))
+        self.down = PackedLinear(weights.tensor("pwconv2.weight"), weights.tensor("pwconv2.bias"))
         self.gamma = weights.tensor("gamma")
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; moves the states on."""
         y = self.depthwise(x, states)
         y = F.layer_norm(y, (y.shape[-1],), self.norm_weight, self.norm_bias, eps=1e-6)
-        y = F.gelu(F.linear(y, self.up_weight, self.up_bias))
-        return x + self.gamma * F.linear(y, self.down_weight, self.down_bias)
+        return x + self.gamma * self.down(F.gelu(self.up(y)))

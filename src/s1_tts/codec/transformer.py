@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from s1_tts.codec.config import TransformerConfig
+from s1_tts.codec.packed import PackedLinear
 from s1_tts.codec.state import Span, StateLayout
 from s1_tts.codec.weights import Weights
 
@@ -67,8 +68,8 @@ class WindowAttention:
     """
 
     def __init__(self, weights: Weights, config: TransformerConfig, layout: StateLayout) -> None:
-        self.in_weight = weights.tensor("wqkv.weight")
-        self.out_weight = weights.tensor("wo.weight")
+        self.input = PackedLinear(weights.tensor("wqkv.weight"))
+        self.output = PackedLinear(weights.tensor("wo.weight"))
         self.heads = (config.num_heads, config.head_dim)
         self.context = config.window - 1
         self.keys: Span = layout.take(self.context, *self.heads)
@@ -83,7 +84,7 @@ class WindowAttention:
             mask: ``[B, 1, T, context + T]``, see :func:`window_mask`.
             states: ``[B, N]``.
         """
-        joint = F.linear(x, self.in_weight).view(*x.shape[:2], 3, *self.heads)  # [B, T, 3, H, head_dim]
+        joint = self.input(x).view(*x.shape[:2], 3, *self.heads)  # [B, T, 3, H, head_dim]
         query, key, value = joint.unbind(2)
         query, key = rotate(query, angles), rotate(key, angles)
         keys = self._join(self.keys.of(states), key)
@@ -91,7 +92,7 @@ class WindowAttention:
         y = F.scaled_dot_product_attention(
             query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), attn_mask=mask
         )  # [B, H, T, head_dim]
-        return F.linear(y.transpose(1, 2).flatten(2), self.out_weight)
+        return self.output(y.transpose(1, 2).flatten(2))
 
     def _join(self, past: Tensor, new: Tensor) -> Tensor:
         joined = torch.cat([past, new], dim=1)  # [B, context + T, H, head_dim]
@@ -115,17 +116,17 @@ class TransformerBlock:
         self.attention_scale = weights.tensor("attention_layer_scale.gamma")
         self.ffn_norm = weights.tensor("ffn_norm.weight")
         self.ffn_scale = weights.tensor("ffn_layer_scale.gamma")
-        self.gate_weight = weights.tensor("feed_forward.w1.weight")
-        self.up_weight = weights.tensor("feed_forward.w3.weight")
-        self.down_weight = weights.tensor("feed_forward.w2.weight")
+        self.gate = PackedLinear(weights.tensor("feed_forward.w1.weight"))
+        self.up = PackedLinear(weights.tensor("feed_forward.w3.weight"))
+        self.down = PackedLinear(weights.tensor("feed_forward.w2.weight"))
 
     def __call__(self, x: Tensor, angles: Tensor, mask: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, dim]``; moves the states on."""
         normed = rms_norm(x, self.attention_norm, self.eps)
         x = x + self.attention(normed, angles, mask, states) * self.attention_scale
         normed = rms_norm(x, self.ffn_norm, self.eps)
-        inner = F.silu(F.linear(normed, self.gate_weight)) * F.linear(normed, self.up_weight)
-        return x + F.linear(inner, self.down_weight) * self.ffn_scale
+        inner = F.silu(self.gate(normed)) * self.up(normed)
+        return x + self.down(inner) * self.ffn_scale
 
 
 class WindowTransformer:

@@ -1,18 +1,50 @@
-"""Convolution over time of channels-last activations, its weights laid out once for the machine that computes it."""
+"""Linear and convolution layers whose weights are laid out once for the CPU that computes with them.
+
+Otherwise oneDNN and MKL do it in every call: with the wide layers' 38 MB that is most of the time of a chunk of a few
+frames. On other devices, and where oneDNN lacks the type, these are the plain operations.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 TYPICAL_LENGTH = 256
-"""Length for which oneDNN chooses the layout of the weights; it computes other lengths with it as well."""
+"""Length for which oneDNN chooses the layout of a convolution's weights; it computes other lengths with it as well."""
+
+TYPICAL_ROWS = 32
+"""The same for a linear layer: frames computed together."""
+
+
+def can_pack(weight: Tensor) -> bool:
+    """Whether oneDNN can lay out this weight ahead."""
+    if weight.device.type != "cpu" or not torch._C._has_mkldnn:
+        return False
+    return weight.dtype is torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+class PackedLinear:
+    """Linear layer, ``[..., in]`` to ``[..., out]``.
+
+    Args:
+        weight: ``[out, in]``.
+        bias: ``[out]``, or none.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        self.is_packed = can_pack(weight)
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, TYPICAL_ROWS) if self.is_packed else weight
+        self.bias = bias
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Map ``x [..., in]``."""
+        if not self.is_packed:
+            return F.linear(x, self.weight, self.bias)
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        return y
 
 
 class PackedConv:
     """Convolution without padding, ``[B, T, C_in]`` to ``[B, T_out, C_out]``.
-
-    On a CPU the weights are put into oneDNN's own layout once. Otherwise every call does it: with the wide layers'
-    38 MB that is most of the time of a chunk of a few frames.
 
     Args:
         weight: ``[C_out, C_in / groups, kernel]``.
@@ -28,7 +60,7 @@ class PackedConv:
         self.groups = groups
         self.bias = bias
         self.weight = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)  # [C_out, C_in, 1, kernel]
-        self.is_packed = weight.device.type == "cpu" and torch._C._has_mkldnn
+        self.is_packed = can_pack(weight)
         if self.is_packed:
             length = (weight.shape[2] - 1) * dilation + TYPICAL_LENGTH * stride
             input_size = [1, weight.shape[1] * groups, 1, length]

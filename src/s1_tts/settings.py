@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     prefill_tokens: int = Field(
         default=0, ge=0, description="prompt tokens computed between two decode steps; 0: 32 on a CPU, 256 on CUDA"
     )
+    prefix_cache_mb: int = Field(
+        default=1024, ge=0, description="memory for the keys and values of voices that are used again; 0: keep none"
+    )
     part_characters: int = Field(
         default=300, ge=20, description="longest part of a text generated in one go; longer texts split at sentences"
     )

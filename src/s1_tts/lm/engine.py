@@ -19,6 +19,8 @@ from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.errors import CancelledError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
 from s1_tts.lm.chunking import FIRST_FRAMES, ChunkSchedule
 from s1_tts.lm.loading import load_language_model
+from s1_tts.lm.prefill import Prefiller
+from s1_tts.lm.prefix_cache import PrefixCache, prefix_key
 from s1_tts.lm.prompt import Columns, PromptBuilder
 from s1_tts.lm.runner import Frame, ModelRunner, Row
 from s1_tts.lm.scheduler import Scheduler
@@ -47,6 +49,7 @@ class LmEngine:
         runner: The model.
         builder: Lays out prompts.
         scheduler: Slots and queue.
+        prefixes: Prefixes of voices, kept in the runner's pool.
         prefill_tokens: Prompt tokens computed between two decode steps.
         part_characters: Longest part of a text that is generated in one go; longer texts are split at sentences.
     """
@@ -56,6 +59,7 @@ class LmEngine:
         runner: ModelRunner,
         builder: PromptBuilder,
         scheduler: Scheduler,
+        prefixes: PrefixCache,
         *,
         prefill_tokens: int,
         part_characters: int,
@@ -63,7 +67,8 @@ class LmEngine:
         self._runner = runner
         self._builder = builder
         self._scheduler = scheduler
-        self._prefill_tokens = prefill_tokens
+        self._prefixes = prefixes
+        self._prefiller = Prefiller(runner, prefixes, prefill_tokens)
         self._part_characters = part_characters
         self._counters = Counters()
         self._timings = TimingLog()
@@ -94,6 +99,7 @@ class LmEngine:
             runner,
             PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks),
             Scheduler(settings.max_slots, settings.max_queue, settings.call_slots),
+            PrefixCache(runner.pool, settings.prefix_cache_mb * 2**20),
             prefill_tokens=settings.prefill_tokens or PREFILL_TOKENS[device.type],
             part_characters=settings.part_characters,
         )
@@ -129,10 +135,12 @@ class LmEngine:
         parts = deque(split_text(clean_text(request.text), self._part_characters))
         columns = self._builder.first_part(parts[0], request.prompts)
         self._check_fits(columns)
+        prefix = columns[:, : self._builder.prefix_length(request.prompts)]
+        key = prefix_key(prefix)
         with self._changed:
             if self._is_closing:
                 raise UnavailableError("the server is shutting down")
-            sequence = Sequence(next(self._ids), request, sink, parts, columns, arrived_s=time.monotonic())
+            sequence = Sequence(next(self._ids), request, sink, parts, columns, time.monotonic(), prefix.shape[1], key)
             try:
                 self._check_deadline(sequence)
                 self._scheduler.add(sequence)
@@ -163,6 +171,9 @@ class LmEngine:
                 kv_pool_bytes=pool.size_bytes,
                 kv_used_tokens=sum(sequence.position for sequence in scheduler.running),
                 kv_total_tokens=pool.num_slots * self._runner.num_positions,
+                prefix_bytes=self._prefixes.size_bytes,
+                prefix_hits=self._prefixes.hits,
+                prefix_misses=self._prefixes.misses,
                 frames=counters.frames,
                 finished=counters.finished,
                 cancelled=counters.cancelled,
@@ -214,22 +225,18 @@ class LmEngine:
             self._runner.open(sequence.slot, sequence.request.sampling)
 
     def _prefill_some(self) -> None:
-        """Compute one piece of the prompt that is first in line; pieces do not depend on who else runs."""
+        """Compute one piece of the prompt that is first in line."""
         prefilling = [sequence for sequence in self._scheduler.running if sequence.status is Status.PREFILLING]
         if not prefilling:
             return
         sequence = min(prefilling, key=_prefill_order)
-        count = min(self._prefill_tokens, sequence.pending.shape[1] - 1)
-        if count > 0:
-            started_s = time.monotonic()
-            self._runner.prefill(sequence.slot, sequence.take_pending(count), sequence.position)
-            sequence.position += count
-            elapsed_s = time.monotonic() - started_s
-            sequence.prefill_s += elapsed_s
-            self._load.prefill_token_s.add(elapsed_s / count)
-        if sequence.pending.shape[1] == 1:
-            self._runner.start(sequence.slot, sequence.pending[:, 0])
-            sequence.status = Status.DECODING
+        started_s = time.monotonic()
+        num_tokens = self._prefiller.advance(sequence)
+        elapsed_s = time.monotonic() - started_s
+        sequence.prefill_s += elapsed_s
+        if num_tokens:
+            self._load.prefill_token_s.add(elapsed_s / num_tokens)
+        if sequence.status is Status.DECODING:
             with self._changed:
                 self._timings.prefill_s.append(sequence.prefill_s)
             sequence.prefill_s = 0.0
@@ -242,19 +249,21 @@ class LmEngine:
         frames = self._runner.decode([Row(sequence.slot, sequence.position) for sequence in decoding])
         now_s = time.monotonic()
         self._load.step_s.add(now_s - started_s)
-        self._note_step(decoding, now_s, now_s - started_s)
+        self._note_step(decoding, frames, now_s, now_s - started_s)
         for sequence, frame in zip(decoding, frames, strict=True):
             sequence.position += 1
             self._take_frame(sequence, frame, now_s)
 
-    def _note_step(self, decoding: AbstractSequence[Sequence], now_s: float, step_s: float) -> None:
+    def _note_step(
+        self, decoding: AbstractSequence[Sequence], frames: AbstractSequence[Frame], now_s: float, step_s: float
+    ) -> None:
         with self._changed:
             self._timings.step_s.append(step_s)
             self._timings.step_rows.append(len(decoding))
             self._timings.first_frame_s.extend(
                 now_s - sequence.arrived_s for sequence in decoding if sequence.num_frames == 0
             )
-            self._counters.frames += len(decoding)
+            self._counters.frames += sum(frame.is_sound and not frame.is_end for frame in frames)
 
     def _take_frame(self, sequence: Sequence, frame: Frame, now_s: float) -> None:
         if not frame.is_sound:

@@ -34,6 +34,14 @@ class PromptBuilder:
         self._speaker_ids = tokenizer.encode(SPEAKER_TEXT)
         self._start_id = tokenizer.special_id(INTERLEAVE_TOKEN)
 
+    def prefix_length(self, prompts: tuple[VoicePrompt, ...]) -> int:
+        """Columns at the beginning of a first part that belong to its voice; 0 without one.
+
+        Args:
+            prompts: Recordings of the voice, in order.
+        """
+        return self._prefix(prompts).shape[1] if prompts else 0
+
     def first_part(self, text: str, prompts: tuple[VoicePrompt, ...] = ()) -> Columns:
         """Columns that start a speech: the voice's recordings, then the text.
 
@@ -44,14 +52,15 @@ class PromptBuilder:
         Returns:
             ``[1 + num_codebooks, positions]``.
         """
-        parts = [self._text_columns([self._start_id])]
-        for prompt in prompts:
-            parts += [self._said(prompt.transcript, prompt.codes)]
-        return np.concatenate([*parts, self._to_say(text)], axis=1)
+        return np.concatenate([self._prefix(prompts), self._to_say(text)], axis=1)
 
     def next_part(self, text: str) -> Columns:
         """Columns that follow the last frame of an earlier part: its end, then the next text."""
         return np.concatenate([self._text_columns([self._tokenizer.im_end_id]), self._to_say(text)], axis=1)
+
+    def _prefix(self, prompts: tuple[VoicePrompt, ...]) -> Columns:
+        said = (self._said(prompt.transcript, prompt.codes) for prompt in prompts)
+        return np.concatenate([self._text_columns([self._start_id]), *said], axis=1)
 
     def _said(self, text: str, codes: npt.NDArray[np.int32]) -> Columns:
         end = self._text_columns([self._tokenizer.im_end_id])

@@ -33,6 +33,8 @@ class Sequence:
         parts: The text in parts that are said one after another.
         pending: Columns not yet in the KV pool; decoding starts from the last one.
         arrived_s: When it came, on the engine's clock.
+        prefix_length: Columns at the beginning that belong to its voice; 0 without a voice.
+        prefix_key: Key of those columns among the known prefixes.
     """
 
     stream_id: int
@@ -41,6 +43,8 @@ class Sequence:
     parts: deque[str]
     pending: Columns
     arrived_s: float
+    prefix_length: int = 0
+    prefix_key: bytes = b""
 
     status: Status = Status.WAITING
     slot: int = -1

@@ -19,6 +19,9 @@ class EngineStats:
         kv_pool_bytes: Size of the KV pool.
         kv_used_tokens: Positions of running sequences that are filled.
         kv_total_tokens: Positions of the pool.
+        prefix_bytes: Size of the voices' prefixes that are kept.
+        prefix_hits: Prompts whose voice was known.
+        prefix_misses: Prompts whose voice had to be computed.
         frames: Frames generated.
         finished: Streams that came to their end.
         cancelled: Streams whose caller left.
@@ -33,6 +36,9 @@ class EngineStats:
     kv_pool_bytes: int
     kv_used_tokens: int
     kv_total_tokens: int
+    prefix_bytes: int
+    prefix_hits: int
+    prefix_misses: int
     frames: int
     finished: int
     cancelled: int

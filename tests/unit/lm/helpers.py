@@ -6,6 +6,7 @@ import numpy as np
 
 from s1_tts.lm.engine import LmEngine
 from s1_tts.lm.loading import LanguageModel
+from s1_tts.lm.prefix_cache import PrefixCache
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.scheduler import Scheduler
@@ -47,13 +48,21 @@ class Listener:
 
 
 def make_engine(
-    loaded: LanguageModel, *, slots: int = 4, queue: int = 16, prefill_tokens: int = 16, part_characters: int = 300
+    loaded: LanguageModel,
+    *,
+    slots: int = 4,
+    queue: int = 16,
+    prefix_bytes: int = 2**24,
+    prefill_tokens: int = 16,
+    part_characters: int = 300,
 ) -> LmEngine:
     """An engine on a loaded model; not started."""
+    runner = ModelRunner(loaded.model, slots, loaded.num_positions)
     return LmEngine(
-        ModelRunner(loaded.model, slots, loaded.num_positions),
+        runner,
         PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks),
         Scheduler(slots, queue, call_slots=0),
+        PrefixCache(runner.pool, prefix_bytes),
         prefill_tokens=prefill_tokens,
         part_characters=part_characters,
     )

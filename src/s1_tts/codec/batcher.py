@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_MAX_BATCH = 8
 
+CPU_BATCH_FRAMES = 40
+"""Frames a CPU decodes together at most: more would be no faster, and the first chunk of a call waits for a batch."""
+
 
 class ChunkDecoder(Protocol):
     """What the batcher needs of a decoder; :class:`~s1_tts.codec.streaming.StreamingDecoder` is one."""
@@ -80,6 +83,7 @@ class CodecBatcher:
     Args:
         decoder: Used from the batcher's thread only.
         max_batch: Streams decoded together at most.
+        max_batch_frames: Frames decoded together at most, unless a single chunk has more; 0: no limit.
         wait_ms: Longest time a chunk waits for chunks of other streams.
         max_streams: Streams that live at once; the first chunk of one more is refused.
         idle_s: The state of a stream without chunks for this long is dropped.
@@ -90,12 +94,19 @@ class CodecBatcher:
         decoder: ChunkDecoder,
         *,
         max_batch: int = DEFAULT_MAX_BATCH,
+        max_batch_frames: int = 0,
         wait_ms: float = 2.0,
         max_streams: int = 256,
         idle_s: float = 60.0,
     ) -> None:
         self._decoder = decoder
-        self._queue = ChunkQueue(max_batch=max_batch, wait_s=wait_ms / 1e3, max_streams=max_streams, idle_s=idle_s)
+        self._queue = ChunkQueue(
+            max_batch=max_batch,
+            max_batch_frames=max_batch_frames,
+            wait_s=wait_ms / 1e3,
+            max_streams=max_streams,
+            idle_s=idle_s,
+        )
         self._changed = threading.Condition()  # guards everything below and the queue
         self._refusals: list[Refusal] = []
         self._is_closing = False
@@ -120,6 +131,7 @@ class CodecBatcher:
         decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
         return cls(
             decoder,
+            max_batch_frames=CPU_BATCH_FRAMES if device.type == "cpu" else 0,
             wait_ms=settings.codec_wait_ms,
             max_streams=settings.max_streams,
             idle_s=settings.stream_idle_s,

@@ -87,13 +87,17 @@ class ChunkQueue:
 
     Args:
         max_batch: Streams decoded together at most.
+        max_batch_frames: Frames decoded together at most, unless a single chunk has more; 0: no limit.
         wait_s: Longest time a chunk waits for chunks of other streams.
         max_streams: Streams that live at once.
         idle_s: A stream without chunks for this long is dropped.
     """
 
-    def __init__(self, *, max_batch: int, wait_s: float, max_streams: int, idle_s: float) -> None:
+    def __init__(
+        self, *, max_batch: int, max_batch_frames: int, wait_s: float, max_streams: int, idle_s: float
+    ) -> None:
         self.max_batch = max_batch
+        self.max_batch_frames = max_batch_frames
         self.wait_s = wait_s
         self.max_streams = max_streams
         self.idle_s = idle_s
@@ -188,10 +192,15 @@ class ChunkQueue:
         """
         ready = self._ready()
         urgent = [stream for stream in ready if stream.is_urgent]
-        batch = heapq.nsmallest(self.max_batch, urgent or ready, key=lambda stream: stream.rank)
-        for stream in batch:
+        batch: list[tuple[Stream, WaitingChunk]] = []
+        num_frames = 0
+        for stream in heapq.nsmallest(self.max_batch, urgent or ready, key=lambda stream: stream.rank):
+            num_frames += stream.waiting[0].chunk.codes.shape[-1]
+            if batch and 0 < self.max_batch_frames < num_frames:
+                break
             stream.is_decoding = True
-        return [(stream, stream.waiting.popleft()) for stream in batch]
+            batch.append((stream, stream.waiting.popleft()))
+        return batch
 
     def give_back(self, stream: Stream, now_s: float) -> None:
         """Note that a stream's chunk is decoded; after its last chunk the stream is forgotten."""

@@ -111,6 +111,18 @@ def test_waiting_chunks_are_decoded_together_calls_first(batcher: CodecBatcher, 
     assert sink.threads == {"codec-batcher"}
 
 
+def test_a_batch_has_no_more_frames_than_allowed(fake: FakeDecoder) -> None:
+    batcher = CodecBatcher(fake, max_batch_frames=6, wait_ms=0)
+    sink = Sink()
+    hold(batcher, fake, sink)
+    for stream_id, frames in ((1, 3), (2, 3), (3, 20), (4, 2)):
+        batcher.submit(chunk(stream_id, frames=frames), sink)
+    fake.gate.set()
+    sink.wait(5)
+    assert fake.batches == [[99], [1, 2], [3], [4]]
+    batcher.close()
+
+
 def test_order_within_a_stream_is_kept(batcher: CodecBatcher, fake: FakeDecoder) -> None:
     sinks = [Sink() for _ in range(5)]
     fake.gate.set()

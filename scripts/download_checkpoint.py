@@ -1,6 +1,7 @@
 """Fetch OpenAudio S1-mini from the Hugging Face hub with your own token, and verify it."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def main() -> int:
     )
     parser.add_argument("--revision", default=PINNED_REVISION, help="commit, branch or tag on the hub")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to stop it leave what was fetched in place
     print(LICENCE_NOTICE)
     try:
         commit = download_checkpoint(arguments.folder, arguments.revision, tell=print)

@@ -54,12 +54,14 @@ def make_inputs(text: str, options: SpeechOptions) -> list[InferInput]:
 
 
 def _make_input(spec: TensorSpec, value: str | bytes | float) -> InferInput:
-    is_bytes = spec.dtype == "STRING"
-    dtype = "BYTES" if is_bytes else spec.dtype
+    datatype = "BYTES" if spec.dtype == "STRING" else spec.dtype
+    dtype = np.dtype(triton_to_np_dtype(datatype))
     try:
         # bytes of a command line that are not UTF-8 go on as they are: the server says where they are wrong
         element = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-        tensor = np.array([[element]], dtype=object if is_bytes else triton_to_np_dtype(dtype))
+        if dtype.kind == "i" and not np.iinfo(dtype).min <= int(element) <= np.iinfo(dtype).max:
+            raise OverflowError(f"{np.iinfo(dtype).min} to {np.iinfo(dtype).max}")  # numpy 1 would wrap it around
+        tensor = np.array([[element]], dtype=dtype)
     except (OverflowError, ValueError) as error:
-        raise OptionError(spec.name, f"{value!r} does not fit {dtype}: {error}") from error
-    return InferInput(spec.name.value, list(tensor.shape), dtype).set_data_from_numpy(tensor)
+        raise OptionError(spec.name, f"{value!r} does not fit {datatype}: {error}") from error
+    return InferInput(spec.name.value, list(tensor.shape), datatype).set_data_from_numpy(tensor)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.layers import CausalConv, ResidualUnit, Snake
+from s1_tts.codec.packed import exact_products
 from s1_tts.codec.quantizer import LatentToCodes
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.transformer import WindowTransformer
@@ -111,10 +112,11 @@ class CodecEncoder:
         num_frames = math.ceil(samples.numel() / size)
         padded = F.pad(samples.to(self.device, self.dtype), (0, num_frames * size - samples.numel()))
         states = torch.zeros(1, self._state_size, dtype=self.dtype, device=self.device)
-        codes = [
-            self._encode_piece(piece.view(1, -1, 1), index * PIECE_FRAMES, states)
-            for index, piece in enumerate(torch.split(padded, PIECE_FRAMES * size))
-        ]
+        with exact_products(self.device):
+            codes = [
+                self._encode_piece(piece.view(1, -1, 1), index * PIECE_FRAMES, states)
+                for index, piece in enumerate(torch.split(padded, PIECE_FRAMES * size))
+            ]
         return torch.cat(codes, dim=2)[0]
 
     def _encode_piece(self, x: Tensor, first_frame: int, states: Tensor) -> Tensor:

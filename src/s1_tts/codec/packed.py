@@ -4,6 +4,8 @@ Otherwise oneDNN and MKL do it in every call: with the wide layers' 38 MB that i
 frames. On other devices, and where oneDNN lacks the type, these are the plain operations.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,6 +15,13 @@ TYPICAL_LENGTH = 256
 
 TYPICAL_ROWS = 32
 """The same for a linear layer: frames computed together."""
+
+
+def exact_products(device: torch.device) -> AbstractContextManager[None]:
+    """Keep float32 convolutions in float32: cuDNN rounds them to TF32 by itself, about 1e-3 off."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
 def can_pack(weight: Tensor) -> bool:

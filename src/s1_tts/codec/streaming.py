@@ -8,6 +8,7 @@ from torch import Tensor
 
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.decoder import ConvDecoder
+from s1_tts.codec.packed import exact_products
 from s1_tts.codec.quantizer import CodesToLatent
 from s1_tts.codec.state import StateLayout, StreamState
 from s1_tts.codec.weights import Weights
@@ -114,8 +115,9 @@ class StreamingDecoder:
             end = min(done + MAX_PIECE_FRAMES, lengths[active - 1])
             piece = torch.stack([codes[row][:, done:end] for row in rows[:active]]).to(self.device, torch.int64)
             positions = torch.tensor([states[row].position + done for row in rows[:active]])
-            latents = self._to_latent(piece, positions, values[:active])
-            decoded = self._to_samples(latents, values[:active])  # [active, frames * samples_per_frame]
+            with exact_products(self.device):
+                latents = self._to_latent(piece, positions, values[:active])
+                decoded = self._to_samples(latents, values[:active])  # [active, frames * samples_per_frame]
             for row, part in enumerate(decoded):
                 pieces[row].append(part)
             done = end

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.transformer import Rotary
@@ -56,6 +57,12 @@ def test_development_codec_has_the_published_format(tiny_folder: Path, decoder: 
     assert dict(published_shapes(decoder.config)) == {key: tuple(tensor.shape) for key, tensor in published.items()}
 
 
+def test_published_layout_at_full_size_is_the_references() -> None:
+    with torch.device("meta"):
+        published = build_codec(CodecConfig()).state_dict()
+    assert dict(published_shapes(CodecConfig())) == {key: tuple(tensor.shape) for key, tensor in published.items()}
+
+
 def test_rotary_angles_equal_the_table_wherever_a_chunk_begins(decoder: StreamingDecoder, tiny_folder: Path) -> None:
     table = torch.load(tiny_folder / "codec.pth")["quantizer.post_module.freqs_cis"]
     rotary = Rotary(decoder.config.quantizer_transformer, CPU)
@@ -73,6 +80,20 @@ def test_bfloat16_stays_near_float32(mid_folder: Path) -> None:
     assert actual.dtype == torch.float32
     assert (actual - expected).pow(2).mean().sqrt() < 0.1 * expected.std()
     assert rounded.state_bytes * 2 == exact.state_bytes
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gives_the_samples_of_a_cpu_in_any_chunking(mid_folder: Path) -> None:
+    cpu = StreamingDecoder.load(mid_folder, CPU, torch.float32)
+    gpu = StreamingDecoder.load(mid_folder, torch.device("cuda"), torch.float32)
+    codes = random_codes(cpu.config, 60)
+    expected = cpu.decode([cpu.new_state()], [codes])[0]
+    state = gpu.new_state()
+    chunked = torch.cat([gpu.decode([state], [part])[0].cpu() for part in codes.split(7, dim=1)])
+    whole = gpu.decode([gpu.new_state()], [codes])[0].cpu()
+    assert (chunked - whole).abs().max() <= 1e-5
+    assert (whole - expected).abs().max() <= 1e-4
 
 
 @pytest.mark.parametrize(

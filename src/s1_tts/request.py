@@ -2,7 +2,6 @@
 
 import math
 import secrets
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from s1_tts.errors import InvalidArgumentError, NotFoundError
-from s1_tts.protocol import SPEECH_INPUTS, Field, ServiceClass
+from s1_tts.errors import InvalidArgumentError
+from s1_tts.protocol import LLAMA_INPUTS, VOICE_INPUTS, Field, ServiceClass
 
 MAX_TEXT_CHARACTERS = 10_000
 MAX_SEED = 2**63 - 1
 
-_DATA_TYPES = {spec.name: spec.dtype for spec in SPEECH_INPUTS}
+_DATA_TYPES = {spec.name: spec.dtype for spec in (*VOICE_INPUTS, *LLAMA_INPUTS)}
 _NUMPY_KINDS = {"STRING": "OS", "INT64": "iu", "INT32": "iu", "FP32": "f"}
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -101,6 +100,19 @@ class VoicePrompt:
 
 
 @dataclass(frozen=True)
+class CodesFormat:
+    """What codes a language model can read.
+
+    Args:
+        num_codebooks: Rows of a codes tensor.
+        codebook_size: Codes are 0 to this, less one.
+    """
+
+    num_codebooks: int
+    codebook_size: int
+
+
+@dataclass(frozen=True)
 class SpeechRequest:
     """What to say and how.
 
@@ -123,20 +135,18 @@ class SpeechRequest:
     prompts: tuple[VoicePrompt, ...] = ()
 
     @classmethod
-    def from_tensors(cls, tensors: Tensors) -> "SpeechRequest":
+    def from_tensors(cls, tensors: Tensors, codes_format: CodesFormat | None = None) -> "SpeechRequest":
         """Read and check the tensors of one request.
 
         Args:
-            tensors: Input tensors by name, each ``[1, 1]``.
+            tensors: Input tensors by name, each ``[1, 1]`` but for the prompts.
+            codes_format: Codes that prompts may have; without it, prompts are not looked at.
 
         Raises:
             InvalidArgumentError: a field is wrong; the message names it.
-            NotFoundError: the voice does not exist.
         """
-        text = _read_text(tensors)
-        _refuse_voices(tensors)
         return cls(
-            text=text,
+            text=_read_text(tensors),
             sampling=Sampling(
                 temperature=TEMPERATURE.read(tensors),
                 top_p=TOP_P.read(tensors),
@@ -147,7 +157,27 @@ class SpeechRequest:
             chunk_frames=int(CHUNK_FRAMES.read(tensors)),
             service=_read_service(tensors),
             deadline_ms=int(DEADLINE_MS.read(tensors)),
+            prompts=_read_prompts(tensors, codes_format) if codes_format else (),
         )
+
+    def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
+        """Write the request as the tensors that :meth:`from_tensors` reads, with nothing left out."""
+        num_codebooks = self.prompts[0].codes.shape[0] if self.prompts else 0
+        codes = [np.empty((num_codebooks, 0), dtype=np.int32), *(prompt.codes for prompt in self.prompts)]
+        return {
+            Field.TEXT: np.array([[self.text.encode()]], dtype=object),
+            Field.SEED: np.array([[self.sampling.seed]], dtype=np.int64),
+            Field.TEMPERATURE: np.array([[self.sampling.temperature]], dtype=np.float32),
+            Field.TOP_P: np.array([[self.sampling.top_p]], dtype=np.float32),
+            Field.REPETITION_PENALTY: np.array([[self.sampling.repetition_penalty]], dtype=np.float32),
+            Field.MAX_FRAMES: np.array([[self.max_frames]], dtype=np.int32),
+            Field.CHUNK_FRAMES: np.array([[self.chunk_frames]], dtype=np.int32),
+            Field.SERVICE: np.array([[self.service.encode()]], dtype=object),
+            Field.DEADLINE_MS: np.array([[self.deadline_ms]], dtype=np.int32),
+            Field.PROMPT_CODES: np.concatenate(codes, axis=1)[None],
+            Field.PROMPT_FRAMES: np.array([[prompt.codes.shape[1] for prompt in self.prompts]], dtype=np.int32),
+            Field.PROMPT_TEXTS: np.array([[prompt.transcript.encode() for prompt in self.prompts]], dtype=object),
+        }
 
 
 def read_string(tensors: Tensors, name: Field) -> str:
@@ -156,7 +186,32 @@ def read_string(tensors: Tensors, name: Field) -> str:
     Raises:
         InvalidArgumentError: not exactly one element, or not UTF-8.
     """
-    data = _only_element(tensors, name)
+    return _decode(name, _only_element(tensors, name))
+
+
+def read_strings(tensors: Tensors, name: Field) -> list[str]:
+    """Texts of a BYTES tensor.
+
+    Raises:
+        InvalidArgumentError: one of them is not UTF-8.
+    """
+    return [_decode(name, element) for element in read_elements(tensors, name)]
+
+
+def read_elements(tensors: Tensors, name: Field) -> list[Any]:
+    """Elements of a tensor of one request.
+
+    Raises:
+        InvalidArgumentError: the tensor is of the wrong type, or of more than one request.
+    """
+    tensor = tensors[name]
+    _check_type(tensor, name)
+    if tensor.ndim < 1 or tensor.shape[0] != 1:
+        raise InvalidArgumentError(name, f"has shape {list(tensor.shape)}", "one text a request, shape [1, N]")
+    return list(tensor.reshape(-1))
+
+
+def _decode(name: Field, data: Any) -> str:
     if not isinstance(data, bytes):
         raise InvalidArgumentError(name, f"got {type(data).__name__}", "UTF-8 text")
     try:
@@ -169,13 +224,56 @@ def read_string(tensors: Tensors, name: Field) -> str:
 
 def _only_element(tensors: Tensors, name: Field) -> Any:
     tensor = tensors[name]
-    if tensor.dtype.kind not in _NUMPY_KINDS[_DATA_TYPES[name]]:
-        raise InvalidArgumentError(name, f"is a tensor of {tensor.dtype}", f"a tensor of {_DATA_TYPES[name]}")
+    _check_type(tensor, name)
     if tensor.size != 1:
         raise InvalidArgumentError(
             name, f"got {tensor.size} values in shape {list(tensor.shape)}", "one value a request, shape [1, 1]"
         )
     return tensor.reshape(-1)[0]
+
+
+def _check_type(tensor: npt.NDArray[Any], name: Field) -> None:
+    if tensor.dtype.kind not in _NUMPY_KINDS[_DATA_TYPES[name]]:
+        raise InvalidArgumentError(name, f"is a tensor of {tensor.dtype}", f"a tensor of {_DATA_TYPES[name]}")
+
+
+def _read_prompts(tensors: Tensors, codes_format: CodesFormat) -> tuple[VoicePrompt, ...]:
+    names = (Field.PROMPT_CODES, Field.PROMPT_FRAMES, Field.PROMPT_TEXTS)
+    missing = [name for name in names if name not in tensors]
+    if len(missing) == len(names):
+        return ()
+    if missing:
+        raise InvalidArgumentError(missing[0], "is missing", f"all of {', '.join(names)}, or none")
+    frames = [int(count) for count in read_elements(tensors, Field.PROMPT_FRAMES)]
+    texts = read_strings(tensors, Field.PROMPT_TEXTS)
+    if len(texts) != len(frames):
+        raise InvalidArgumentError(
+            Field.PROMPT_TEXTS, f"has {len(texts)} values beside {len(frames)} of prompt_frames", "one for each"
+        )
+    if not frames:
+        return ()
+    if min(frames) < 1:
+        raise InvalidArgumentError(Field.PROMPT_FRAMES, f"got {min(frames)}", "1 or more")
+    codes = _read_codes(tensors[Field.PROMPT_CODES], sum(frames), codes_format)
+    pieces = np.split(codes, np.cumsum(frames)[:-1], axis=1)
+    return tuple(VoicePrompt(text, piece) for text, piece in zip(texts, pieces, strict=True))
+
+
+def _read_codes(tensor: npt.NDArray[Any], num_frames: int, codes_format: CodesFormat) -> npt.NDArray[np.int32]:
+    """Codes ``[num_codebooks, frames]`` of a tensor ``[1, num_codebooks, frames]``."""
+    _check_type(tensor, Field.PROMPT_CODES)
+    shape = (1, codes_format.num_codebooks, num_frames)
+    if tensor.shape != shape:
+        raise InvalidArgumentError(
+            Field.PROMPT_CODES,
+            f"has shape {list(tensor.shape)}",
+            f"{list(shape)}: codebooks of this model, and the sum of prompt_frames",
+        )
+    if tensor.min() < 0 or tensor.max() >= codes_format.codebook_size:
+        raise InvalidArgumentError(
+            Field.PROMPT_CODES, f"holds {tensor.min()} to {tensor.max()}", f"0 to {codes_format.codebook_size - 1}"
+        )
+    return np.ascontiguousarray(tensor[0], dtype=np.int32)
 
 
 def _read_text(tensors: Tensors) -> str:
@@ -185,7 +283,7 @@ def _read_text(tensors: Tensors) -> str:
     text = read_string(tensors, Field.TEXT)
     if len(text) > MAX_TEXT_CHARACTERS:
         raise InvalidArgumentError(Field.TEXT, f"has {len(text)} characters", allowed)
-    if not any(unicodedata.category(character)[0] in "LN" for character in text):
+    if not is_speakable(text):
         fault = "has nothing to say (no letter or digit)" if text.strip() else "is empty"
         raise InvalidArgumentError(Field.TEXT, fault, allowed)
     return text
@@ -208,11 +306,3 @@ def _read_service(tensors: Tensors) -> ServiceClass:
         return ServiceClass(value)
     except ValueError as error:
         raise InvalidArgumentError(Field.SERVICE, f"got {value!r}", " or ".join(ServiceClass)) from error
-
-
-def _refuse_voices(tensors: Tensors) -> None:
-    if Field.VOICE in tensors:
-        raise NotFoundError(f"voice: no voice {read_string(tensors, Field.VOICE)!r}; this server has no voices")
-    for name in (Field.REFERENCE_AUDIO, Field.REFERENCE_TEXT):
-        if name in tensors:
-            raise InvalidArgumentError(name, "voice cloning is not available yet", "leave it out")

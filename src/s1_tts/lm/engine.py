@@ -30,7 +30,7 @@ from s1_tts.protocol import ServiceClass
 from s1_tts.request import SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.stream import CodesSink, StreamFailed
-from s1_tts.text.cleaning import clean_text
+from s1_tts.text.cleaning import clean_text, is_speakable
 from s1_tts.text.sentences import split_text
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ class LmEngine:
             UnavailableError: the queue is full, the deadline cannot be met, or the engine is closing.
             InvalidArgumentError: the prompt does not fit into the context.
         """
-        parts = deque(split_text(clean_text(request.text), self._part_characters))
+        parts = self._parts(request.text)
         columns = self._builder.first_part(parts[0], request.prompts)
         self._check_fits(columns)
         prefix = columns[:, : self._builder.prefix_length(request.prompts)]
@@ -336,6 +336,10 @@ class LmEngine:
             del self._sequences[sequence.stream_id]
 
     # --- checks at the door ---
+
+    def _parts(self, text: str) -> deque[str]:
+        parts = split_text(clean_text(text), self._part_characters)
+        return deque(part for part in parts if is_speakable(part))
 
     def _check_fits(self, columns: Columns) -> None:
         limit = self._runner.num_positions - 1

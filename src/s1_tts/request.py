@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from s1_tts.errors import InvalidArgumentError
 from s1_tts.protocol import LLAMA_INPUTS, VOICE_INPUTS, Field, ServiceClass
+from s1_tts.text.cleaning import is_speakable
 
 MAX_TEXT_CHARACTERS = 10_000
 MAX_SEED = 2**63 - 1

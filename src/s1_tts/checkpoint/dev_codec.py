@@ -21,6 +21,9 @@ CodecSize = Literal["tiny", "mid", "full"]
 LEVEL_RMS = 0.15
 """Wanted level of the decoded noise before ``tanh``, in parts of full scale."""
 
+INNER_LEVEL = 0.25
+"""Norm of the decoder's first convolution."""
+
 PROBE_FRAMES = 12
 
 
@@ -77,7 +80,7 @@ def write_dev_codec(folder: Path, size: CodecSize = "tiny", seed: int = 0, num_c
     tensors = {
         key: tables[key] if key in tables else _random(key, shape, generator) for key, shape in published_shapes(config)
     }
-    _spread_transposed_norms(tensors, config)
+    _balance_decoder(tensors, config)
     _set_level(tensors, config, generator)
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(tensors, folder / CODEC_WEIGHTS_FILE)
@@ -108,8 +111,14 @@ def _random(key: str, shape: tuple[int, ...], generator: torch.Generator) -> Ten
     return values
 
 
-def _spread_transposed_norms(tensors: dict[str, Tensor], config: CodecConfig) -> None:
-    """Scale the decoder's transposed convolutions to keep the level: their norm spreads over the outputs."""
+def _balance_decoder(tensors: dict[str, Tensor], config: CodecConfig) -> None:
+    """Set the levels inside the decoder.
+
+    The norm of a transposed convolution spreads over its outputs. And the signal begins small, since large ones fold
+    over in the many snakes, which would make random weights multiply rounding errors as no trained ones do.
+    """
+    for name in (f"conv{NEW_NORM}", "conv.bias"):
+        tensors[f"decoder.model.0.{name}"].mul_(INNER_LEVEL)
     for index, rate in enumerate(config.decoder_rates):
         tensors[f"decoder.model.{index + 1}.block.1.conv{NEW_NORM}"].mul_(math.sqrt(rate / 2))
 

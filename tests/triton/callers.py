@@ -57,13 +57,16 @@ async def stream(
         }
 
     answers = client.stream_infer(requests())
-    async for result, error in answers:
-        if error is not None:
-            raise error
-        chunk = chunk_of(result)
-        if chunk is None:
-            return
-        yield chunk
+    try:
+        async for result, error in answers:
+            if error is not None:
+                raise error
+            chunk = chunk_of(result)
+            if chunk is None:
+                return
+            yield chunk
+    finally:
+        answers.cancel()  # a caller that stops reading leaves
 
 
 async def collect(client: grpcclient.InferenceServerClient, **fields: Any) -> list[Chunk]:

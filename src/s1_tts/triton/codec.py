@@ -1,9 +1,8 @@
 """Adapter of the codec: chunks of codes in, chunks of sound out, through the engine's micro-batcher.
 
 A caller that left is seen here first, since Triton does not tell the language model's step, which is running. A
-chunk of such a stream, or of one that failed, is answered with an empty chunk and never with an error while the
-language model still runs: before release 26.03 that would leave the whole request stuck. The language model is told
-instead, and ends the stream.
+chunk of such a stream, or of one that failed, is answered with an empty chunk, and the language model is told; it
+ends the stream with a last chunk, whose answer is the error.
 """
 
 import base64
@@ -16,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from s1_tts.codec.batcher import CodecBatcher
-from s1_tts.errors import CancelledError, InvalidArgumentError, S1Error
-from s1_tts.protocol import SAMPLE_RATE_HZ, Field, ServiceClass
-from s1_tts.request import read_string
+from s1_tts.errors import CancelledError, S1Error
+from s1_tts.protocol import SAMPLE_RATE_HZ, Field
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
 from s1_tts.triton.abort import AbortBridge, AbortOrder
 from s1_tts.triton.codec_metrics import CodecMetrics
-from s1_tts.triton.errors import as_s1_error
-from s1_tts.triton.failures import FailedStreams
+from s1_tts.triton.codec_streams import CodecStreams
+from s1_tts.triton.codes import CodesMessage
+from s1_tts.triton.errors import as_s1_error, encode_error
 from s1_tts.triton.model import read_config_parameters, set_up_logging, start_up_failures
 from s1_tts.triton.sender import Responder, Sender
 from s1_tts.triton.tensors import Array, NamedArray, Parameters, read_tensors, scalar
@@ -33,6 +32,8 @@ from s1_tts.triton.ticker import Ticker
 log = logging.getLogger(__name__)
 
 METRICS_INTERVAL_S = 1.0
+
+_SILENCE = np.empty(0, dtype=np.int16)
 
 
 class CodecModel:
@@ -47,7 +48,7 @@ class CodecModel:
             self._batcher = self.load_batcher(settings)
         self._sender = Sender()
         self._bridge = AbortBridge()
-        self._failed = FailedStreams()
+        self._streams = CodecStreams()
         self._arrivals: SimpleQueue[_Arrival | None] = SimpleQueue()
         self._intake = threading.Thread(target=self._take_all, name="s1-codec-intake", daemon=True)
         metrics = CodecMetrics(self._batcher)
@@ -83,37 +84,40 @@ class CodecModel:
                 arrival.responder.fail(as_s1_error(log, "a chunk could not be taken in", error))
 
     def _take(self, arrival: "_Arrival") -> None:
-        chunk = _read_chunk(arrival.request)
-        answer = _Answer(arrival.responder, chunk, arrival.parameters.is_base64_wanted)
-        if arrival.responder.is_cancelled():
+        message = CodesMessage.from_tensors(read_tensors(arrival.request))
+        chunk = message.chunk
+        answer = _Answer(arrival.responder, chunk, arrival.parameters)
+        failure = self._streams.expect(chunk)
+        if message.error is not None:
+            self._batcher.drop(chunk.stream_id)
+            self._fail(answer, message.error)
+        elif arrival.responder.is_cancelled():
             self._batcher.drop(chunk.stream_id)
             self._bridge.send(AbortOrder(stream_ids=(chunk.stream_id,)))
-            answer.send_nothing()
-            return
-        failure = self._failed.get(chunk.stream_id)
-        if failure is not None:
+            self._streams.settle(chunk, answer.send_nothing)
+        elif failure is not None:
             self._fail(answer, failure)
-            return
-        self._batcher.submit(chunk, lambda event: self._deliver(answer, event))
+        else:
+            self._batcher.submit(chunk, lambda event: self._deliver(answer, event))
 
     def _deliver(self, answer: "_Answer", event: AudioChunk | StreamFailed) -> None:
         if isinstance(event, AudioChunk):
-            answer.send(event.samples)
+            samples = event.samples
+            self._streams.settle(answer.chunk, lambda: answer.send(samples))
         elif isinstance(event.error, CancelledError):
-            answer.send_nothing()  # it waited while a later chunk showed that the caller left
+            # It waited while a later chunk showed that the caller left.
+            self._streams.settle(answer.chunk, answer.send_nothing)
         else:
-            self._failed.add(event.stream_id, event.error)
             self._fail(answer, event.error)
 
     def _fail(self, answer: "_Answer", error: S1Error) -> None:
-        stream_id = answer.chunk.stream_id
-        if answer.chunk.is_last:
-            # The language model has ended the stream, so the error can only come from here, and may.
-            self._failed.remove(stream_id)
-            answer.fail(error)
+        chunk = answer.chunk
+        first = self._streams.fail(chunk.stream_id, error)
+        if chunk.is_last:
+            self._streams.settle(chunk, lambda: answer.fail(first))
         else:
-            self._bridge.send(AbortOrder(stream_ids=(stream_id,), error=error))
-            answer.send_nothing()
+            self._bridge.send(AbortOrder(stream_ids=(chunk.stream_id,), error=first))
+            self._streams.settle(chunk, answer.send_nothing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,17 +133,35 @@ class _Answer:
     Args:
         responder: Answers the request.
         chunk: The codes.
-        is_base64_wanted: Whether the sound is to be sent as base64 too.
+        parameters: What the caller asks for.
     """
 
-    def __init__(self, responder: Responder, chunk: CodesChunk, is_base64_wanted: bool) -> None:
+    def __init__(self, responder: Responder, chunk: CodesChunk, parameters: Parameters) -> None:
         self.chunk = chunk
         self._responder = responder
-        self._is_base64_wanted = is_base64_wanted
+        self._parameters = parameters
 
     def send(self, samples: Array) -> None:
         """Answer with sound ``[samples]``, 16-bit."""
-        encoded = base64.b64encode(samples.tobytes()) if self._is_base64_wanted else b""
+        is_encoded = self._parameters.is_base64_wanted
+        self._send(samples, base64.b64encode(samples.tobytes()) if is_encoded else b"")
+
+    def send_nothing(self) -> None:
+        """Answer with an empty chunk; the stream is ended elsewhere."""
+        self._send(_SILENCE, b"")
+
+    def fail(self, error: S1Error) -> None:
+        """Answer with an error.
+
+        The collector gets it in place of the base64 text, for which it never asks: an error that comes after the
+        first response is lost between models.
+        """
+        if self._parameters.is_from_collector:
+            self._send(_SILENCE, encode_error(error).encode())
+        else:
+            self._responder.fail(error)
+
+    def _send(self, samples: Array, encoded: bytes) -> None:
         self._responder.send(
             [
                 NamedArray(Field.AUDIO, samples[None]),
@@ -150,25 +172,3 @@ class _Answer:
             ],
             is_final=True,
         )
-
-    def send_nothing(self) -> None:
-        """Answer with an empty chunk; the stream is ended elsewhere."""
-        self.send(np.empty(0, dtype=np.int16))
-
-    def fail(self, error: S1Error) -> None:
-        """Answer with an error."""
-        self._responder.fail(error)
-
-
-def _read_chunk(request: Any) -> CodesChunk:
-    tensors = read_tensors(request)
-    codes = tensors[Field.CODES]  # [1, num_codebooks, frames]
-    if codes.shape[0] != 1:
-        raise InvalidArgumentError(Field.CODES, f"got {codes.shape[0]} chunks", "one chunk a request")
-    return CodesChunk(
-        stream_id=int(tensors[Field.STREAM_ID].item()),
-        index=int(tensors[Field.CHUNK_INDEX].item()),
-        codes=codes[0],
-        is_last=bool(tensors[Field.IS_LAST].item()),
-        service=ServiceClass(read_string(tensors, Field.SERVICE)),
-    )

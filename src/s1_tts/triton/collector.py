@@ -17,7 +17,7 @@ import triton_python_backend_utils as pb_utils
 from s1_tts.errors import CancelledError
 from s1_tts.protocol import SAMPLE_RATE_HZ, Field, ModelName, Parameter
 from s1_tts.triton.abort import AbortBridge, AbortOrder
-from s1_tts.triton.errors import as_s1_error, from_triton_error, to_triton_error
+from s1_tts.triton.errors import as_s1_error, decode_error, from_triton_error, to_triton_error
 from s1_tts.triton.model import set_up_logging
 from s1_tts.triton.tensors import (
     Array,
@@ -122,6 +122,8 @@ class _Collection:
                 raise from_triton_error(response.error())
             outputs = read_outputs(response)
             if Field.AUDIO in outputs:  # the end of a stream may come as a response without tensors
+                if error := outputs[Field.AUDIO_BASE64].item():
+                    raise decode_error(error.decode())  # see the codec's adapter
                 parts.append(outputs[Field.AUDIO].reshape(-1))
                 is_complete = bool(outputs[Field.IS_LAST].item())
         if not is_complete:
@@ -139,7 +141,7 @@ class _Collection:
         }
         return pb_utils.InferenceRequest(
             model_name=ModelName.STREAM,
-            requested_output_names=[Field.AUDIO, Field.IS_LAST],
+            requested_output_names=[Field.AUDIO, Field.AUDIO_BASE64, Field.IS_LAST],
             inputs=[pb_utils.Tensor(name, values) for name, values in tensors.items()],
             parameters=parameters,
         )

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
-from s1_tts.protocol import Field
+from s1_tts.errors import S1Error
 from s1_tts.stream import CodesChunk, StreamFailed
+from s1_tts.triton.codes import CodesMessage
 from s1_tts.triton.sender import Responder
-from s1_tts.triton.tensors import NamedArray, scalar
 
 
 class OpenStream:
@@ -23,13 +24,17 @@ class OpenStream:
         self.has_ended = False
         self.responder = responder
         self._registry = registry
+        self._last_chunk: CodesChunk | None = None
 
     def take(self, event: CodesChunk | StreamFailed) -> None:
         """Pass an event of the engine on; never waits."""
-        if isinstance(event, StreamFailed):
+        if isinstance(event, CodesChunk):
+            self.responder.send(CodesMessage(event).to_tensors(), is_final=event.is_last)
+            self._last_chunk = event
+        elif self._last_chunk is None:
             self.responder.fail(event.error)
         else:
-            self.responder.send(_codes_tensors(event), is_final=event.is_last)
+            self.responder.send(_failed_after(self._last_chunk, event.error).to_tensors(), is_final=True)
         if isinstance(event, StreamFailed) or event.is_last:
             self._registry.remove(self, event.stream_id)
 
@@ -79,11 +84,6 @@ class OpenStreams:
         return [stream_id for stream_id, stream in open_streams if stream.responder.is_cancelled()]
 
 
-def _codes_tensors(chunk: CodesChunk) -> list[NamedArray]:
-    return [
-        NamedArray(Field.CODES, chunk.codes[None]),  # [1, num_codebooks, frames]
-        scalar(Field.STREAM_ID, chunk.stream_id, "uint64"),
-        scalar(Field.CHUNK_INDEX, chunk.index, "int32"),
-        scalar(Field.IS_LAST, chunk.is_last, "bool"),
-        scalar(Field.SERVICE, chunk.service.encode(), "object"),
-    ]
+def _failed_after(chunk: CodesChunk, error: S1Error) -> CodesMessage:
+    last = replace(chunk, index=chunk.index + 1, codes=chunk.codes[:, :0], is_last=True)
+    return CodesMessage(last, error)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
-from s1_tts.protocol import Field, Parameter
+from s1_tts.protocol import Parameter
 
 Array = npt.NDArray[Any]
 
@@ -23,7 +23,7 @@ class NamedArray:
         values: Its values; BYTES tensors are object arrays of ``bytes``.
     """
 
-    name: Field
+    name: str
     values: Array
 
     def to_triton(self) -> Any:
@@ -74,12 +74,12 @@ def read_outputs(response: Any) -> dict[str, Array]:
     return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
 
 
-def scalar(name: Field, value: int | bool | bytes, dtype: npt.DTypeLike) -> NamedArray:
+def scalar(name: str, value: int | bool | bytes, dtype: npt.DTypeLike) -> NamedArray:
     """Make a tensor ``[1, 1]``."""
     return NamedArray(name, np.array([[value]], dtype=dtype))
 
 
-def bytes_row(name: Field, values: Sequence[bytes]) -> NamedArray:
+def bytes_row(name: str, values: Sequence[bytes]) -> NamedArray:
     """Make a BYTES tensor ``[1, len(values)]``."""
     return NamedArray(name, np.array([list(values)], dtype=np.object_))
 

@@ -1,0 +1,100 @@
+"""Adapter of the voices: checks a request for speech, adds the prompts of its voice, and hands it on whole.
+
+``execute()`` hands requests to the service and returns at once; what is found is sent by the sender's thread. So a
+slow encode holds up nobody but those who wait for it.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from s1_tts.errors import InvalidArgumentError
+from s1_tts.protocol import Field, VoiceOperation
+from s1_tts.request import SpeechRequest
+from s1_tts.settings import Settings
+from s1_tts.triton.errors import as_s1_error
+from s1_tts.triton.model import read_config_parameters, set_up_logging, start_up_failures
+from s1_tts.triton.sender import Responder, Sender
+from s1_tts.triton.tensors import Array, NamedArray, Parameters, read_tensors, scalar
+from s1_tts.triton.ticker import Ticker
+from s1_tts.triton.voice_metrics import VoiceMetrics
+from s1_tts.voices.ask import VoiceAsk
+from s1_tts.voices.operations import VoiceCommand
+from s1_tts.voices.service import VoiceService
+
+log = logging.getLogger(__name__)
+
+METRICS_INTERVAL_S = 1.0
+
+T = TypeVar("T")
+
+
+class VoiceModel:
+    """The Triton model ``s1_voice``."""
+
+    def initialize(self, args: dict[str, Any]) -> None:
+        """Load the encoder, open the store and start the threads."""
+        set_up_logging(args["model_name"])
+        with start_up_failures(log):
+            self._settings = Settings.load(read_config_parameters(args["model_config"]))
+            log.info("settings: %s", self._settings.describe())
+            self._service = VoiceService.load(self._settings)
+        self._sender = Sender()
+        metrics = VoiceMetrics(self._service)
+        self._metrics_ticker = Ticker("s1-voice-metrics", METRICS_INTERVAL_S, metrics.update)
+
+    def execute(self, requests: list[Any]) -> None:
+        """Take requests in; never waits."""
+        for request in requests:
+            responder = Responder(request, self._sender, is_error_coded=Parameters.of(request).is_from_collector)
+            try:
+                self._take(read_tensors(request), responder)
+            except Exception as error:
+                responder.fail(as_s1_error(log, "a request could not be taken in", error))
+
+    def finalize(self) -> None:
+        """Stop the threads in order: first what feeds the sender, then the sender."""
+        self._metrics_ticker.close()
+        self._service.close()
+        self._sender.close()
+
+    def _take(self, tensors: dict[str, Array], responder: Responder) -> None:
+        if VoiceCommand.is_in(tensors):
+            command = VoiceCommand.from_tensors(tensors)
+            self._check_allowed(command)
+            _answer(
+                responder,
+                self._service.run(lambda: command.run(self._service), is_change=command.is_change),
+                lambda answer: [scalar(Field.VOICES, answer.encode(), "object")],
+            )
+            return
+        speech = SpeechRequest.from_tensors(tensors)
+        arrived_s = time.monotonic()
+        _answer(
+            responder,
+            self._service.submit(VoiceAsk.from_tensors(tensors)),
+            lambda prompts: _named(speech.with_voice(prompts, waited_s=time.monotonic() - arrived_s).to_tensors()),
+        )
+
+    def _check_allowed(self, command: VoiceCommand) -> None:
+        if command.is_change and not self._settings.voice_changes:
+            allowed = f"{VoiceOperation.LIST} and {VoiceOperation.SHOW}: S1_VOICE_CHANGES is off"
+            raise InvalidArgumentError(Field.OPERATION, f"got {command.operation.value!r}", allowed)
+
+
+def _answer(responder: Responder, future: "Future[T]", write: Callable[[T], list[NamedArray]]) -> None:
+    """Answer a request once there is something to answer."""
+
+    def send(done: "Future[T]") -> None:
+        try:
+            responder.send(write(done.result()), is_final=True)
+        except Exception as error:
+            responder.fail(as_s1_error(log, "a request could not be answered", error))
+
+    future.add_done_callback(send)
+
+
+def _named(tensors: dict[str, Array]) -> list[NamedArray]:
+    return [NamedArray(name, values) for name, values in tensors.items()]

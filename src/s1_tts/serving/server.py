@@ -19,6 +19,7 @@ from typing import Self, TextIO
 from s1_tts.errors import S1Error, SettingsError
 from s1_tts.protocol import ModelName
 from s1_tts.serving.distribution import Distribution, find_distribution
+from s1_tts.serving.drain import TICKET_VARIABLE, order_drain
 from s1_tts.serving.janitor import Janitor, Remains
 from s1_tts.serving.ports import Ports, claim
 from s1_tts.serving.repository import Profile, render
@@ -27,10 +28,13 @@ from s1_tts.serving.server_log import ServerLog
 DEVELOPMENT_NOTICE = "DEVELOPMENT_CHECKPOINT.txt"
 """File that marks a checkpoint of random weights."""
 
-EXIT_TIMEOUT_S = 7
-"""Time that requests in flight have after a signal; the server then ends all the same."""
+DRAIN_TIMEOUT_S = 4.5
+"""Longest time to wait for streams to end before the server is stopped."""
 
-KILL_AFTER_S = EXIT_TIMEOUT_S + 1
+EXIT_TIMEOUT_S = 3
+"""Time that the server then gives requests in flight."""
+
+KILL_AFTER_S = EXIT_TIMEOUT_S + 0.5
 POLL_S = 0.1
 
 
@@ -88,6 +92,8 @@ class TritonServer:
         self.ports = claim(options.host, options.ports)
         folder = Path(tempfile.mkdtemp(prefix="s1-tts-server-"))
         shm_prefix = f"s1_tts_{secrets.token_hex(6)}_"
+        self._was_ready = False
+        self._drain_ticket = secrets.token_hex(16)
         self._janitor = Janitor(Remains(folder, shm_prefix))
         try:
             render(options.model_repository, folder / "models", options.profile)
@@ -129,12 +135,13 @@ class TritonServer:
             ServerFailedError: the server ended, or the time passed.
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
-        while not self._is_ready():
+        while not self._was_ready:
             if self.wait(POLL_S) is not None:
                 self._log.join(1.0)
                 raise ServerFailedError(self._log.failure)
             if deadline_s is not None and time.monotonic() > deadline_s:
                 raise ServerFailedError(f"the server was not ready after {timeout_s:g} s")
+            self._was_ready = self._is_ready()
 
     def wait(self, timeout_s: float | None = None) -> int | None:
         """Wait for the server's end.
@@ -155,9 +162,12 @@ class TritonServer:
     def stop(self) -> None:
         """Stop the server: requests in flight have a few seconds, then all of it is ended and removed.
 
-        Triton takes a second for every instance of a model, one after the other. Nothing is in flight any more when
+        Streams are drained first, since Triton would break them. Triton then takes a second for every instance of a
+        model, one after the other. Nothing is in flight any more when
         it begins with that, so once the two models that hold something are gone, the rest is not waited for.
         """
+        if self._was_ready and self._process.poll() is None:
+            order_drain(f"{self.reachable_host}:{self.ports.http}", self._drain_ticket, DRAIN_TIMEOUT_S)
         self.signal(signal.SIGTERM)
         deadline_s = time.monotonic() + KILL_AFTER_S
         while self.wait(POLL_S) is None:
@@ -203,7 +213,7 @@ class TritonServer:
             "S1_CHECKPOINT": str(self.options.checkpoint.resolve()),
             "S1_DEVICE": self.options.device,
             "SAGEMAKER_TRITON_DEFAULT_MODEL_NAME": ModelName.ONE_ANSWER,
-            "PYTHONUNBUFFERED": "1",
+            TICKET_VARIABLE: self._drain_ticket,
         }
 
     def _is_ready(self) -> bool:

@@ -1,21 +1,19 @@
 """Adapter of the language model: requests in, chunks of codes out, through the engine's continuous batching.
 
 ``execute()`` hands requests to the engine and returns at once. The engine's thread posts chunks to the sender;
-tickers look for callers that left, for the server's end, and keep the metrics.
+tickers look for callers that left, drain the engine before the server stops, and keep the metrics.
 """
 
 import logging
-import time
 from typing import Any
 
-import triton_python_backend_utils as pb_utils
-
-from s1_tts.errors import UnavailableError
+from s1_tts.lm.config import LmConfig
 from s1_tts.lm.engine import LmEngine
-from s1_tts.protocol import ModelName
-from s1_tts.request import SpeechRequest
+from s1_tts.lm.loading import CONFIG_FILE
+from s1_tts.request import CodesFormat, SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.triton.abort import AbortOrder
+from s1_tts.triton.drain import Drain
 from s1_tts.triton.errors import as_s1_error
 from s1_tts.triton.lm_metrics import LmMetrics
 from s1_tts.triton.model import read_config_parameters, set_up_logging, start_up_failures
@@ -30,10 +28,7 @@ CANCEL_POLL_S = 0.1
 """How often callers are asked whether they are still there; ``is_cancelled()`` is a message to the server process."""
 
 METRICS_INTERVAL_S = 1.0
-READY_POLL_S = 0.5
-
-DRAIN_S = 3.0
-"""Once the server stops, streams have this long to end by themselves; then they end with UNAVAILABLE."""
+DRAIN_POLL_S = 0.1
 
 
 class LlamaModel:
@@ -46,13 +41,14 @@ class LlamaModel:
             settings = Settings.load(read_config_parameters(args["model_config"]))
             log.info("settings: %s", settings.describe())
             self._engine = self.load_engine(settings)
+            self._codes_format = self.read_codes_format(settings)
         self._streams = OpenStreams()
         self._sender = Sender()
-        self._drain = _Drain()
+        self._drain = Drain(self._engine, self._streams)
         metrics = LmMetrics(self._engine)
         self._tickers = [
             Ticker("s1-cancel-watch", CANCEL_POLL_S, self._abort_cancelled),
-            Ticker("s1-drain", READY_POLL_S, self._end_streams_of_stopping_server),
+            Ticker("s1-drain", DRAIN_POLL_S, self._drain.step),
             Ticker("s1-lm-metrics", METRICS_INTERVAL_S, metrics.update),
         ]
         self._engine.start()
@@ -60,6 +56,11 @@ class LlamaModel:
     def load_engine(self, settings: Settings) -> LmEngine:
         """Load the engine that does the work."""
         return LmEngine.load(settings)
+
+    def read_codes_format(self, settings: Settings) -> CodesFormat:
+        """Read which codes the model takes as a voice."""
+        config = LmConfig.read(settings.require_checkpoint() / CONFIG_FILE)
+        return CodesFormat(config.num_codebooks, config.codebook_size)
 
     def execute(self, requests: list[Any]) -> None:
         """Take requests in; never waits."""
@@ -82,10 +83,14 @@ class LlamaModel:
         tensors = read_tensors(request)
         if AbortOrder.is_in(tensors):
             order = AbortOrder.from_tensors(tensors)
+            if self._drain.is_ordered_by(order):
+                self._drain.begin(responder)
+                return
             self._engine.abort([*order.stream_ids, *self._streams.ids_of(order.tickets)], order.error)
             responder.finish()
             return
-        speech = SpeechRequest.from_tensors(tensors)
+        self._drain.check_open()
+        speech = SpeechRequest.from_tensors(tensors, self._codes_format)
         stream = OpenStream(parameters.ticket, responder, self._streams)
         self._streams.add(stream, stream_id=self._engine.submit(speech, stream.take))
 
@@ -93,26 +98,3 @@ class LlamaModel:
         cancelled = self._streams.cancelled()
         if cancelled:
             self._engine.abort(cancelled)
-
-    def _end_streams_of_stopping_server(self) -> None:
-        if self._streams.ids() and self._drain.is_over(time.monotonic()):
-            self._engine.abort(self._streams.ids(), UnavailableError("the server is shutting down"))
-
-
-class _Drain:
-    """Notices that the server stops, of which a model is told only after its last request has ended."""
-
-    def __init__(self) -> None:
-        self._was_ready = False
-        self._stopping_since_s: float | None = None
-
-    def is_over(self, now_s: float) -> bool:
-        """Whether the server has been stopping for so long that streams must end."""
-        is_ready = pb_utils.is_model_ready(ModelName.LLAMA)
-        self._was_ready |= is_ready
-        if is_ready or not self._was_ready:
-            self._stopping_since_s = None
-            return False
-        if self._stopping_since_s is None:
-            self._stopping_since_s = now_s
-        return now_s - self._stopping_since_s >= DRAIN_S

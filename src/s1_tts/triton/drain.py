@@ -1,0 +1,66 @@
+"""Let open streams come to their end before the server is stopped.
+
+Once Triton itself stops, it takes no more steps of ensembles: every open stream would break at its next chunk. So
+whoever is about to stop it orders a drain first, with an abort of a ticket that only the two of them know.
+"""
+
+import os
+import time
+
+from s1_tts.errors import UnavailableError
+from s1_tts.lm.engine import LmEngine
+from s1_tts.serving.drain import TICKET_VARIABLE
+from s1_tts.triton.abort import AbortOrder
+from s1_tts.triton.open_streams import OpenStreams
+from s1_tts.triton.sender import Responder
+
+DRAIN_S = 3.0
+"""Streams have this long to end by themselves; then they end with UNAVAILABLE."""
+
+
+class Drain:
+    """Ends the streams of a language model adapter; :meth:`step` is called every so often.
+
+    Args:
+        engine: The engine.
+        streams: Its open streams.
+    """
+
+    def __init__(self, engine: LmEngine, streams: OpenStreams) -> None:
+        self._ticket = os.environ.get(TICKET_VARIABLE)
+        self._engine = engine
+        self._streams = streams
+        self._waiting: list[Responder] = []
+        self._deadline_s: float | None = None
+
+    def is_ordered_by(self, order: AbortOrder) -> bool:
+        """Whether an abort stands for a drain."""
+        return self._ticket is not None and self._ticket in order.tickets
+
+    def begin(self, responder: Responder) -> None:
+        """Take no more streams.
+
+        Args:
+            responder: Answers the order once no stream is open any more.
+        """
+        self._deadline_s = self._deadline_s or time.monotonic() + DRAIN_S
+        self._waiting.append(responder)
+
+    def check_open(self) -> None:
+        """Refuse a new stream if the drain has begun.
+
+        Raises:
+            UnavailableError: it has.
+        """
+        if self._deadline_s is not None:
+            raise UnavailableError("the server is shutting down")
+
+    def step(self) -> None:
+        """End what has had its time, and answer the order when nothing is left."""
+        if self._deadline_s is None:
+            return
+        open_ids = self._streams.ids()
+        if open_ids and time.monotonic() >= self._deadline_s:
+            self._engine.abort(open_ids, UnavailableError("the server is shutting down"))
+        while self._waiting and not open_ids:
+            self._waiting.pop().finish()

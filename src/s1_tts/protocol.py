@@ -4,7 +4,7 @@
 imports nothing heavy: clients and the light collector model use it too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 SAMPLE_RATE_HZ = 44_100
@@ -27,6 +27,7 @@ class ModelName(StrEnum):
 
     ONE_ANSWER = "s1_mini"
     STREAM = "s1_mini_stream"
+    VOICE = "s1_voice"
     LLAMA = "s1_llama"
     CODEC = "s1_codec"
 
@@ -36,6 +37,15 @@ class ServiceClass(StrEnum):
 
     CALL = "call"
     NOTE = "note"
+
+
+class VoiceOperation(StrEnum):
+    """What ``s1_voice`` is asked to do with the stored voices instead of speaking."""
+
+    LIST = "list"
+    SHOW = "show"
+    ADD = "add"
+    REMOVE = "remove"
 
 
 class Field(StrEnum):
@@ -60,7 +70,14 @@ class Field(StrEnum):
     CHUNK_INDEX = "chunk_index"
     IS_LAST = "is_last"
     AUDIO_BASE64 = "audio_base64"
+    # managing voices
+    OPERATION = "operation"
+    METADATA = "metadata"
+    VOICES = "voices"
     # between the models
+    PROMPT_CODES = "prompt_codes"
+    PROMPT_FRAMES = "prompt_frames"
+    PROMPT_TEXTS = "prompt_texts"
     CODES = "codes"
     STREAM_ID = "stream_id"
     ABORT_STREAM_IDS = "abort_stream_ids"
@@ -95,12 +112,25 @@ class TensorSpec:
     is_optional: bool = False
 
 
+def optional(spec: TensorSpec) -> TensorSpec:
+    """The same tensor where it may be left out."""
+    return replace(spec, is_optional=True)
+
+
+def required(spec: TensorSpec) -> TensorSpec:
+    """The same tensor where it must be there."""
+    return replace(spec, is_optional=False)
+
+
 TEXT_INPUT = TensorSpec(Field.TEXT, "STRING")
 
-OPTION_INPUTS = (
+VOICE_OPTIONS = (
     TensorSpec(Field.VOICE, "STRING", is_optional=True),
     TensorSpec(Field.REFERENCE_AUDIO, "STRING", is_optional=True),
     TensorSpec(Field.REFERENCE_TEXT, "STRING", is_optional=True),
+)
+
+SPEECH_OPTIONS = (
     TensorSpec(Field.SEED, "INT64", is_optional=True),
     TensorSpec(Field.TEMPERATURE, "FP32", is_optional=True),
     TensorSpec(Field.TOP_P, "FP32", is_optional=True),
@@ -110,6 +140,16 @@ OPTION_INPUTS = (
     TensorSpec(Field.SERVICE, "STRING", is_optional=True),
     TensorSpec(Field.DEADLINE_MS, "INT32", is_optional=True),
 )
+
+OPTION_INPUTS = (*VOICE_OPTIONS, *SPEECH_OPTIONS)
+
+PROMPT_TENSORS = (
+    TensorSpec(Field.PROMPT_CODES, "INT32", (VARIABLE, VARIABLE)),
+    TensorSpec(Field.PROMPT_FRAMES, "INT32", (VARIABLE,)),
+    TensorSpec(Field.PROMPT_TEXTS, "STRING", (VARIABLE,)),
+)
+"""The recordings of a voice: the codes of all of them, ``[num_codebooks, frames in all]``, how many of the frames are
+each one's, and what is said in each; all three are empty without a voice."""
 
 ABORT_INPUTS = (
     TensorSpec(Field.ABORT_STREAM_IDS, "UINT64", (VARIABLE,), is_optional=True),
@@ -121,8 +161,34 @@ ABORT_INPUTS = (
 SPEECH_INPUTS = (TEXT_INPUT, *OPTION_INPUTS)
 """Inputs of ``s1_mini`` and ``s1_mini_stream``."""
 
-LLAMA_INPUTS = (TensorSpec(Field.TEXT, "STRING", is_optional=True), *OPTION_INPUTS, *ABORT_INPUTS)
+LLAMA_INPUTS = (
+    optional(TEXT_INPUT),
+    *SPEECH_OPTIONS,
+    *(optional(spec) for spec in PROMPT_TENSORS),
+    *ABORT_INPUTS,
+)
 """``text`` is optional here only because an abort has none."""
+
+VOICE_INPUTS = (
+    optional(TEXT_INPUT),
+    TensorSpec(Field.VOICE, "STRING", is_optional=True),
+    TensorSpec(Field.REFERENCE_AUDIO, "STRING", (VARIABLE,), is_optional=True),
+    TensorSpec(Field.REFERENCE_TEXT, "STRING", (VARIABLE,), is_optional=True),
+    *SPEECH_OPTIONS,
+    TensorSpec(Field.OPERATION, "STRING", is_optional=True),
+    TensorSpec(Field.METADATA, "STRING", is_optional=True),
+)
+"""Inputs of ``s1_voice``: a request for speech, of which it answers with all that ``s1_llama`` wants; or, with an
+``operation``, a look at the stored voices or a change of them."""
+
+VOICE_OUTPUTS = (
+    TEXT_INPUT,
+    *(required(spec) for spec in SPEECH_OPTIONS),
+    *PROMPT_TENSORS,
+    TensorSpec(Field.VOICES, "STRING"),
+)
+"""Outputs of ``s1_voice``. ``voices`` comes only with an operation, and is its answer as JSON; the rest only without.
+The checked request is passed on whole: a step after a decoupled one may not read an ensemble's inputs."""
 
 CODES_TENSORS = (
     TensorSpec(Field.CODES, "INT32", (VARIABLE, VARIABLE)),

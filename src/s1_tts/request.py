@@ -3,13 +3,13 @@
 import math
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from s1_tts.errors import InvalidArgumentError
+from s1_tts.errors import InvalidArgumentError, UnavailableError
 from s1_tts.protocol import LLAMA_INPUTS, VOICE_INPUTS, Field, ServiceClass
 from s1_tts.text.cleaning import is_speakable
 
@@ -160,6 +160,21 @@ class SpeechRequest:
             deadline_ms=int(DEADLINE_MS.read(tensors)),
             prompts=_read_prompts(tensors, codes_format) if codes_format else (),
         )
+
+    def with_voice(self, prompts: tuple[VoicePrompt, ...], waited_s: float) -> "SpeechRequest":
+        """The request once its voice is there.
+
+        Args:
+            prompts: Recordings of the voice.
+            waited_s: Time this took; it is taken off the deadline.
+
+        Raises:
+            UnavailableError: it took longer than the deadline allows.
+        """
+        deadline_ms = self.deadline_ms and math.ceil(self.deadline_ms - waited_s * 1000)
+        if deadline_ms < 0 or (self.deadline_ms and not deadline_ms):
+            raise UnavailableError(f"deadline_ms: {self.deadline_ms} has passed before the voice was there")
+        return replace(self, prompts=prompts, deadline_ms=deadline_ms)
 
     def to_tensors(self) -> dict[str, npt.NDArray[Any]]:
         """Write the request as the tensors that :meth:`from_tensors` reads, with nothing left out."""

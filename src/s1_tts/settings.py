@@ -57,6 +57,13 @@ class Settings(BaseSettings):
     voices: str | None = Field(
         default=None, description="voice store: a path, hf://... or s3://...; none: a folder by the checkpoint"
     )
+    voice_changes: bool = Field(default=True, description="whether callers may add and remove voices")
+    voice_cache_mb: float = Field(
+        default=64.0, ge=0, description="memory for codes of stored voices, and as much for those of recordings sent"
+    )
+    max_waiting_voices: int = Field(
+        default=64, ge=1, description="requests that may wait for their voice to be read or encoded"
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s1_tts.errors import ErrorCode, InvalidArgumentError, NotFoundError
+from s1_tts.errors import ErrorCode, InvalidArgumentError
 from s1_tts.protocol import Field, ServiceClass
 from s1_tts.request import MAX_SEED, MAX_TEXT_CHARACTERS, NUMBER_RULES, NumberRule, SpeechRequest, Tensors
 
@@ -182,7 +182,7 @@ def test_without_a_seed_each_request_draws_its_own() -> None:
     assert all(0 <= seed <= MAX_SEED for seed in seeds)
 
 
-# service, voices, shapes
+# service, shapes
 
 
 @pytest.mark.parametrize("service", ["", "Call", "call ", "voice note"])
@@ -191,17 +191,8 @@ def test_other_services_are_refused(service: str) -> None:
     assert str(error) == f"service: got {service!r}; allowed: call or note"
 
 
-def test_voices_are_not_there_yet() -> None:
-    with pytest.raises(NotFoundError, match="no voice 'anna'") as caught:
-        request_of(voice=strings("anna"))
-    assert caught.value.code is ErrorCode.NOT_FOUND
-    for name in (Field.REFERENCE_AUDIO, Field.REFERENCE_TEXT):
-        assert refusal({Field.TEXT: strings("a"), name: strings("x")}).field == name
-
-
 TWO_VALUES = {
     Field.TEXT: strings("one", "two"),
-    Field.VOICE: strings("one", "two"),
     Field.SEED: np.array([[1, 2]], np.int64),
     Field.SERVICE: strings("call", "note"),
     **{

@@ -84,10 +84,10 @@ class VoiceModel:
             raise InvalidArgumentError(Field.OPERATION, f"got {command.operation.value!r}", allowed)
 
 
-def _answer(responder: Responder, future: "Future[T]", write: Callable[[T], list[NamedArray]]) -> None:
+def _answer(responder: Responder, future: Future[T], write: Callable[[T], list[NamedArray]]) -> None:
     """Answer a request once there is something to answer."""
 
-    def send(done: "Future[T]") -> None:
+    def send(done: Future[T]) -> None:
         try:
             responder.send(write(done.result()), is_final=True)
         except Exception as error:

@@ -1,0 +1,1 @@
+"""Voices: recordings, where they are stored, and their codes."""

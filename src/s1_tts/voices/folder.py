@@ -1,0 +1,121 @@
+"""Voices in a folder, one file each."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from s1_tts.errors import UnavailableError
+from s1_tts.voices.archive import SUFFIX, pack, unpack
+from s1_tts.voices.store import no_such_voice
+from s1_tts.voices.voice import Voice, is_voice_id
+
+_LOCK_FILE = ".lock"
+
+
+class FolderStore:
+    """A folder on this machine, or one that several machines share.
+
+    A voice is written beside its place and renamed into it, so a reader sees the old one or the new one, and of two
+    writers the later one wins.
+
+    Args:
+        folder: Where the files are; made with the first voice.
+    """
+
+    check_every_s = 0.0
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def list(self) -> list[str]:
+        """Ids of all voices, sorted."""
+        if not self._folder.is_dir():
+            return []
+        names = [name.removesuffix(SUFFIX) for name in os.listdir(self._folder) if name.endswith(SUFFIX)]
+        return sorted(name for name in names if is_voice_id(name))
+
+    def version(self, voice_id: str) -> str:
+        """Version of a voice as it is stored now.
+
+        Raises:
+            NotFoundError: there is no such voice.
+        """
+        try:
+            return _version(os.stat(self._path(voice_id)))
+        except FileNotFoundError as error:
+            raise no_such_voice(voice_id) from error
+
+    def get(self, voice_id: str) -> Voice:
+        """Read a voice.
+
+        Raises:
+            NotFoundError: there is no such voice.
+            BrokenVoiceError: what is there is no voice.
+        """
+        try:
+            with self._path(voice_id).open("rb") as file:
+                version = _version(os.fstat(file.fileno()))
+                return unpack(voice_id, file.read(), version)
+        except FileNotFoundError as error:
+            raise no_such_voice(voice_id) from error
+
+    def put(self, voice: Voice) -> None:
+        """Store a voice; one of the same id is replaced."""
+        with self._writing():
+            self._write(voice)
+
+    def refresh(self, voice: Voice) -> bool:
+        """Store a voice that was read and completed, unless someone changed or deleted it since."""
+        with self._writing():
+            path = self._path(voice.id)
+            is_unchanged = path.exists() and _version(path.stat()) == voice.version
+            if is_unchanged:
+                self._write(voice)
+            return is_unchanged
+
+    def delete(self, voice_id: str) -> None:
+        """Remove a voice.
+
+        Raises:
+            NotFoundError: there is no such voice.
+        """
+        if not self._path(voice_id).exists():
+            raise no_such_voice(voice_id)  # a folder that is not there is not made for this
+        with self._writing():
+            try:
+                self._path(voice_id).unlink()
+            except FileNotFoundError as error:
+                raise no_such_voice(voice_id) from error
+
+    def _path(self, voice_id: str) -> Path:
+        return self._folder / f"{voice_id}{SUFFIX}"
+
+    def _write(self, voice: Voice) -> None:
+        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=".voice-", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(pack(voice))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self._path(voice.id))
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Let one writer at a time look and write, whichever process or machine it is in."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with (self._folder / _LOCK_FILE).open("w", encoding="ascii") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise UnavailableError(f"the voice store {self._folder} cannot be written: {error.strerror}") from error
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"

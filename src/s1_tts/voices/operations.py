@@ -1,0 +1,108 @@
+"""Looking at the stored voices of a server and changing them."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from s1_tts.errors import InvalidArgumentError
+from s1_tts.protocol import FRAMES_PER_SECOND, Field, VoiceOperation
+from s1_tts.request import Tensors, read_string
+from s1_tts.voices.ask import read_recordings, read_voice_id
+from s1_tts.voices.service import VoiceService
+from s1_tts.voices.voice import Metadata, Recording, Voice, check_recordings, read_metadata
+
+CHANGES = frozenset({VoiceOperation.ADD, VoiceOperation.REMOVE})
+
+
+@dataclass(frozen=True, eq=False)
+class VoiceCommand:
+    """One operation on the stored voices.
+
+    Args:
+        operation: What to do.
+        voice_id: The voice; empty for ``list``.
+        recordings: Recordings of a voice to add.
+        metadata: Metadata of a voice to add.
+    """
+
+    operation: VoiceOperation
+    voice_id: str = ""
+    recordings: tuple[Recording, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
+
+    @staticmethod
+    def is_in(tensors: Tensors) -> bool:
+        """Whether a request is an operation, not one for speech."""
+        return Field.OPERATION in tensors
+
+    @classmethod
+    def from_tensors(cls, tensors: Tensors) -> Self:
+        """Read an operation.
+
+        Raises:
+            InvalidArgumentError: a field is wrong or missing.
+        """
+        operation = _read_operation(tensors)
+        if operation is VoiceOperation.LIST:
+            return cls(operation)
+        voice_id = read_voice_id(tensors)
+        if operation is not VoiceOperation.ADD:
+            return cls(operation, voice_id)
+        metadata = read_metadata(read_string(tensors, Field.METADATA)) if Field.METADATA in tensors else {}
+        return cls(operation, voice_id, check_recordings(read_recordings(tensors)), metadata)
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it changes the store."""
+        return self.operation in CHANGES
+
+    def run(self, service: VoiceService) -> str:
+        """Do it; waits for the store and, to add, for the encoder.
+
+        Returns:
+            The answer as JSON: ids for ``list``, else a description of the voice that was shown, added or removed.
+
+        Raises:
+            NotFoundError: there is no such voice.
+            InvalidArgumentError: a recording cannot be used.
+            UnavailableError: the store does not answer.
+        """
+        answer: Any
+        match self.operation:
+            case VoiceOperation.LIST:
+                answer = service.store.list()
+            case VoiceOperation.SHOW:
+                answer = describe(service.store.get(self.voice_id))
+            case VoiceOperation.ADD:
+                answer = describe(service.add(Voice(self.voice_id, self.recordings, self.metadata)))
+            case VoiceOperation.REMOVE:
+                service.remove(self.voice_id)
+                answer = {"id": self.voice_id}
+        return json.dumps(answer, ensure_ascii=False)
+
+
+def describe(voice: Voice) -> dict[str, Any]:
+    """What is told of a voice: everything but the sound and the codes themselves."""
+    return {
+        "id": voice.id,
+        "metadata": dict(voice.metadata),
+        "recordings": [_describe_recording(recording) for recording in voice.recordings],
+    }
+
+
+def _describe_recording(recording: Recording) -> dict[str, Any]:
+    codes = recording.codes
+    return {
+        "transcript": recording.transcript,
+        "audio_bytes": len(recording.audio),
+        "seconds": None if codes is None else round(codes.shape[1] / FRAMES_PER_SECOND, 2),
+        "codec": recording.fingerprint or None,
+    }
+
+
+def _read_operation(tensors: Tensors) -> VoiceOperation:
+    value = read_string(tensors, Field.OPERATION)
+    try:
+        return VoiceOperation(value)
+    except ValueError as error:
+        raise InvalidArgumentError(Field.OPERATION, f"got {value[:80]!r}", ", ".join(VoiceOperation)) from error

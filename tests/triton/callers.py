@@ -1,7 +1,11 @@
 """What callers of a server do, in few words, for the tests."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from typing import Any
 
 import numpy as np
@@ -9,6 +13,7 @@ import numpy.typing as npt
 import tritonclient.grpc.aio as grpcclient
 
 from s1_tts.protocol import LLAMA_INPUTS, SPEECH_INPUTS, Field, ModelName
+from s1_tts.serving.server import TritonServer
 
 NUMPY_TYPES = {"STRING": np.object_, "INT64": np.int64, "INT32": np.int32, "FP32": np.float32, "UINT64": np.uint64}
 SPECS = {spec.name.value: spec for spec in (*SPEECH_INPUTS, *LLAMA_INPUTS)}
@@ -94,3 +99,75 @@ async def answer(
 
 def joined(chunks: list[Chunk]) -> npt.NDArray[np.int16]:
     return np.concatenate([chunk.samples for chunk in chunks])
+
+
+def is_same_sound(one: npt.NDArray[np.int16], other: npt.NDArray[np.int16]) -> bool:
+    """Equal to one step of 16 bits: chunkings differ by float rounding, which may tip a sample to its neighbour."""
+    return one.shape == other.shape and bool((np.abs(one.astype(np.int32) - other) <= 1).all())
+
+
+def read_metrics(server: TritonServer) -> dict[str, float]:
+    """Our metrics by name and labels."""
+    text = request_http(server.ports.metrics, "GET", "/metrics").body.decode()
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("s1_")]
+    return {name: float(value) for name, value in lines}
+
+
+def num_open(server: TritonServer) -> float:
+    """Sequences that run or wait."""
+    metrics = read_metrics(server)
+    return sum(value for name, value in metrics.items() if name.startswith(("s1_lm_active_seq", "s1_lm_waiting_seq")))
+
+
+async def until(is_true: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+    """Whether something comes true in time; metrics change once a second, so there is no event to wait for."""
+    deadline_s = time.monotonic() + timeout_s
+    while not is_true():
+        if time.monotonic() > deadline_s:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def request_http(
+    port: int, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> HttpAnswer:
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        response = connection.getresponse()
+        return HttpAnswer(response.status, dict(response.getheaders()), response.read())
+    finally:
+        connection.close()
+
+
+def post_json(port: int, path: str, body: Any) -> HttpAnswer:
+    return request_http(port, "POST", path, json.dumps(body).encode())
+
+
+def kserve_json(text: str, *, max_frames: int = 12, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A request of the KServe v2 protocol in JSON, as any HTTP client would write it."""
+    return {
+        "inputs": [
+            {"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [text]},
+            {"name": "seed", "shape": [1, 1], "datatype": "INT64", "data": [7]},
+            {"name": "max_frames", "shape": [1, 1], "datatype": "INT32", "data": [max_frames]},
+        ],
+        "parameters": dict(parameters or {}),
+    }
+
+
+def read_events(body: bytes) -> list[dict[str, Any]]:
+    """Data of server-sent events."""
+    return [json.loads(line.removeprefix(b"data:")) for line in body.splitlines() if line.startswith(b"data:")]

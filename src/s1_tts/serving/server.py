@@ -2,13 +2,11 @@
 
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -136,8 +134,7 @@ class TritonServer:
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._was_ready:
-            if self.wait(POLL_S) is not None:
-                self._log.join(1.0)
+            if self.wait(POLL_S) is not None or self._log.is_stopping:
                 raise ServerFailedError(self._log.failure)
             if deadline_s is not None and time.monotonic() > deadline_s:
                 raise ServerFailedError(f"the server was not ready after {timeout_s:g} s")
@@ -154,11 +151,6 @@ class TritonServer:
         except subprocess.TimeoutExpired:
             return None
 
-    def signal(self, number: signal.Signals) -> None:
-        """Pass a signal on to the server."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
-
     def stop(self) -> None:
         """Stop the server: requests in flight have a few seconds, then all of it is ended and removed.
 
@@ -166,9 +158,11 @@ class TritonServer:
         model, one after the other. Nothing is in flight any more when
         it begins with that, so once the two models that hold something are gone, the rest is not waited for.
         """
-        if self._was_ready and self._process.poll() is None:
+        if not self._was_ready:
+            self._process.kill()  # nothing is in flight, and its own way out takes many seconds
+        elif self.wait(0) is None:
             order_drain(f"{self.reachable_host}:{self.ports.http}", self._drain_ticket, DRAIN_TIMEOUT_S)
-        self.signal(signal.SIGTERM)
+        self._process.terminate()
         deadline_s = time.monotonic() + KILL_AFTER_S
         while self.wait(POLL_S) is None:
             is_idle = self._log.has_unloaded(ModelName.LLAMA, ModelName.CODEC)

@@ -11,6 +11,7 @@ KEPT_LINES = 4000
 _LOAD_FAILURE = re.compile(r"failed to load '(?P<model>\w+)' version \d+: (?P<reason>.*)")
 _ERROR_LINE = re.compile(r"^(?:E\d{4} .*?\] |error: )(?P<reason>.*)")
 _UNLOADED = re.compile(r"successfully unloaded '(?P<model>\w+)'")
+_STOPPING = "Waiting for in-flight requests to complete"
 _CODE_AND_EXCEPTION = re.compile(r"^(?:\w+: )?(?:TritonModelException: )?")
 _TRACEBACK = r"\n\nAt:"
 """Where Python's traceback begins in a message; Triton writes line ends as two characters."""
@@ -28,6 +29,7 @@ class ServerLog:
         self._source = process.stdout or ()
         self._target = target
         self._unloaded: set[str] = set()
+        self._is_stopping = threading.Event()
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._thread = threading.Thread(target=self._copy, name="server-log", daemon=True)
         self._thread.start()
@@ -35,6 +37,11 @@ class ServerLog:
     def join(self, timeout_s: float) -> None:
         """Wait until the server has closed its output."""
         self._thread.join(timeout_s)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server has told that it stops, which before it was ready means that it gave up."""
+        return self._is_stopping.is_set()
 
     def has_unloaded(self, *models: str) -> bool:
         """Whether the server has told that it unloaded all of these."""
@@ -48,6 +55,8 @@ class ServerLog:
     def _copy(self) -> None:
         for line in self._source:
             self._lines.append(line.rstrip("\n"))
+            if _STOPPING in line:
+                self._is_stopping.set()
             if unloaded := _UNLOADED.search(line):
                 self._unloaded.add(unloaded["model"])
             self._target.write(line)

@@ -1,0 +1,86 @@
+"""The ``config.pbtxt`` files say what ``protocol.py`` says."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from s1_tts import protocol
+from s1_tts.protocol import MAX_BATCH_SIZE, ModelName, TensorSpec
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent / "model_repository"
+STREAM_ERROR = TensorSpec("stream_error", "STRING", is_optional=True)
+
+
+def read_config(model):
+    text = (REPOSITORY / model / "config.pbtxt").read_text()
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
+
+
+def as_specs(tensors):
+    """Tensors of a configuration, as far as protocol.py describes them."""
+    return [
+        TensorSpec(
+            tensor.name,
+            model_config_pb2.DataType.Name(tensor.data_type).removeprefix("TYPE_"),
+            tuple(tensor.dims),
+            getattr(tensor, "optional", False),
+        )
+        for tensor in tensors
+    ]
+
+
+def without_required_text(specs):
+    """Triton lets a text that is missing beside an option pass, so our own check has to see it."""
+    return [replace(spec, is_optional=True) if spec.name == "text" else spec for spec in specs]
+
+
+def required(spec):
+    return replace(spec, is_optional=False)
+
+
+CASES = {
+    ModelName.ONE_ANSWER: (without_required_text(protocol.SPEECH_INPUTS), [*protocol.AUDIO_OUTPUTS]),
+    ModelName.STREAM: (without_required_text(protocol.SPEECH_INPUTS), [*protocol.CHUNK_OUTPUTS]),
+    ModelName.LLAMA: ([*protocol.LLAMA_INPUTS], [*protocol.CODES_TENSORS, required(STREAM_ERROR)]),
+    ModelName.CODEC: ([*protocol.CODES_TENSORS, STREAM_ERROR], [*protocol.CHUNK_OUTPUTS]),
+}
+
+
+@pytest.mark.parametrize("model", CASES)
+def test_tensors(model):
+    inputs, outputs = CASES[model]
+    config = read_config(model)
+    assert as_specs(config.input) == inputs
+    assert as_specs(config.output) == outputs
+
+
+@pytest.mark.parametrize("model", [path.parent.name for path in sorted(REPOSITORY.glob("*/config.pbtxt"))])
+def test_name_batch_and_version_folder(model):
+    config = read_config(model)
+    assert config.name == model
+    assert config.max_batch_size == MAX_BATCH_SIZE
+    assert any((REPOSITORY / model / "1").iterdir())  # git keeps no empty folder
+
+
+def test_transaction_policies():
+    assert {model: read_config(model).model_transaction_policy.decoupled for model in CASES} == {
+        ModelName.ONE_ANSWER: False,
+        ModelName.STREAM: True,
+        ModelName.LLAMA: True,
+        ModelName.CODEC: True,
+    }
+
+
+def test_language_model_gathers_arrivals_and_the_codec_does_not():
+    batching = read_config(ModelName.LLAMA).dynamic_batching
+    assert list(batching.preferred_batch_size) == [8]
+    assert batching.max_queue_delay_microseconds == 100_000
+    assert not read_config(ModelName.CODEC).HasField("dynamic_batching")
+
+
+def test_instances():
+    counts = {model: sum(group.count for group in read_config(model).instance_group) for model in CASES}
+    assert counts == {ModelName.ONE_ANSWER: 8, ModelName.STREAM: 0, ModelName.LLAMA: 1, ModelName.CODEC: 1}

@@ -1,37 +1,50 @@
 """Client of the S1-mini text-to-speech server."""
 
 from s1_client.audio import AudioChunk, Speech
-from s1_client.client import AsyncS1Client, Health
+from s1_client.client import AsyncS1Client
+from s1_client.connection import Health
 from s1_client.errors import (
+    DeadlineError,
     EarlyEndError,
     OptionError,
     S1ClientError,
     ServerError,
+    StallError,
     StreamError,
     StreamGapError,
     UnexpectedAnswerError,
     UnreachableError,
 )
 from s1_client.options import SpeechOptions
+from s1_client.policy import Delivery, Retry, Tls, WhenFull
 from s1_client.stream import SpeechStream
+from s1_client.sync_client import S1Client, SyncSpeechStream
 from s1_tts.errors import ErrorCode
 from s1_tts.protocol import ServiceClass
 
 __all__ = [
     "AsyncS1Client",
     "AudioChunk",
+    "DeadlineError",
+    "Delivery",
     "EarlyEndError",
     "ErrorCode",
     "Health",
     "OptionError",
+    "Retry",
+    "S1Client",
     "S1ClientError",
     "ServerError",
     "ServiceClass",
     "Speech",
     "SpeechOptions",
     "SpeechStream",
+    "StallError",
     "StreamError",
     "StreamGapError",
+    "SyncSpeechStream",
+    "Tls",
     "UnexpectedAnswerError",
     "UnreachableError",
+    "WhenFull",
 ]

@@ -1,7 +1,10 @@
 """Sound as it comes: chunks of a stream, and a whole utterance."""
 
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +65,24 @@ class Speech:
         if not can_save(path):
             raise ValueError(f"{path}: no audio format ends like this; try .wav")
         with open(path, "wb") as file:  # soundfile's own errors for a path do not tell why it cannot be written
-            soundfile.write(file, self.samples, self.sample_rate_hz, format=_format(path))
+            self._write(file, _format(path))
+
+    def to_wav(self) -> bytes:
+        """Make a whole WAV file."""
+        file = io.BytesIO()
+        self._write(file, "WAV")
+        return file.getvalue()
+
+    def _write(self, file: BinaryIO, audio_format: str) -> None:
+        with soundfile.SoundFile(file, "w", self.sample_rate_hz, channels=1, format=audio_format) as sound:
+            # the Vorbis encoder of libsndfile overruns its stack when it gets minutes at once
+            for start in range(0, len(self.samples), self.sample_rate_hz):
+                sound.write(self.samples[start : start + self.sample_rate_hz])
+
+
+def join(chunks: Sequence[AudioChunk]) -> Speech:
+    """Make one utterance of the chunks of a stream, of which there is at least one."""
+    return Speech(np.concatenate([chunk.samples for chunk in chunks]), chunks[0].sample_rate_hz)
 
 
 def can_save(path: str | Path) -> bool:

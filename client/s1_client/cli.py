@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.text import Text
 
 from s1_client.audio import Speech, can_save
-from s1_client.client import DEFAULT_URL, AsyncS1Client
+from s1_client.client import AsyncS1Client
+from s1_client.connection import DEFAULT_URL
 from s1_client.errors import S1ClientError, UnreachableError
 from s1_client.options import SpeechOptions
 from s1_client.report import SpeechTimes, describe_progress, describe_result

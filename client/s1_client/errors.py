@@ -33,6 +33,18 @@ class UnreachableError(S1ClientError):
         self.url = url
 
 
+class DeadlineError(S1ClientError):
+    """The caller's ``deadline_s`` passed; the server has been told to stop.
+
+    Args:
+        deadline_s: The deadline, from the first sending of the request.
+    """
+
+    def __init__(self, deadline_s: float) -> None:
+        super().__init__(f"not finished within the deadline of {deadline_s:g} s")
+        self.deadline_s = deadline_s
+
+
 class ServerError(S1ClientError):
     """The server refused the request or failed; ``str(error)`` is its own message.
 
@@ -75,6 +87,20 @@ class EarlyEndError(StreamError):
     def __init__(self, num_chunks: int) -> None:
         super().__init__(f"the stream ended after {num_chunks} chunk(s) without its last one")
         self.num_chunks = num_chunks
+
+
+class StallError(StreamError):
+    """No chunk came for too long; the server has been told to stop.
+
+    Args:
+        num_chunks: Chunks that came before.
+        timeout_s: How long the next one was waited for.
+    """
+
+    def __init__(self, num_chunks: int, timeout_s: float) -> None:
+        super().__init__(f"nothing came for {timeout_s:g} s after {num_chunks} chunk(s)")
+        self.num_chunks = num_chunks
+        self.timeout_s = timeout_s
 
 
 class UnexpectedAnswerError(S1ClientError):

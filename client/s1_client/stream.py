@@ -1,128 +1,97 @@
-"""One stream of audio chunks, checked as it comes."""
+"""One stream of audio chunks, buffered for its consumer."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol
-
-import grpc
-import numpy.typing as npt
-from tritonclient.grpc import InferResult
-from tritonclient.utils import InferenceServerException
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
 
 from s1_client.audio import AudioChunk
-from s1_client.errors import EarlyEndError, S1ClientError, StreamGapError, UnexpectedAnswerError
-from s1_tts.protocol import Field, ModelName
-
-
-class ResponseIterator(Protocol):
-    """What ``tritonclient.grpc.aio`` returns from ``stream_infer``."""
-
-    async def __anext__(self) -> tuple[InferResult | None, InferenceServerException | None]:
-        """Wait for the next response or error."""
-
-    def cancel(self) -> bool:
-        """Stop the call; the server sees it."""
+from s1_client.buffer import ChunkBuffer
+from s1_client.policy import Delivery
 
 
 class SpeechStream:
     """Chunks of one utterance: ``async for chunk in stream``, once.
 
     Leaving the loop early, by ``break`` or an error, cancels the request on the server; so does :meth:`cancel`, after
-    which the loop just ends.
+    which the loop just ends. Who keeps the iterator for longer than the loop says ``async with stream:`` around it.
 
     Args:
-        start: Sends the request.
-        explain: Turns an error of the call into ours.
+        read: Sends the request and reads its chunks.
+        delivery: How chunks are handed over.
     """
 
-    def __init__(
-        self,
-        start: Callable[[], ResponseIterator],
-        explain: Callable[[grpc.aio.AioRpcError | InferenceServerException], Awaitable[S1ClientError]],
-    ) -> None:
-        self._start = start
-        self._explain = explain
-        self._responses: ResponseIterator | None = None
+    def __init__(self, read: Callable[[], AsyncGenerator[AudioChunk]], delivery: Delivery) -> None:
+        self._read = read
+        self._buffer = ChunkBuffer(delivery.max_buffered_chunks, delivery.when_full)
+        self._task: asyncio.Task[None] | None = None
         self._is_cancelled = False
+        self._is_read = False
+
+    @property
+    def dropped(self) -> int:
+        """Chunks that were lost because the consumer was too slow."""
+        return self._buffer.dropped
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def start(self) -> None:
+        """Send the request now instead of when the loop begins."""
+        if self._task is None and not self._is_cancelled:
+            self._task = asyncio.create_task(self._fill(self._read, self._buffer))
 
     def cancel(self) -> None:
         """Stop the utterance; what was not yet read is lost."""
         self._is_cancelled = True
-        if self._responses is not None:
-            self._responses.cancel()
+        self._buffer.clear()
+        self._buffer.close()
+        if self._task is not None:
+            self._task.cancel()
 
-    def __aiter__(self) -> AsyncIterator[AudioChunk]:
+    async def aclose(self) -> None:
+        """Stop the utterance, if it still goes on, and wait until the request has been cancelled."""
+        self.cancel()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def __aiter__(self) -> AsyncGenerator[AudioChunk]:
         """Send the request and read its chunks.
 
         Raises:
+            DeadlineError: the deadline passed.
             ServerError: the server refused the request or failed.
             UnreachableError: no server answers.
-            StreamError: the chunks have a gap or end early.
+            StreamError: the chunks stall, have a gap or end early.
         """
-        if self._responses is not None:
+        if self._is_read:
             raise RuntimeError("a stream is read once; ask the client for a new one")
-        return self._read_chunks()
+        self._is_read = True
+        return self._chunks()
 
-    async def _read_chunks(self) -> AsyncIterator[AudioChunk]:
-        started_s = time.perf_counter()
-        self._responses = self._start()
-        num_chunks = 0
-        is_complete = False
+    async def _chunks(self) -> AsyncGenerator[AudioChunk]:
+        self.start()
         try:
-            while (result := await self._next_result(self._responses)) is not None:
-                index = int(_element(result, Field.CHUNK_INDEX))
-                if is_complete or index != num_chunks:
-                    raise StreamGapError(None if is_complete else num_chunks, index)
-                num_chunks += 1
-                is_complete = bool(_element(result, Field.IS_LAST))
-                yield AudioChunk(
-                    index=index,
-                    samples=read_tensor(result, Field.AUDIO, ModelName.STREAM).reshape(-1),
-                    sample_rate_hz=int(_element(result, Field.SAMPLE_RATE)),
-                    is_last=is_complete,
-                    arrival_s=time.perf_counter() - started_s,
-                )
-            if not is_complete and not self._is_cancelled:
-                raise EarlyEndError(num_chunks)
+            while (chunk := await self._buffer.get()) is not None:
+                yield chunk
         finally:
-            # a call that has ended takes this as nothing; one that goes on is stopped
-            self._responses.cancel()
+            await self.aclose()
 
-    async def _next_result(self, responses: ResponseIterator) -> InferResult | None:
-        """Wait for the next response; None at the end of the stream."""
-        if self._is_cancelled:
-            return None
+    @staticmethod
+    async def _fill(read: Callable[[], AsyncGenerator[AudioChunk]], buffer: ChunkBuffer) -> None:
         try:
-            result, error = await responses.__anext__()
-        except StopAsyncIteration:
-            return None
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if self._is_cancelled and (task is None or not task.cancelling()):
-                return None
-            raise
-        except grpc.aio.AioRpcError as rpc_error:
-            raise await self._explain(rpc_error) from rpc_error
-        if error is not None:
-            raise await self._explain(error) from error
-        return result
-
-
-def read_tensor(result: InferResult, name: Field, model: ModelName) -> npt.NDArray[Any]:
-    """Take a tensor out of an answer.
-
-    Raises:
-        UnexpectedAnswerError: it is not there.
-    """
-    tensor: npt.NDArray[Any] | None = result.as_numpy(name.value)
-    if tensor is None:
-        raise UnexpectedAnswerError(model, f"no {name.value}")
-    return tensor
-
-
-def _element(result: InferResult, name: Field) -> Any:
-    tensor = read_tensor(result, name, ModelName.STREAM)
-    if tensor.size != 1:
-        raise UnexpectedAnswerError(ModelName.STREAM, f"{tensor.size} values of {name.value}")
-    return tensor.reshape(-1)[0]
+            async with aclosing(read()) as chunks:
+                await buffer.wait_for_room()
+                async for chunk in chunks:
+                    buffer.put(chunk)
+                    await buffer.wait_for_room()
+        except Exception as error:  # whatever it is, the consumer gets it
+            buffer.close(error)
+        else:
+            buffer.close()

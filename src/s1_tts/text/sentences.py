@@ -56,14 +56,18 @@ def split_text(text: str, max_characters: int) -> list[str]:
         raise ValueError(f"max_characters is {max_characters}; allowed: 1 or more")
     pieces = (
         piece
-        for start, end in pairwise([0, *_sentence_ends(text), len(text)])
+        for start, end in pairwise([0, *sentence_ends(text), len(text)])
         for piece in _cut_to_length(text, start, end, max_characters)
     )
     return [text[start:end] for start, end in _join_short(pieces, max_characters)]
 
 
-def _sentence_ends(text: str) -> list[int]:
-    """Positions inside the text where a sentence has ended, in order."""
+def sentence_ends(text: str) -> list[int]:
+    """Positions inside a text where a sentence has ended and the next one begins, in order.
+
+    Args:
+        text: Valid Unicode text.
+    """
     plain = _ODD_SPACE.sub(" ", text)
     agreed = set.intersection(*(_ends_by_rules_of(language, plain) for language in LANGUAGES))
     agreed.difference_update(match.end() for match in _NO_END.finditer(plain))

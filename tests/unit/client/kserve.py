@@ -56,6 +56,7 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
     def __init__(self, model: Model) -> None:
         self.model = model
         self.requests: list[service_pb2.ModelInferRequest] = []
+        self.metadata: list[dict[str, str | bytes]] = []
         self.requested = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.is_strict = True
@@ -71,6 +72,7 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ModelInfer(self, request, context):  # noqa: N802  # the protocol's name
         self.requests.append(request)
+        self.metadata.append(dict(context.invocation_metadata()))
         try:
             chunks = [chunk async for chunk in self.model(request)]
         except RefusalError as refusal:
@@ -78,7 +80,8 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
         return respond(request, np.concatenate([chunk.samples for chunk in chunks]))
 
     async def ModelStreamInfer(self, request_iterator, context):  # noqa: N802  # the protocol's name
-        is_strict = self.is_strict and dict(context.invocation_metadata()).get("triton_grpc_error") == "true"
+        self.metadata.append(dict(context.invocation_metadata()))
+        is_strict = self.is_strict and self.metadata[-1].get("triton_grpc_error") == "true"
         try:
             async for request in request_iterator:
                 self.requests.append(request)
@@ -114,14 +117,17 @@ def respond(
 
 
 @asynccontextmanager
-async def serving(service: KServe) -> AsyncIterator[str]:
-    """Serve on a free port of the loopback; gives the URL."""
+async def serving(
+    service: KServe, port: int = 0, credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[str]:
+    """Serve on a port of the loopback, 0 for a free one; gives the URL."""
     server = grpc.aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(service, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    address = f"localhost:{port}"
+    bound = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     await server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"localhost:{bound}"
     finally:
         await server.stop(grace=None)
 
@@ -139,3 +145,20 @@ def playing(*chunks: Chunk | RefusalError | Awaitable[None]) -> Model:
                 await chunk
 
     return model
+
+
+def in_turn(*models: Model) -> Model:
+    """Make a model that answers each request as the next of these does, and further ones as the last."""
+    left = list(models)
+
+    async def model(request: service_pb2.ModelInferRequest) -> AsyncIterator[Chunk]:
+        async for chunk in (left.pop(0) if len(left) > 1 else left[0])(request):
+            yield chunk
+
+    return model
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that tells nobody when it happens."""
+    while not condition():  # noqa: ASYNC110  # there is no event
+        await asyncio.sleep(0.001)

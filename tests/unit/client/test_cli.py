@@ -1,9 +1,5 @@
 """``s1-tts say`` writes the file and tells the times; every failure has its message and exit code."""
 
-import asyncio
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import grpc
@@ -13,34 +9,11 @@ import soundfile
 from typer.testing import CliRunner
 
 from s1_client.cli import app
-from tests.unit.client.kserve import Chunk, KServe, Model, RefusalError, playing, serving, tensor_of
+from tests.unit.client.conftest import Serve
+from tests.unit.client.kserve import Chunk, RefusalError, playing, tensor_of
 
 SOUND = np.arange(-500, 500, dtype=np.int16)
 TWO_CHUNKS = playing(Chunk(0, samples=SOUND[:400]), Chunk(1, True, SOUND[400:]))
-
-Serve = Callable[[Model], tuple[str, KServe]]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Serve a model from a thread of its own, because the command runs a loop of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    stack = AsyncExitStack()
-
-    def run(coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
-
-    async def start(model: Model) -> tuple[str, KServe]:
-        service = KServe(model)
-        return await stack.enter_async_context(serving(service)), service
-
-    yield lambda model: run(start(model))
-    run(stack.aclose())
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 @pytest.fixture

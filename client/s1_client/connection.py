@@ -1,0 +1,154 @@
+"""One gRPC channel to a server, and what its errors mean."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import grpc
+from tritonclient.grpc import InferResult
+from tritonclient.grpc.aio import InferenceServerClient, InferInput
+from tritonclient.utils import InferenceServerException
+
+from s1_client.errors import S1ClientError, ServerError, UnreachableError
+from s1_client.policy import Tls
+from s1_tts.errors import ErrorCode
+from s1_tts.protocol import ModelName
+
+DEFAULT_URL = "localhost:8001"
+
+# Triton keeps the error's code on a stream only for callers that ask for it, by ending the stream with that status.
+STREAM_HEADERS = {"triton_grpc_error": "true"}
+
+CHANNEL_ARGUMENTS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A server that comes back is found within a second or two; gRPC's own pause grows to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # Two clients of one process do not share a connection, so that one of them cannot hold the other up.
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+_PROBE_TIMEOUT_S = 2.0
+
+_CODES = {
+    grpc.StatusCode.INVALID_ARGUMENT: ErrorCode.INVALID_ARG,
+    grpc.StatusCode.NOT_FOUND: ErrorCode.NOT_FOUND,
+    grpc.StatusCode.CANCELLED: ErrorCode.CANCELLED,
+    grpc.StatusCode.UNAVAILABLE: ErrorCode.UNAVAILABLE,
+    grpc.StatusCode.INTERNAL: ErrorCode.INTERNAL,
+}
+
+RpcError: TypeAlias = grpc.aio.AioRpcError | InferenceServerException
+
+
+class ResponseIterator(Protocol):
+    """What ``tritonclient.grpc.aio`` returns from ``stream_infer``."""
+
+    async def __anext__(self) -> tuple[InferResult | None, InferenceServerException | None]:
+        """Wait for the next response or error."""
+
+    def cancel(self) -> bool:
+        """Stop the call; the server sees it."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """How a server is.
+
+    Args:
+        is_ready: Whether the server takes requests.
+        models: Which of the two models a caller may ask are ready.
+    """
+
+    is_ready: bool
+    models: frozenset[ModelName]
+
+
+class Connection:
+    """A channel; every request is a call of its own on it.
+
+    Args:
+        url: Host and gRPC port of the server.
+        tls: How to encrypt; None: not at all.
+        headers: Sent with every request, for example ``{"authorization": "Bearer ..."}``.
+    """
+
+    def __init__(self, url: str, tls: Tls | None, headers: Mapping[str, str]) -> None:
+        self.url = url
+        self.headers = {name.lower(): value for name, value in headers.items()}  # HTTP/2 knows small letters only
+        self.triton = InferenceServerClient(
+            url,
+            ssl=tls is not None,
+            root_certificates=tls and tls.root_certificates,
+            private_key=tls and tls.private_key,
+            certificate_chain=tls and tls.certificate_chain,
+            channel_args=CHANNEL_ARGUMENTS,
+        )
+
+    async def close(self) -> None:
+        """Close the channel; requests that are under way are cancelled."""
+        await self.triton.close()
+
+    async def health(self) -> Health:
+        """Ask how the server is.
+
+        Raises:
+            UnreachableError: no server answers.
+        """
+        probe: dict[str, Any] = {"headers": self.headers, "client_timeout": _PROBE_TIMEOUT_S}
+        asked = (ModelName.STREAM, ModelName.ONE_ANSWER)
+        try:
+            is_ready = await self.triton.is_server_ready(**probe)
+            ready = [model for model in asked if await self.triton.is_model_ready(model.value, **probe)]
+        except InferenceServerException as error:
+            raise UnreachableError(self.url, error.message()) from error
+        return Health(is_ready=is_ready, models=frozenset(ready))
+
+    async def infer(self, model: ModelName, inputs: Sequence[InferInput], timeout_s: float | None) -> InferResult:
+        """Ask for one answer.
+
+        Raises:
+            InferenceServerException: the server refused the request, failed or was not reached.
+        """
+        return await self.triton.infer(model.value, inputs, headers=self.headers, client_timeout=timeout_s)
+
+    def stream(self, inputs: Sequence[InferInput], timeout_s: float | None) -> ResponseIterator:
+        """Ask for a stream."""
+        request = {"model_name": ModelName.STREAM.value, "inputs": inputs}
+        headers = self.headers | STREAM_HEADERS
+        responses: ResponseIterator = self.triton.stream_infer(
+            _only(request), stream_timeout=timeout_s, headers=headers
+        )
+        return responses
+
+    async def explain(self, error: RpcError) -> S1ClientError:
+        """Make ours of an error of a call."""
+        status, message = status_of(error), message_of(error)
+        # gRPC says UNAVAILABLE for a server that cannot be reached as well as for one that refuses
+        if status is grpc.StatusCode.UNAVAILABLE and not await self._is_live():
+            return UnreachableError(self.url, message)
+        return ServerError(_CODES.get(status) if status else None, message)
+
+    async def _is_live(self) -> bool:
+        try:
+            return bool(await self.triton.is_server_live(headers=self.headers, client_timeout=_PROBE_TIMEOUT_S))
+        except InferenceServerException:
+            return False
+
+
+def status_of(error: RpcError) -> grpc.StatusCode | None:
+    """Status of a failed call, if it says one; ``tritonclient`` names it ``StatusCode.UNAVAILABLE`` or so."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return error.code()
+    return next((status for status in grpc.StatusCode if str(status) == error.status()), None)
+
+
+def message_of(error: RpcError) -> str:
+    """Message of a failed call."""
+    return (error.details() if isinstance(error, grpc.aio.AioRpcError) else error.message()) or ""
+
+
+async def _only(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    yield request

@@ -1,0 +1,186 @@
+"""One request: sent, sent again where that is safe, and its answer checked as it comes."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import grpc
+import numpy.typing as npt
+from tritonclient.grpc import InferResult
+from tritonclient.grpc.aio import InferInput
+from tritonclient.utils import InferenceServerException
+
+from s1_client.audio import AudioChunk, Speech
+from s1_client.connection import Connection, ResponseIterator, RpcError, status_of
+from s1_client.errors import DeadlineError, EarlyEndError, StallError, StreamGapError, UnexpectedAnswerError
+from s1_client.options import SpeechOptions, make_inputs
+from s1_client.policy import Delivery, Retry
+from s1_tts.protocol import Field, ModelName
+
+
+@dataclass(eq=False)
+class SpeechRequest:
+    """A text on its way.
+
+    Args:
+        connection: Where it goes.
+        text: What to say.
+        options: How to say it.
+        delivery: Its limits in time.
+        retry: When it is sent again.
+        started_s: When it was first sent, on ``time.perf_counter``.
+        num_failed: Attempts that failed.
+    """
+
+    connection: Connection
+    text: str
+    options: SpeechOptions
+    delivery: Delivery
+    retry: Retry
+    started_s: float = field(default=0.0, init=False)
+    num_failed: int = field(default=0, init=False)
+
+    async def answer(self) -> Speech:
+        """Send the request to the model that gives one answer, and wait for it.
+
+        Raises:
+            OptionError: an option cannot be sent.
+            DeadlineError: the deadline passed.
+            ServerError: the server refused the request or failed.
+            UnreachableError: no server answers.
+        """
+        self.started_s = time.perf_counter()
+        model = ModelName.ONE_ANSWER
+        while True:
+            try:
+                result = await self.connection.infer(model, self._inputs(), self._left_s())
+            except InferenceServerException as error:
+                await self._wait_or_raise(error, is_safe=True)
+            else:
+                return Speech(
+                    samples=read_tensor(result, Field.AUDIO, model).reshape(-1),
+                    sample_rate_hz=_element(result, Field.SAMPLE_RATE, model),
+                )
+
+    async def chunks(self) -> AsyncGenerator[AudioChunk]:
+        """Send the request to the model that streams, and read its chunks; closing this stops the server.
+
+        Raises:
+            DeadlineError: the deadline passed.
+            ServerError: the server refused the request or failed.
+            UnreachableError: no server answers.
+            StreamError: the chunks stall, have a gap or end early.
+        """
+        self.started_s = time.perf_counter()
+        num_chunks = 0
+        while True:
+            try:
+                async with aclosing(self._attempt()) as chunks:
+                    async for chunk in chunks:
+                        num_chunks += 1
+                        yield chunk
+            except (grpc.aio.AioRpcError, InferenceServerException) as error:
+                await self._wait_or_raise(error, is_safe=num_chunks == 0)
+            else:
+                return
+
+    async def _attempt(self) -> AsyncGenerator[AudioChunk]:
+        num_chunks = 0
+        is_complete = False
+        responses = self.connection.stream(self._inputs(), self._left_s())
+        try:
+            while (result := await self._next_result(responses, num_chunks)) is not None:
+                index = int(_element(result, Field.CHUNK_INDEX))
+                if is_complete or index != num_chunks:
+                    raise StreamGapError(None if is_complete else num_chunks, index)
+                num_chunks += 1
+                is_complete = bool(_element(result, Field.IS_LAST))
+                yield AudioChunk(
+                    index=index,
+                    samples=read_tensor(result, Field.AUDIO, ModelName.STREAM).reshape(-1),
+                    sample_rate_hz=int(_element(result, Field.SAMPLE_RATE)),
+                    is_last=is_complete,
+                    arrival_s=time.perf_counter() - self.started_s,
+                )
+            if not is_complete:
+                raise EarlyEndError(num_chunks)
+        finally:
+            # a call that has ended takes this as nothing; one that goes on is stopped
+            responses.cancel()
+
+    async def _next_result(self, responses: ResponseIterator, num_chunks: int) -> InferResult | None:
+        """Wait for the next response; None at the end of the stream."""
+        timeout_s = self.delivery.stall_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s) as timer:
+                result, error = await responses.__anext__()
+        except StopAsyncIteration:
+            return None
+        except TimeoutError as stalled:
+            if timeout_s is None or not timer.expired():
+                raise
+            raise StallError(num_chunks, timeout_s) from stalled
+        if error is not None:
+            raise error
+        return result
+
+    async def _wait_or_raise(self, error: RpcError, *, is_safe: bool) -> None:
+        """Wait until the request may be sent again.
+
+        Raises:
+            S1ClientError: it may not: the error in our words.
+        """
+        self.num_failed += 1
+        status = status_of(error)
+        if status is grpc.StatusCode.DEADLINE_EXCEEDED and self.delivery.deadline_s is not None:
+            raise DeadlineError(self.delivery.deadline_s) from error
+        delay_s = self.retry.delay_s(self.num_failed)
+        if (
+            not is_safe
+            or status is not grpc.StatusCode.UNAVAILABLE
+            or self.num_failed >= self.retry.max_attempts
+            or self._is_late_in(delay_s)
+        ):
+            raise await self.connection.explain(error) from error
+        await asyncio.sleep(delay_s)
+
+    def _is_late_in(self, delay_s: float) -> bool:
+        """Whether one of the deadlines will have passed by then."""
+        then_s = time.perf_counter() - self.started_s + delay_s
+        first_audio_s = self.options.deadline_ms / 1000 if self.options.deadline_ms else None
+        return any(limit_s is not None and then_s >= limit_s for limit_s in (self.delivery.deadline_s, first_audio_s))
+
+    def _left_s(self) -> float | None:
+        if self.delivery.deadline_s is None:
+            return None
+        return max(self.delivery.deadline_s - (time.perf_counter() - self.started_s), 0.0)
+
+    def _inputs(self) -> list[InferInput]:
+        """Tensors of the request; what has passed of the server's deadline before this attempt is taken off."""
+        options = self.options
+        if options.deadline_ms and self.num_failed:
+            spent_ms = int((time.perf_counter() - self.started_s) * 1000)
+            options = replace(options, deadline_ms=max(options.deadline_ms - spent_ms, 1))
+        return make_inputs(self.text, options)
+
+
+def read_tensor(result: InferResult, name: Field, model: ModelName) -> npt.NDArray[Any]:
+    """Take a tensor out of an answer.
+
+    Raises:
+        UnexpectedAnswerError: it is not there.
+    """
+    tensor: npt.NDArray[Any] | None = result.as_numpy(name.value)
+    if tensor is None:
+        raise UnexpectedAnswerError(model, f"no {name.value}")
+    return tensor
+
+
+def _element(result: InferResult, name: Field, model: ModelName = ModelName.STREAM) -> Any:
+    tensor = read_tensor(result, name, model)
+    if tensor.size != 1:
+        raise UnexpectedAnswerError(model, f"{tensor.size} values of {name.value}")
+    return tensor.reshape(-1)[0].item()

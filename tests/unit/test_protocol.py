@@ -44,6 +44,7 @@ def required(spec):
 CASES = {
     ModelName.ONE_ANSWER: (without_required_text(protocol.SPEECH_INPUTS), [*protocol.AUDIO_OUTPUTS]),
     ModelName.STREAM: (without_required_text(protocol.SPEECH_INPUTS), [*protocol.CHUNK_OUTPUTS]),
+    ModelName.VOICE: ([*protocol.VOICE_INPUTS], [*protocol.VOICE_OUTPUTS]),
     ModelName.LLAMA: ([*protocol.LLAMA_INPUTS], [*protocol.CODES_TENSORS, required(STREAM_ERROR)]),
     ModelName.CODEC: ([*protocol.CODES_TENSORS, STREAM_ERROR], [*protocol.CHUNK_OUTPUTS]),
 }
@@ -69,6 +70,7 @@ def test_transaction_policies():
     assert {model: read_config(model).model_transaction_policy.decoupled for model in CASES} == {
         ModelName.ONE_ANSWER: False,
         ModelName.STREAM: True,
+        ModelName.VOICE: True,
         ModelName.LLAMA: True,
         ModelName.CODEC: True,
     }
@@ -83,4 +85,10 @@ def test_language_model_gathers_arrivals_and_the_codec_does_not():
 
 def test_instances():
     counts = {model: sum(group.count for group in read_config(model).instance_group) for model in CASES}
-    assert counts == {ModelName.ONE_ANSWER: 8, ModelName.STREAM: 0, ModelName.LLAMA: 1, ModelName.CODEC: 1}
+    assert counts == {
+        ModelName.ONE_ANSWER: 8,
+        ModelName.STREAM: 0,
+        ModelName.VOICE: 1,
+        ModelName.LLAMA: 1,
+        ModelName.CODEC: 1,
+    }

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from s1_tts.errors import InvalidArgumentError
-from s1_tts.protocol import FRAMES_PER_SECOND, Field, VoiceOperation
+from s1_tts.protocol import Field, VoiceOperation
 from s1_tts.request import Tensors, read_string
 from s1_tts.voices.ask import read_recordings, read_voice_id
 from s1_tts.voices.service import VoiceService
-from s1_tts.voices.voice import Metadata, Recording, Voice, check_recordings, read_metadata
+from s1_tts.voices.voice import Metadata, Recording, Voice, check_recordings, describe, read_metadata
 
 CHANGES = frozenset({VoiceOperation.ADD, VoiceOperation.REMOVE})
 
@@ -79,25 +79,6 @@ class VoiceCommand:
                 service.remove(self.voice_id)
                 answer = {"id": self.voice_id}
         return json.dumps(answer, ensure_ascii=False)
-
-
-def describe(voice: Voice) -> dict[str, Any]:
-    """What is told of a voice: everything but the sound and the codes themselves."""
-    return {
-        "id": voice.id,
-        "metadata": dict(voice.metadata),
-        "recordings": [_describe_recording(recording) for recording in voice.recordings],
-    }
-
-
-def _describe_recording(recording: Recording) -> dict[str, Any]:
-    codes = recording.codes
-    return {
-        "transcript": recording.transcript,
-        "audio_bytes": len(recording.audio),
-        "seconds": None if codes is None else round(codes.shape[1] / FRAMES_PER_SECOND, 2),
-        "codec": recording.fingerprint or None,
-    }
 
 
 def _read_operation(tensors: Tensors) -> VoiceOperation:

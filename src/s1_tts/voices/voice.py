@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s1_tts.errors import InvalidArgumentError
-from s1_tts.protocol import Field
+from s1_tts.protocol import FRAMES_PER_SECOND, Field
 from s1_tts.voices.audio import check_size
 
 MAX_RECORDINGS = 8
@@ -130,3 +130,22 @@ def read_metadata(text: str) -> Metadata:
     if not isinstance(metadata, dict):
         raise InvalidArgumentError(Field.METADATA, f"is a JSON {type(metadata).__name__}", allowed)
     return metadata
+
+
+def describe(voice: Voice) -> dict[str, Any]:
+    """What is told of a voice: everything but the sound and the codes themselves."""
+    return {
+        "id": voice.id,
+        "metadata": dict(voice.metadata),
+        "recordings": [_describe_recording(recording) for recording in voice.recordings],
+    }
+
+
+def _describe_recording(recording: Recording) -> dict[str, Any]:
+    codes = recording.codes
+    return {
+        "transcript": recording.transcript,
+        "audio_bytes": len(recording.audio),
+        "seconds": None if codes is None else round(codes.shape[1] / FRAMES_PER_SECOND, 2),
+        "codec": recording.fingerprint or None,
+    }

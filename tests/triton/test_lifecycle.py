@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,15 +57,19 @@ class Script:
 @contextlib.contextmanager
 def serving(checkpoint: Path, *arguments: str) -> Iterator[Script]:
     command = [sys.executable, str(SCRIPT), "--checkpoint", str(checkpoint), "--device", "cpu", *free_ports()]
-    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout is not None
-    try:
-        first_line, ready_line = process.stdout.readline(), process.stdout.readline()
-        yield Script(process, first_line, ready_line)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(STOP_LIMIT_S * 2)
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert process.stdout is not None
+        try:
+            first_line, ready_line = process.stdout.readline(), process.stdout.readline()
+            if not ready_line:
+                errors.seek(0)
+                pytest.fail(errors.read())
+            yield Script(process, first_line, ready_line)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(STOP_LIMIT_S * 2)
 
 
 def free_ports() -> list[str]:

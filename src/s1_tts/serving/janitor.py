@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
-GRACE_S = 8.0
+GRACE_S = 3.0
 """Time an orphaned server has to end by itself before it is killed."""
 
 POLL_S = 0.05

@@ -1,0 +1,194 @@
+"""Many texts to a folder, some at a time, going on where an earlier run stopped."""
+
+import asyncio
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from s1_client.client import AsyncS1Client
+from s1_client.errors import S1ClientError, UnreachableError
+from s1_client.options import SpeechOptions
+
+JOURNAL_NAME = "batch.jsonl"
+"""One line for each text that was finished or failed, in the folder of the sound."""
+
+
+class BatchFileError(S1ClientError):
+    """The file of texts cannot be used; the message says where it is wrong."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One text of a batch.
+
+    Args:
+        name: Name of its audio file, without ending.
+        text: What to say.
+        voice: Id of a stored voice, if it has one of its own.
+    """
+
+    name: str
+    text: str
+    voice: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an item.
+
+    Args:
+        name: Name of the item.
+        digest: Of the text and the options that were used.
+        audio_s: Length of its sound; None if it failed.
+        error: Why it failed; None if it did not.
+    """
+
+    name: str
+    digest: str
+    audio_s: float | None = None
+    error: str | None = None
+
+
+def read_items(path: Path) -> list[Item]:
+    """Read a text file with a text a line, or a CSV file with the columns ``text`` and, if wanted, ``id``, ``voice``.
+
+    Raises:
+        BatchFileError: it is not UTF-8, has no column ``text``, or two texts have the same id.
+        OSError: it cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            items = list(_csv_items(file) if path.suffix.lower() == ".csv" else _line_items(file))
+    except UnicodeDecodeError as error:
+        raise BatchFileError(f"{path}: is not UTF-8 ({error})") from error
+    except (csv.Error, KeyError) as error:
+        raise BatchFileError(f"{path}: {error}") from error
+    names = [item.name for item in items]
+    for name in names:
+        if names.count(name) > 1 or Path(name).name != name:
+            raise BatchFileError(f"{path}: the id {name!r} comes twice or is no file name")
+    return items
+
+
+def _line_items(lines: Iterator[str]) -> Iterator[Item]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield Item(f"{number:04}", line.strip())
+
+
+def _csv_items(lines: Iterator[str]) -> Iterator[Item]:
+    rows = csv.DictReader(lines)
+    if "text" not in (rows.fieldnames or ()):
+        raise csv.Error("has no column 'text' in its first line")
+    for number, row in enumerate(rows, 1):
+        if (row["text"] or "").strip():
+            yield Item(row.get("id") or f"{number:04}", row["text"].strip(), row.get("voice") or None)
+
+
+class BatchJob:
+    """Says the texts of a batch.
+
+    A file is renamed into place when it is whole, so what is there is finished. An item is said again when its text or
+    its options have changed.
+
+    Args:
+        items: The texts.
+        folder: Where the sound goes.
+        audio_format: Ending of the files.
+        options: How to say all of them.
+    """
+
+    def __init__(self, items: Sequence[Item], folder: Path, audio_format: str, options: SpeechOptions) -> None:
+        self.items = items
+        self._folder = folder
+        self._format = audio_format
+        self._options = options
+        self._journal = folder / JOURNAL_NAME
+
+    def open_items(self) -> list[Item]:
+        """Items that are still to be said."""
+        finished = {outcome.name: outcome.digest for outcome in self._read_journal() if outcome.error is None}
+        return [
+            item
+            for item in self.items
+            if finished.get(item.name) != self._digest(item) or not self._path_of(item).exists()
+        ]
+
+    async def run(self, client: AsyncS1Client, jobs: int, tell: Callable[[Outcome], None]) -> list[Outcome]:
+        """Say what is open.
+
+        Args:
+            client: Whom to ask.
+            jobs: Texts that are said at once.
+            tell: Hears of every outcome as it comes.
+
+        Returns:
+            Outcomes, in the order in which they came.
+
+        Raises:
+            UnreachableError: no server answers any more; what was finished stays.
+            OSError: a file cannot be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        left = iter(self.open_items())
+        outcomes: list[Outcome] = []
+
+        async def work() -> None:
+            for item in left:
+                outcome = await self._say(client, item)
+                self._write_journal(outcome)
+                outcomes.append(outcome)
+                tell(outcome)
+
+        workers = [asyncio.create_task(work()) for _ in range(jobs)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+        return outcomes
+
+    async def _say(self, client: AsyncS1Client, item: Item) -> Outcome:
+        digest = self._digest(item)
+        try:
+            speech = await client.speak(item.text, self._options_of(item))
+        except UnreachableError:
+            raise
+        except S1ClientError as error:
+            return Outcome(item.name, digest, error=str(error))
+        path = self._path_of(item)
+        partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+        speech.save(partial)
+        os.replace(partial, path)
+        return Outcome(item.name, digest, audio_s=round(speech.duration_s, 3))
+
+    def _options_of(self, item: Item) -> SpeechOptions:
+        return replace(self._options, voice=item.voice) if item.voice else self._options
+
+    def _path_of(self, item: Item) -> Path:
+        return self._folder / f"{item.name}.{self._format}"
+
+    def _digest(self, item: Item) -> str:
+        options = asdict(self._options_of(item))
+        return hashlib.sha256(json.dumps([item.text, options], sort_keys=True).encode()).hexdigest()[:16]
+
+    def _read_journal(self) -> list[Outcome]:
+        """Outcomes of earlier runs; the line that an interruption cut off is left out."""
+        if not self._journal.exists():
+            return []
+        outcomes = []
+        for line in self._journal.read_text(encoding="utf-8").splitlines():
+            try:
+                outcomes.append(Outcome(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue
+        return outcomes
+
+    def _write_journal(self, outcome: Outcome) -> None:
+        with self._journal.open("a", encoding="utf-8") as file:
+            # the line feed comes first as well: an interruption may have cut the last line off
+            file.write(f"\n{json.dumps(asdict(outcome), ensure_ascii=False)}\n")

@@ -1,0 +1,1 @@
+"""The commands of ``s1-tts``, one a module."""

@@ -1,0 +1,85 @@
+"""``s1-tts batch``: many texts to a folder."""
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from s1_client.batch_job import JOURNAL_NAME, BatchJob, Outcome, read_items
+from s1_client.commands import common
+from s1_client.connection import DEFAULT_URL
+from s1_client.options import SpeechOptions
+
+
+class AudioFormat(StrEnum):
+    """Formats of the files."""
+
+    WAV = "wav"
+    FLAC = "flac"
+    OGG = "ogg"
+    MP3 = "mp3"
+
+
+def batch(  # noqa: PLR0913, PLR0917  # a command has as many parameters as it has options
+    texts: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="Text file, a text a line; or CSV: text[, id, voice].")
+    ],
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where the audio files go.")],
+    audio_format: Annotated[AudioFormat, typer.Option("--format", help="Format of the files.")] = AudioFormat.WAV,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Texts that are said at once.")] = 8,
+    url: common.Url = DEFAULT_URL,
+    tls: common.UseTls = False,
+    root_certificates: common.RootCertificates = None,
+    header: common.Headers = None,
+    voice: common.Voice = None,
+    seed: common.Seed = None,
+    temperature: common.Temperature = None,
+    top_p: common.TopP = None,
+    repetition_penalty: common.RepetitionPenalty = None,
+    max_frames: common.MaxFrames = None,
+) -> None:
+    """Say every text of a file; a second run says only what is missing, has failed or has changed.
+
+    Ends with 0 when all are there, 1 when some failed (they are listed, and in FOLDER/batch.jsonl), 2 on wrong usage, 3
+    when no server answers, 130 when interrupted.
+    """
+    common.check_headers(header)
+    options = SpeechOptions(
+        voice=voice,
+        seed=seed,
+        temperature=temperature,
+        top_p=top_p,
+        repetition_penalty=repetition_penalty,
+        max_frames=max_frames,
+    )
+    try:
+        job = BatchJob(read_items(texts), folder, audio_format.value, options)
+        num_open = len(job.open_items())
+        with Progress(
+            console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal
+        ) as bar:
+            task = bar.add_task("speaking", total=num_open)
+
+            async def run() -> list[Outcome]:
+                async with common.open_client(url, tls, root_certificates, header) as client:
+                    return await job.run(client, jobs, lambda _outcome: bar.advance(task))
+
+            outcomes = asyncio.run(run())
+    except KeyboardInterrupt:
+        common.tell_error("interrupted; the same command goes on from here")
+        raise typer.Exit(common.ExitCode.INTERRUPTED) from None
+    except common.FAILURES as error:
+        common.fail(error)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    num_before = len(job.items) - num_open
+    num_said = num_open - len(failed)
+    common.tell(f"{folder}: {num_said} said, {num_before} were there, {len(failed)} failed of {len(job.items)}")
+    for outcome in failed:
+        common.tell_error(f"{outcome.name}: {outcome.error}")
+    if failed:
+        common.tell_error(f"the failures are in {folder / JOURNAL_NAME}; the same command tries them again")
+        raise typer.Exit(common.ExitCode.FAILED)

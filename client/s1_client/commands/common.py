@@ -1,0 +1,85 @@
+"""What the commands of ``s1-tts`` share: options, exit codes, how errors are told."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from s1_client.client import AsyncS1Client
+from s1_client.errors import S1ClientError, UnreachableError
+from s1_client.policy import Tls
+from s1_tts.protocol import ServiceClass
+
+
+class ExitCode(IntEnum):
+    """How ``s1-tts`` ends; 0 is success and 2 wrong usage."""
+
+    FAILED = 1
+    UNREACHABLE = 3
+    INTERRUPTED = 130
+
+
+Url = Annotated[str, typer.Option(envvar="S1_URL", help="Host and gRPC port of the server.")]
+UseTls = Annotated[bool, typer.Option("--tls", help="Encrypt the connection.")]
+RootCertificates = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="Trust these certificates (PEM); implies --tls.")
+]
+Headers = Annotated[list[str] | None, typer.Option("--header", help="'name: value' to send with every request.")]
+
+Voice = Annotated[str | None, typer.Option(help="Id of a stored voice; see s1-tts voices list.")]
+Seed = Annotated[int | None, typer.Option(help="0 or more; the same seed gives the same speech.")]
+Temperature = Annotated[float | None, typer.Option(help="0 (always the most likely) to 2.")]
+TopP = Annotated[float | None, typer.Option(help="Over 0, to 1.")]
+RepetitionPenalty = Annotated[float | None, typer.Option(help="0.5 to 2.")]
+MaxFrames = Annotated[int | None, typer.Option(help="Longest speech, 1 to 4096; 21.53 are a second.")]
+ChunkFrames = Annotated[int | None, typer.Option(help="Frames a chunk, to 256; 0: the server chooses.")]
+Service = Annotated[ServiceClass | None, typer.Option(help="call goes before note.")]
+DeadlineMs = Annotated[int | None, typer.Option(help="Refuse if the first sound would be later; 0: never.")]
+
+
+def open_client(
+    url: str, use_tls: bool, root_certificates: Path | None, headers: Sequence[str] | None
+) -> AsyncS1Client:
+    """Make the client that a command's options ask for; called where an event loop runs."""
+    tls = Tls(root_certificates=root_certificates) if use_tls or root_certificates else None
+    return AsyncS1Client(url, tls=tls, headers=dict(_parse_header(header) for header in headers or ()))
+
+
+def check_headers(headers: list[str] | None) -> list[str] | None:
+    """Refuse what is no header, before anything is sent."""
+    for header in headers or ():
+        _parse_header(header)
+    return headers
+
+
+def _parse_header(header: str) -> tuple[str, str]:
+    name, colon, value = header.partition(":")
+    if not colon or not name.strip():
+        raise typer.BadParameter(f"{header!r} is not of the form 'name: value'", param_hint="--header")
+    return name.strip(), value.strip()
+
+
+def tell(message: str) -> None:
+    """Print a line on standard output."""
+    Console(highlight=False, soft_wrap=True).print(message, markup=False)
+
+
+def tell_error(message: str) -> None:
+    """Print a line on standard error."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(message, markup=False, style="red")
+
+
+def fail(error: Exception) -> NoReturn:
+    """Tell an error and end with its exit code."""
+    if isinstance(error, UnreachableError):
+        tell_error(f"error: {error}; is it running there? s1-tts doctor looks closer")
+        raise typer.Exit(ExitCode.UNREACHABLE)
+    tell_error(f"error: {error}")
+    raise typer.Exit(ExitCode.FAILED)
+
+
+FAILURES = (S1ClientError, OSError)
+"""What a command tells and ends with; anything else is a fault of the program."""

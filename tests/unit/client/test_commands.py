@@ -1,0 +1,157 @@
+"""Pipes, playing, batches, bench and doctor: what they print, what they write, how they end."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from s1_client.cli import app
+from s1_client.diagnosis import metrics_url_of
+from s1_client.metrics import read_metrics
+from tests.unit.client.conftest import Serve
+from tests.unit.client.kserve import Chunk, RefusalError, playing, tensor_of
+
+SOUND = np.arange(-500, 500, dtype=np.int16)
+TWO_CHUNKS = playing(Chunk(0, samples=SOUND[:400]), Chunk(1, True, SOUND[400:]))
+
+
+@pytest.fixture
+def s1_tts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
+def test_a_pipe_gets_raw_samples_and_nothing_else(s1_tts, serve: Serve, flag: str) -> None:
+    url, _ = serve(TWO_CHUNKS)
+    result = s1_tts("say", "Hello.", "-o", "-", "--url", url, flag)
+    assert result.exit_code == 0, result.stderr
+    np.testing.assert_array_equal(np.frombuffer(result.stdout_bytes, "<i2"), SOUND)
+    assert "s of audio" in result.stderr
+
+
+def test_playing_without_a_way_to_says_what_is_missing(s1_tts, serve: Serve) -> None:
+    url, _ = serve(TWO_CHUNKS)
+    result = s1_tts("say", "Hello.", "--play", "--url", url)
+    if result.exit_code == 0:
+        pytest.skip("this machine has a sound device")
+    assert result.exit_code == 1
+    assert "sounddevice" in result.stderr or "PortAudio" in result.stderr or "sound device" in result.stderr
+
+
+def test_a_malformed_header_is_wrong_usage(s1_tts) -> None:
+    result = s1_tts("say", "Hello.", "-o", "a.wav", "--header", "nonsense")
+    assert result.exit_code == 2
+    assert "name: value" in result.stderr
+
+
+def test_headers_and_the_address_from_the_environment(s1_tts, serve: Serve, monkeypatch) -> None:
+    url, service = serve(TWO_CHUNKS)
+    monkeypatch.setenv("S1_URL", url)
+    assert s1_tts("say", "Hello.", "-o", "a.wav", "--header", "X-Team: red").exit_code == 0
+    assert service.metadata[0]["x-team"] == "red"
+
+
+async def fail_on_bad(request) -> AsyncIterator[Chunk]:
+    if b"bad" in tensor_of(request, "text").item():
+        raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, "text: is bad; allowed: good")
+    yield Chunk(0, is_last=True, samples=SOUND)
+
+
+def said(service) -> set[str]:
+    return {tensor_of(request, "text").item().decode() for request in service.requests}
+
+
+def test_a_batch_says_every_line_and_goes_on_where_it_stopped(s1_tts, serve: Serve) -> None:
+    url, service = serve(fail_on_bad)
+    Path("lines.txt").write_text("One.\n\nTwo, bad.\nThree.\n", encoding="utf-8")
+    result = s1_tts("batch", "lines.txt", "out", "--url", url)
+    assert result.exit_code == 1
+    assert "2 said, 0 were there, 1 failed of 3" in result.stdout
+    assert "0003: text: is bad; allowed: good" in result.stderr
+    assert {path.name for path in Path("out").glob("*.wav")} == {"0001.wav", "0004.wav"}
+    np.testing.assert_array_equal(soundfile.read("out/0001.wav", dtype="int16")[0], SOUND)
+
+    Path("out/0001.wav").unlink()
+    Path("lines.txt").write_text("One.\n\nTwo.\nThree.\n", encoding="utf-8")
+    service.requests.clear()
+    result = s1_tts("batch", "lines.txt", "out", "--url", url)
+    assert result.exit_code == 0, result.stderr
+    assert "2 said, 1 were there, 0 failed of 3" in result.stdout
+    assert said(service) == {"One.", "Two."}
+
+
+def test_a_batch_says_again_what_has_changed(s1_tts, serve: Serve) -> None:
+    url, service = serve(fail_on_bad)
+    Path("lines.csv").write_text("id,text,voice\na,One.,\nb,Two.,anna\n", encoding="utf-8")
+    assert s1_tts("batch", "lines.csv", "out", "--url", url, "--format", "flac").exit_code == 0
+    assert {path.name for path in Path("out").glob("*.flac")} == {"a.flac", "b.flac"}
+    voices = {tensor_of(request, "voice").item() for request in service.requests if tensor_of(request, "voice")}
+    assert voices == {b"anna"}
+    with Path("out/batch.jsonl").open("a", encoding="utf-8") as journal:
+        journal.write('{"name": "a", "dig')  # an interruption cut it off
+    Path("lines.csv").write_text("id,text,voice\na,One!,\nb,Two.,anna\n", encoding="utf-8")
+    service.requests.clear()
+    assert s1_tts("batch", "lines.csv", "out", "--url", url, "--format", "flac").exit_code == 0
+    assert said(service) == {"One!"}
+    assert "0 said, 2 were there" in s1_tts("batch", "lines.csv", "out", "--url", url, "--format", "flac").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"name\nx\n", "no column 'text'"),
+        ("a.csv", b"id,text\nx,One\nx,Two\n", "comes twice"),
+        ("a.csv", b"id,text\n../x,One\n", "no file name"),
+        ("a.txt", b"caf\xe9\n", "is not UTF-8"),
+    ],
+)
+def test_a_file_of_texts_that_cannot_be_used_is_told(s1_tts, name: str, content: bytes, message: str) -> None:
+    Path(name).write_bytes(content)
+    result = s1_tts("batch", name, "out")
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+def test_a_batch_without_a_server_ends_at_once(s1_tts) -> None:
+    Path("lines.txt").write_text("One.\n" * 50, encoding="utf-8")
+    result = s1_tts("batch", "lines.txt", "out", "--url", "localhost:1")
+    assert result.exit_code == 3
+    assert result.stderr.count("no server answers") == 1
+
+
+def test_bench_prints_a_row_for_each_number_of_callers(s1_tts, serve: Serve) -> None:
+    url, service = serve(TWO_CHUNKS)
+    result = s1_tts("bench", "--url", url, "--callers", "1", "--callers", "3", "--rounds", "2")
+    assert result.exit_code == 0, result.stderr
+    assert "first audio ms" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert len(service.requests) == 1 + 2 + 6
+
+
+def test_bench_as_json_counts_failures(s1_tts, serve: Serve) -> None:
+    url, _ = serve(playing(RefusalError(grpc.StatusCode.INTERNAL, "internal error 7")))
+    result = s1_tts("bench", "--url", url, "--callers", "2", "--rounds", "1", "--json")
+    assert result.exit_code == 1
+    (row,) = json.loads(result.stdout)
+    assert (row["callers"], row["requests"], row["refused"]) == (2, 2, 2)
+    assert row["first_audio_ms_median"] is None
+
+
+def test_doctor_without_a_server_says_what_to_do(s1_tts) -> None:
+    result = s1_tts("doctor", "--url", "localhost:1")
+    assert result.exit_code == 3
+    assert "WRONG  server: none answers at localhost:1" in result.stdout
+    assert "make serve" in result.stdout
+
+
+def test_metrics_are_summed_over_their_labels() -> None:
+    page = '# HELP a b\n# TYPE a gauge\na{x="1"} 2\na{x="2"} 3.5\nb 1e3\n'
+    assert read_metrics(page) == {"a": 5.5, "a.count": 2, "b": 1000.0, "b.count": 1}
+    assert metrics_url_of("host:9001") == "http://host:8002/metrics"

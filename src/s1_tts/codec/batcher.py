@@ -15,7 +15,7 @@ from s1_tts.codec.chunk_queue import ChunkQueue, Refusal, Stream, WaitingChunk, 
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
-from s1_tts.device import resolve_device, resolve_dtype
+from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.errors import InternalError, InvalidArgumentError, S1Error, UnavailableError
 from s1_tts.protocol import Field
 from s1_tts.settings import Settings
@@ -126,8 +126,7 @@ class CodecBatcher:
             CheckpointError: the checkpoint is missing, unreadable, or not of the published layout.
         """
         device = resolve_device(settings.device)
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
+        limit_threads(settings.threads)
         decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
         return cls(
             decoder,

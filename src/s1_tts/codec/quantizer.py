@@ -6,6 +6,7 @@ from torch import Tensor
 
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.layers import CausalConv, CausalTransposedConv, ConvNeXtBlock
+from s1_tts.codec.packed import PackedLinear
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.transformer import WindowTransformer
 from s1_tts.codec.weights import Weights
@@ -27,8 +28,8 @@ class CodesToLatent:
         codebooks = _codebooks(weights, config)
         self.entries = torch.cat([book.tensor("codebook.weight") for book in codebooks])  # [all entries, codebook_dim]
         projections = [book.conv("out_proj") for book in codebooks]
-        self.weight = torch.cat([weight.squeeze(2) for weight, _ in projections], dim=1)  # [latent, C * codebook_dim]
-        self.bias = torch.stack([bias for _, bias in projections]).sum(0)
+        weight = torch.cat([weight.squeeze(2) for weight, _ in projections], dim=1)  # [latent, C * codebook_dim]
+        self.projection = PackedLinear(weight, torch.stack([bias for _, bias in projections]).sum(0))
         sizes = torch.tensor(config.codebook_sizes)
         self.first_entry = (sizes.cumsum(0) - sizes).to(weights.device)  # [C]
         self.last_code = (sizes - 1).to(weights.device)  # [C]
@@ -54,7 +55,7 @@ class CodesToLatent:
             ``[B, T * prod(downsample_factors), latent]``.
         """
         entry = torch.minimum(codes.transpose(1, 2), self.last_code) + self.first_entry  # [B, T, C]
-        x = F.linear(F.embedding(entry, self.entries).flatten(2), self.weight, self.bias)
+        x = self.projection(F.embedding(entry, self.entries).flatten(2))
         x = self.transformer(x, positions, states)
         for upsample, block in self.steps:
             x = block(upsample(x, states), states)

@@ -46,6 +46,24 @@ def test_any_chunking_equals_the_whole(
     assert (decode_in_chunks(decoder, codes, cut) - samples).abs().max() <= TOLERANCE
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_chunks_and_company_do_not_change_a_single_bit_on_a_cpu(
+    decoder: StreamingDecoder, codes: torch.Tensor, threads: int
+) -> None:
+    """Otherwise 16-bit samples would differ where rounding tips over."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        expected = whole(decoder, codes)
+        for lengths in ([1] * 5 + [187], [4, 8, 16, 32, 132], [64, 64, 64]):
+            assert torch.equal(decode_in_chunks(decoder, codes, lengths), expected)
+        others = [random_codes(decoder.config, NUM_FRAMES, seed=row) for row in range(7)]
+        states = [decoder.new_state() for _ in range(8)]
+        assert torch.equal(decoder.decode(states, [*others, codes])[-1], expected)
+    finally:
+        torch.set_num_threads(before)
+
+
 @settings(max_examples=8, deadline=None)
 @given(steps=st.lists(st.tuples(*[st.integers(0, 24)] * 4), max_size=6))
 def test_rows_out_of_step_equal_each_alone(decoder: StreamingDecoder, steps: list[tuple[int, ...]]) -> None:

@@ -6,7 +6,6 @@ from s1_client.commands.batch import batch
 from s1_client.commands.bench import bench
 from s1_client.commands.doctor import doctor
 from s1_client.commands.say import say
-from s1_client.voices_cli import app as voices_app
 from s1_client.commands.voices import app as voices
 
 app = typer.Typer(
@@ -16,5 +15,4 @@ app.command()(say)
 app.command()(batch)
 app.command()(bench)
 app.command()(doctor)
-app.add_typer(voices_app, name="voices")
 app.add_typer(voices, name="voices")

@@ -101,11 +101,6 @@ def joined(chunks: list[Chunk]) -> npt.NDArray[np.int16]:
     return np.concatenate([chunk.samples for chunk in chunks])
 
 
-def is_same_sound(one: npt.NDArray[np.int16], other: npt.NDArray[np.int16]) -> bool:
-    """Equal to one step of 16 bits: chunkings differ by float rounding, which may tip a sample to its neighbour."""
-    return one.shape == other.shape and bool((np.abs(one.astype(np.int32) - other) <= 1).all())
-
-
 def read_metrics(server: TritonServer) -> dict[str, float]:
     """Our metrics by name and labels."""
     text = request_http(server.ports.metrics, "GET", "/metrics").body.decode()

@@ -2,11 +2,13 @@
 
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -214,8 +216,17 @@ class TritonServer:
         connection = HTTPConnection(f"{self.reachable_host}:{self.ports.http}", timeout=1.0)
         try:
             connection.request("GET", "/v2/health/ready")
-            return connection.getresponse().status == HTTPStatus.OK
+            is_ready = connection.getresponse().status == HTTPStatus.OK
+            return is_ready and all(map(self._is_open, (self.ports.metrics, self.ports.sagemaker)))
         except (OSError, HTTPException):
             return False
         finally:
             connection.close()
+
+    def _is_open(self, port: int | None) -> bool:
+        """Whether the server listens on one of the ports that it opens after the others."""
+        if port is None:
+            return True
+        with suppress(OSError), socket.create_connection((self.reachable_host.strip("[]"), port), timeout=1.0):
+            return True
+        return False

@@ -2,15 +2,25 @@
 
 import contextlib
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s1_tts.errors import ErrorCode, InvalidArgumentError
+from s1_tts.errors import ErrorCode, InvalidArgumentError, UnavailableError
 from s1_tts.protocol import Field, ServiceClass
-from s1_tts.request import MAX_SEED, MAX_TEXT_CHARACTERS, NUMBER_RULES, NumberRule, SpeechRequest, Tensors
+from s1_tts.request import (
+    MAX_SEED,
+    MAX_TEXT_CHARACTERS,
+    NUMBER_RULES,
+    CodesFormat,
+    NumberRule,
+    SpeechRequest,
+    Tensors,
+    VoicePrompt,
+)
 
 INT32 = {Field.MAX_FRAMES, Field.CHUNK_FRAMES, Field.DEADLINE_MS}
 
@@ -241,3 +251,34 @@ def test_whatever_comes_gives_a_request_or_an_error_that_names_a_field(text: byt
     }
     with contextlib.suppress(InvalidArgumentError):
         SpeechRequest.from_tensors(tensors)
+
+
+# prompts, and the whole request as tensors
+
+FORMAT = CodesFormat(num_codebooks=3, codebook_size=8)
+
+
+def prompt(transcript: str, num_frames: int) -> VoicePrompt:
+    return VoicePrompt(transcript, np.arange(3 * num_frames, dtype=np.int32).reshape(3, num_frames) % 8)
+
+
+@pytest.mark.parametrize("prompts", [(), (prompt("One.", 4),), (prompt("One.", 4), prompt("zwei é", 1))])
+def test_a_request_comes_back_from_its_tensors(prompts: tuple[VoicePrompt, ...]) -> None:
+    before = request_of("Hé.", service=strings("call"), deadline_ms=number(Field.DEADLINE_MS, 900))
+    tensors = before.with_voice(prompts, waited_s=0).to_tensors()
+    after = SpeechRequest.from_tensors(tensors, FORMAT)
+    assert [each.transcript for each in after.prompts] == [each.transcript for each in prompts]
+    for one, other in zip(after.prompts, prompts, strict=True):
+        np.testing.assert_array_equal(one.codes, other.codes)
+    assert replace(after, prompts=(), sampling=before.sampling) == before
+    assert after.sampling.seed == before.sampling.seed
+    assert after.sampling.temperature == pytest.approx(0.8)
+
+
+def test_time_spent_on_the_voice_is_taken_off_the_deadline() -> None:
+    request = request_of(deadline_ms=number(Field.DEADLINE_MS, 900))
+    assert request.with_voice((), waited_s=0.25).deadline_ms == 650
+    assert request_of().with_voice((), waited_s=5).deadline_ms == 0
+    for waited_s in (0.9, 2.0):
+        with pytest.raises(UnavailableError, match="deadline_ms: 900"):
+            request.with_voice((), waited_s)

@@ -1,0 +1,34 @@
+"""Voices in a store from a client's installation: without torch, and with plain words when something is missing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+import sys
+for name in {missing!r}:
+    sys.modules[name] = None
+from s1_client.errors import S1ClientError
+from s1_client.voices import StoreVoices
+try:
+    print(StoreVoices({location!r}).list())
+except S1ClientError as error:
+    print(error)
+print("torch" in sys.modules)
+"""
+
+
+def run(location: str, missing: tuple[str, ...] = ()) -> list[str]:
+    program = PROGRAM.format(location=location, missing=missing)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_a_store_is_used_without_torch(tmp_path: Path) -> None:
+    assert run(str(tmp_path), missing=("boto3",)) == ["[]", "False"]
+
+
+def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path: Path) -> None:
+    assert run(str(tmp_path), missing=("soxr",))[0] == "soxr is not installed: pip install 's1-tts[server]'"
+    assert run("s3://bucket", missing=("boto3",))[0] == "s3://bucket needs boto3: pip install 's1-tts[s3]'"
+    assert "is no store" in run("gs://bucket")[0]

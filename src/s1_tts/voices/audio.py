@@ -12,8 +12,8 @@ from s1_tts.protocol import SAMPLE_RATE_HZ, Field
 
 MIN_S = 1.0
 MAX_S = 90.0
-MAX_BYTES = 64 * 2**20
-"""Room for 90 s of WAV in stereo at 96 kHz with 32 bits a sample."""
+MAX_BYTES = 32 * 2**20
+"""Room for 90 s of WAV in stereo at 44.1 kHz with 32 bits a sample; requests that wait hold as much each."""
 
 SILENCE_PEAK = 1e-3
 """-60 dB of full scale."""

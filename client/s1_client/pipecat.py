@@ -1,0 +1,169 @@
+"""Speech for a Pipecat bot: ``S1TTSService`` in its pipeline (``pip install 's1-tts[client,pipecat]'``)."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soxr
+from pipecat.frames.frames import CancelFrame, ErrorFrame, Frame, TTSAudioRawFrame
+from pipecat.services.settings import TTSSettings
+from pipecat.services.tts_service import TextAggregationMode, TTSService
+from pipecat.utils.types import NOT_GIVEN, NotGiven, is_given
+
+from s1_client.audio import AudioChunk
+from s1_client.client import AsyncS1Client
+from s1_client.errors import S1ClientError
+from s1_client.options import SpeechOptions
+from s1_client.policy import Delivery
+from s1_tts.protocol import SAMPLE_RATE_HZ, ServiceClass
+
+if TYPE_CHECKING:
+    from s1_client.stream import SpeechStream
+
+CALL_DELIVERY = Delivery(stall_timeout_s=10.0)
+"""On a call, silence of ten seconds is as good as the end."""
+
+
+@dataclass
+class S1TTSSettings(TTSSettings):
+    """What can be set at the start and changed while the bot runs, with ``TTSUpdateSettingsFrame(delta=...)``.
+
+    ``voice`` is the id of a stored voice. None leaves an option to the server. ``model`` and ``language`` mean nothing
+    here: the server has one model, which tells the language by the text.
+
+    Args:
+        seed: The same seed gives the same voice to every sentence where ``voice`` is None.
+        temperature: 0 (always the most likely) to 2.
+        top_p: Over 0, to 1.
+        repetition_penalty: 0.5 to 2.
+        max_frames: Length of a sentence at most, 1 to 4096 frames; 21.53 frames are a second.
+        deadline_ms: Time by which a sentence must begin to sound, else it is refused.
+    """
+
+    seed: int | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
+    temperature: float | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
+    top_p: float | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
+    repetition_penalty: float | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
+    max_frames: int | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
+    deadline_ms: int | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
+
+    def to_options(self) -> SpeechOptions:
+        """Options of a request for the next sentence."""
+        names = ("voice", "seed", "temperature", "top_p", "repetition_penalty", "max_frames", "deadline_ms")
+        given = {name: value for name in names if is_given(value := getattr(self, name))}
+        return SpeechOptions(service=ServiceClass.CALL, **given)
+
+
+DEFAULT_SETTINGS = S1TTSSettings(
+    model=None,
+    voice=None,
+    language=None,
+    seed=0,
+    temperature=None,
+    top_p=None,
+    repetition_penalty=None,
+    max_frames=None,
+    deadline_ms=None,
+)
+
+
+class S1TTSService(TTSService):
+    """Speaks the bot's sentences with an S1-mini server.
+
+    Each sentence is a request. An interruption cancels the one under way, and the server stops its work. A server that
+    is gone costs the sentences in between, as errors that Pipecat reports; the next one after it is back is spoken.
+
+    Args:
+        client: Connected to the server. It stays the caller's, who closes it.
+        settings: What differs from the defaults.
+        delivery: How sound is handed over.
+        options: Of Pipecat's ``TTSService``, such as ``sample_rate``.
+
+    Raises:
+        ValueError: sentences are not to be gathered; the server speaks sentences, not single words.
+    """
+
+    Settings = S1TTSSettings
+    _settings: S1TTSSettings
+
+    def __init__(
+        self,
+        client: AsyncS1Client,
+        *,
+        settings: S1TTSSettings | None = None,
+        delivery: Delivery = CALL_DELIVERY,
+        **options: Any,
+    ) -> None:
+        if options.get("text_aggregation_mode") is TextAggregationMode.TOKEN:
+            raise ValueError("text_aggregation_mode: got token; allowed: sentence")
+        chosen = replace(DEFAULT_SETTINGS)
+        if settings is not None:
+            chosen.apply_update(settings)
+        # Pipecat writes a service off after some silent turns; a server that restarts is not to be written off
+        options.setdefault("max_consecutive_zero_audio_contexts", 0)
+        super().__init__(push_start_frame=True, push_stop_frames=True, settings=chosen, **options)
+        self._client = client
+        self._delivery = delivery
+        self._speech: SpeechStream | None = None
+
+    def can_generate_metrics(self) -> bool:
+        """Tell Pipecat that time to first byte and usage are measured."""
+        return True
+
+    async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
+        """Speak one sentence.
+
+        Args:
+            text: The sentence.
+            context_id: Pipecat's id of the turn.
+
+        Yields:
+            Audio frames of 16-bit mono at the pipeline's rate, as they come; an error frame if the sentence fails.
+        """
+        await self.start_tts_usage_metrics(text)
+        resampler = Resampler(self.sample_rate)
+        try:
+            self._speech = self._client.stream(text, self._settings.to_options(), delivery=self._delivery)
+            async with self._speech as stream:
+                async for chunk in stream:
+                    if audio := resampler.convert(chunk):
+                        await self.stop_ttfb_metrics()
+                        yield TTSAudioRawFrame(audio, self.sample_rate, 1, context_id=context_id)
+        except S1ClientError as error:
+            yield ErrorFrame(error=f"S1 TTS: {error}", exception=error)
+        finally:
+            await self.stop_ttfb_metrics()
+
+    async def on_audio_context_interrupted(self, context_id: str) -> None:
+        """Stop the server's work on the sentence that nobody will hear."""
+        self._cancel_speech()
+        await super().on_audio_context_interrupted(context_id)
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        """End at once."""
+        self._cancel_speech()
+        await super().cancel(frame)
+
+    def _cancel_speech(self) -> None:
+        if self._speech is not None:
+            self._speech.cancel()
+
+
+class Resampler:
+    """Brings the chunks of one sentence to another rate, without seams and to the last sample.
+
+    Args:
+        rate_hz: Samples per second wanted.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self._stream = soxr.ResampleStream(SAMPLE_RATE_HZ, rate_hz, num_channels=1, dtype="int16", quality="HQ")
+        self._is_needed = rate_hz != SAMPLE_RATE_HZ
+
+    def convert(self, chunk: AudioChunk) -> bytes:
+        """Take a chunk; gives the samples that are certain by now, all of them at the last chunk."""
+        samples = chunk.samples
+        if self._is_needed:
+            samples = self._stream.resample_chunk(samples, last=chunk.is_last)
+        return np.ascontiguousarray(samples, dtype="<i2").tobytes()

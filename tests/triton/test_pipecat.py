@@ -1,0 +1,238 @@
+"""A bot's pipeline speaks through a real server, can be interrupted, and outlives a restart of the server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import soxr
+
+pytest.importorskip("pipecat")
+
+import itertools
+
+from pipecat.frames.frames import (
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+    MetricsFrame,
+    TTSAudioRawFrame,
+    TTSSpeakFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+    TTSUpdateSettingsFrame,
+)
+from pipecat.metrics.metrics import TTFBMetricsData, TTSUsageMetricsData
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.tests.utils import QueuedFrameProcessor
+from pipecat.workers.runner import WorkerRunner
+
+from s1_client import AsyncS1Client, Retry, SpeechOptions
+from s1_client.audio import AudioChunk
+from s1_client.pipecat import Resampler, S1TTSService
+from s1_tts.protocol import ServiceClass
+from s1_tts.serving.ports import Ports
+from s1_tts.serving.server import TritonServer
+from tests.triton.callers import num_open, read_metrics, until
+from tests.triton.conftest import started
+
+RATE_HZ = 16_000
+SHORT = S1TTSService.Settings(seed=3, max_frames=12)
+LONG = "This sentence is said again and again, " * 40
+FRAME_LIMIT_S = 60.0
+ROUNDING = 4
+"""The codec rounds otherwise in other company, and resampling adds to it; of 32767."""
+CANCELLED = 's1_lm_streams_total{outcome="cancelled"}'
+
+
+@dataclass
+class Line:
+    """A pipeline that runs, and what comes out of it."""
+
+    worker: PipelineWorker
+    down: asyncio.Queue[Frame]
+    up: asyncio.Queue[Frame]
+
+    async def send(self, *frames: Frame) -> None:
+        for frame in frames:
+            await self.worker.queue_frame(frame)
+
+    async def read_to(self, kind: type[Frame]) -> list[Frame]:
+        """Frames downstream up to the next of a kind."""
+        frames = []
+        while not frames or not isinstance(frames[-1], kind):
+            frames.append(await asyncio.wait_for(self.down.get(), FRAME_LIMIT_S))
+        return frames
+
+
+@asynccontextmanager
+async def line_of(service: S1TTSService) -> AsyncIterator[Line]:
+    down: asyncio.Queue[Frame] = asyncio.Queue()
+    up: asyncio.Queue[Frame] = asyncio.Queue()
+    source = QueuedFrameProcessor(queue=up, queue_direction=FrameDirection.UPSTREAM)
+    sink = QueuedFrameProcessor(queue=down, queue_direction=FrameDirection.DOWNSTREAM)
+    params = PipelineParams(audio_out_sample_rate=RATE_HZ, enable_metrics=True, enable_usage_metrics=True)
+    worker = PipelineWorker(Pipeline([source, service, sink]), cancel_on_idle_timeout=False, params=params)
+    is_started = asyncio.Event()
+
+    @worker.event_handler("on_pipeline_started")
+    async def on_started(_worker, _frame) -> None:
+        is_started.set()
+
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    running = asyncio.create_task(runner.run())
+    try:
+        await asyncio.wait_for(is_started.wait(), FRAME_LIMIT_S)
+        yield Line(worker, down, up)
+    finally:
+        await worker.queue_frame(EndFrame())
+        await asyncio.wait_for(running, FRAME_LIMIT_S)
+
+
+@pytest.fixture
+async def s1(server: TritonServer) -> AsyncIterator[AsyncS1Client]:
+    async with AsyncS1Client(f"127.0.0.1:{server.ports.grpc}") as client:
+        yield client
+
+
+def audio_of(frames: list[Frame]) -> list[TTSAudioRawFrame]:
+    return [frame for frame in frames if isinstance(frame, TTSAudioRawFrame)]
+
+
+def samples_of(frames: list[Frame]) -> np.ndarray:
+    return np.frombuffer(b"".join(frame.audio for frame in audio_of(frames)), np.int16)
+
+
+async def test_a_turn_is_spoken_sentence_by_sentence_at_the_pipelines_rate(s1: AsyncS1Client) -> None:
+    async with line_of(S1TTSService(s1, settings=SHORT)) as line:
+        words = [LLMTextFrame(text) for text in ("One sen", "tence. And", " another one.")]
+        await line.send(LLMFullResponseStartFrame(), *words, LLMFullResponseEndFrame())
+        frames = await line.read_to(TTSStoppedFrame)
+    assert {(frame.sample_rate, frame.num_channels) for frame in audio_of(frames)} == {(RATE_HZ, 1)}
+    assert sum(isinstance(frame, TTSStartedFrame) for frame in frames) == 1
+
+    options = SpeechOptions(seed=3, max_frames=12, service=ServiceClass.CALL)
+    expected = [
+        soxr.resample((await s1.speak(text, options)).samples, 44_100, RATE_HZ)
+        for text in ("One sentence.", "And another one.")
+    ]
+    whole = samples_of(frames)
+    assert abs(len(whole) - sum(map(len, expected))) <= 2  # a half sample for each sentence
+    np.testing.assert_allclose(whole[: len(expected[0])], expected[0], atol=ROUNDING)
+
+    measured = [data for frame in frames if isinstance(frame, MetricsFrame) for data in frame.data]
+    assert any(isinstance(data, TTFBMetricsData) and data.value > 0 for data in measured)
+    assert sum(data.value for data in measured if isinstance(data, TTSUsageMetricsData)) > 0
+
+
+async def test_an_interruption_stops_the_server_within_two_chunks(s1: AsyncS1Client, server: TritonServer) -> None:
+    assert await until(lambda: num_open(server) == 0)
+    before = read_metrics(server)
+    async with line_of(S1TTSService(s1, settings=replace(SHORT, max_frames=4000))) as line:
+        await line.send(TTSSpeakFrame(LONG))
+        heard = audio_of([*await line.read_to(TTSAudioRawFrame), *await line.read_to(TTSAudioRawFrame)])
+        heard += audio_of([line.down.get_nowait() for _ in range(line.down.qsize())])
+        await line.send(InterruptionFrame())
+        assert await until(lambda: since(server, before, CANCELLED) == 1)
+        assert await until(lambda: num_open(server) == 0)
+        assert await until(lambda: read_metrics(server)["s1_codec_active_streams"] == 0)
+        # one chunk more than two: it was on its way when the interruption came
+        assert since(server, before, "s1_codec_chunks_total") <= len(heard) + 3
+        await line.send(TTSUpdateSettingsFrame(delta=SHORT), TTSSpeakFrame("And on."))
+        assert audio_of(await line.read_to(TTSStoppedFrame))
+
+
+def since(server: TritonServer, before: dict[str, float], name: str) -> float:
+    return read_metrics(server)[name] - before[name]
+
+
+async def test_ten_turns_in_a_row_sound_alike(s1: AsyncS1Client) -> None:
+    async with line_of(S1TTSService(s1, settings=SHORT)) as line:
+        turns = []
+        for _ in range(10):
+            await line.send(TTSSpeakFrame("The same again."))
+            turns.append(samples_of(await line.read_to(TTSStoppedFrame)))
+    assert len(turns[0]) > 0
+    for turn in turns[1:]:
+        np.testing.assert_allclose(turn, turns[0], atol=ROUNDING)
+
+
+async def test_settings_change_while_the_bot_runs_and_errors_are_told(s1: AsyncS1Client) -> None:
+    async with line_of(S1TTSService(s1, settings=SHORT)) as line:
+        await line.send(TTSSpeakFrame("Hello."))
+        first = samples_of(await line.read_to(TTSStoppedFrame))
+        await line.send(TTSUpdateSettingsFrame(delta=S1TTSService.Settings(seed=4)), TTSSpeakFrame("Hello."))
+        second = samples_of(await line.read_to(TTSStoppedFrame))
+        assert not np.array_equal(first, second)
+        await line.send(TTSUpdateSettingsFrame(delta=S1TTSService.Settings(voice="nobody")), TTSSpeakFrame("Hello."))
+        assert "nobody" in (await error_of(line)).error
+
+
+async def error_of(line: Line) -> ErrorFrame:
+    """The next error of ours; Pipecat adds that the turn was silent."""
+    while True:
+        frame = await asyncio.wait_for(line.up.get(), FRAME_LIMIT_S)
+        if isinstance(frame, ErrorFrame) and frame.error.startswith("S1 TTS"):
+            return frame
+
+
+async def test_a_server_that_is_gone_costs_only_what_is_said_meanwhile(server: TritonServer, tmp_path) -> None:
+    first = await asyncio.to_thread(started, replace(server.options, ports=Ports(0, 0, 0)), tmp_path / "first.txt")
+    url = f"127.0.0.1:{first.ports.grpc}"
+    async with (
+        AsyncS1Client(url, retry=Retry(max_attempts=1)) as client,
+        line_of(S1TTSService(client, settings=SHORT, stop_frame_timeout_s=0.5)) as line,
+    ):
+        try:
+            await line.send(TTSSpeakFrame("Hello."))
+            assert audio_of(await line.read_to(TTSStoppedFrame))
+        finally:
+            await asyncio.to_thread(first.stop)
+        for _ in range(4):  # more silent turns than Pipecat forgives by itself
+            await line.send(TTSSpeakFrame("Is anybody there?"))
+            assert "no server answers" in (await error_of(line)).error
+        again = replace(server.options, ports=first.ports)
+        second = await asyncio.to_thread(started, again, tmp_path / "second.txt")
+        try:
+            assert await until(lambda: num_open(second) == 0)
+            while not line.down.empty():
+                line.down.get_nowait()
+            spoken = await speak_until_heard(line)
+        finally:
+            await asyncio.to_thread(second.stop)
+    assert spoken
+
+
+async def speak_until_heard(line: Line) -> list[TTSAudioRawFrame]:
+    """The connection looks for the server again every second or two."""
+    for _ in range(10):
+        await line.send(TTSSpeakFrame("Hello again."))
+        spoken = audio_of(await line.read_to(TTSStoppedFrame))
+        if spoken:
+            return spoken
+        await asyncio.sleep(0.5)
+    return []
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000, 44_100, 48_000])
+def test_resampling_in_chunks_equals_resampling_at_once(rate_hz: int) -> None:
+    samples = (np.sin(np.arange(30_000) / 30) * 9000).astype(np.int16)
+    cuts = [0, 100, 2048, 9000, 9000, 30_000]
+    resampler = Resampler(rate_hz)
+    parts = [
+        resampler.convert(AudioChunk(i, samples[a:b], 44_100, is_last=b == 30_000, arrival_s=0))
+        for i, (a, b) in enumerate(itertools.pairwise(cuts))
+    ]
+    whole = np.frombuffer(b"".join(parts), np.int16)
+    expected = samples if rate_hz == 44_100 else soxr.resample(samples, 44_100, rate_hz)
+    assert len(whole) == len(expected)
+    np.testing.assert_allclose(whole, expected, atol=2)

@@ -1,16 +1,26 @@
 """How many frames of a stream are sent at once: few at first, then as many as the listener's buffer allows."""
 
+from dataclasses import dataclass
+
 from s1_tts.protocol import FRAMES_PER_SECOND
 
-FIRST_FRAMES = 4
-"""Frames of a first chunk when the server chooses: 186 ms of sound."""
 
-LARGEST_FRAMES = 64
-GROWTH = 2.0
-"""A chunk is at most this many times the one before."""
+@dataclass(frozen=True)
+class ChunkRules:
+    """How the server chooses the sizes of a stream's chunks; the defaults come from ``perf/chunks.py``.
 
-LEAD_SHARE = 0.5
-"""Share of the buffered sound that may pass while the next chunk is made; the rest is the listener's reserve."""
+    Args:
+        first_frames: Frames of a first chunk, and the smallest later on; 4 are 186 ms of sound.
+        growth: A chunk is at most this many times the one before.
+        largest_frames: Largest chunk.
+        lead_share: Share of the buffered sound that may pass while the next chunk is made; the rest is the
+            listener's reserve.
+    """
+
+    first_frames: int = 4
+    growth: float = 2.0
+    largest_frames: int = 64
+    lead_share: float = 0.5
 
 
 class ChunkSchedule:
@@ -21,13 +31,15 @@ class ChunkSchedule:
     stream that is not ahead gets small chunks, which is the best that can be done for it.
 
     Args:
+        rules: The server's choice.
         chunk_frames: The caller's wish; 0 leaves the size to the server.
         start_s: Time at which the first frame began, in seconds of any steady clock.
     """
 
-    def __init__(self, chunk_frames: int, start_s: float) -> None:
+    def __init__(self, rules: ChunkRules, chunk_frames: int, start_s: float) -> None:
+        self._rules = rules
         self._is_fixed = chunk_frames > 0
-        self.frames = chunk_frames if self._is_fixed else FIRST_FRAMES
+        self.frames = chunk_frames if self._is_fixed else rules.first_frames
         self._previous_s = start_s
         self._first_sent_s: float | None = None
         self._num_sent = 0
@@ -42,6 +54,7 @@ class ChunkSchedule:
         if self._is_fixed:
             return
         lead_s = self._num_sent / FRAMES_PER_SECOND - (now_s - self._first_sent_s)
-        affordable = int(lead_s * LEAD_SHARE * num_frames / elapsed_s)
-        largest = min(LARGEST_FRAMES, int(self.frames * GROWTH))
-        self.frames = max(FIRST_FRAMES, min(largest, affordable))
+        rules = self._rules
+        affordable = int(lead_s * rules.lead_share * num_frames / elapsed_s)
+        largest = min(rules.largest_frames, int(self.frames * rules.growth))
+        self.frames = max(rules.first_frames, min(largest, affordable))

@@ -17,7 +17,7 @@ from typing import Self
 
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.errors import CancelledError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
-from s1_tts.lm.chunking import FIRST_FRAMES, ChunkSchedule
+from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.prefill import Prefiller
 from s1_tts.lm.prefix_cache import PrefixCache, prefix_key
@@ -70,6 +70,7 @@ class LmEngine:
         self._prefixes = prefixes
         self._prefiller = Prefiller(runner, prefixes, prefill_tokens)
         self._part_characters = part_characters
+        self._chunk_rules = ChunkRules()
         self._counters = Counters()
         self._timings = TimingLog()
         self._load = LoadEstimate()
@@ -159,6 +160,10 @@ class LmEngine:
                     self._aborts[stream_id] = error or CancelledError("the caller went away")
             self._changed.notify()
 
+    def set_chunk_rules(self, rules: ChunkRules) -> None:
+        """Choose sizes of chunks for the streams that are admitted from now on."""
+        self._chunk_rules = rules
+
     def stats(self) -> EngineStats:
         """Snapshot of gauges and counters."""
         with self._changed:
@@ -221,7 +226,7 @@ class LmEngine:
             self._timings.queue_s.extend(now_s - sequence.arrived_s for sequence in admitted)
         for sequence in admitted:
             sequence.admitted_s = now_s
-            sequence.schedule = ChunkSchedule(sequence.request.chunk_frames, now_s)
+            sequence.schedule = ChunkSchedule(self._chunk_rules, sequence.request.chunk_frames, now_s)
             self._runner.open(sequence.slot, sequence.request.sampling)
 
     def _prefill_some(self) -> None:
@@ -356,7 +361,7 @@ class LmEngine:
             self._scheduler.num_ahead(service) + (self._scheduler.num_open(service) == 0),
             self._scheduler.max_slots,
             sequence.pending.shape[1],
-            sequence.request.chunk_frames or FIRST_FRAMES,
+            sequence.request.chunk_frames or self._chunk_rules.first_frames,
         )
         if expected_s * 1000 > sequence.request.deadline_ms:
             raise _deadline_error(sequence, f"cannot be met: first audio would take about {expected_s * 1000:.0f} ms")

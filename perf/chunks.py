@@ -1,0 +1,173 @@
+"""First audio and underruns for several ways to choose the sizes of chunks, engine and codec in one process.
+
+    .venv/bin/python perf/chunks.py --checkpoint DIR [--json]
+
+Streams are listened to at 1x from their first chunk on: an underrun is a chunk that comes after what was sent before
+it has been played. A schedule is good when first audio is early, no stream runs dry that the machine could feed, and
+the chunks are few, since each costs the codec and the transport something.
+"""
+
+import argparse
+import json
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf.machine, which is not installed
+
+from perf.machine import Machine
+from s1_tts.codec.batcher import CodecBatcher
+from s1_tts.device import resolve_device
+from s1_tts.lm.chunking import ChunkRules
+from s1_tts.lm.engine import LmEngine
+from s1_tts.protocol import SAMPLE_RATE_HZ
+from s1_tts.request import Sampling, SpeechRequest
+from s1_tts.settings import Settings
+from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
+
+SCHEDULES = {
+    "1, doubling": ChunkRules(first_frames=1),
+    "2, doubling": ChunkRules(first_frames=2),
+    "4, doubling": ChunkRules(),
+    "8, doubling": ChunkRules(first_frames=8),
+    "16, doubling": ChunkRules(first_frames=16),
+    "4, always": ChunkRules(largest_frames=4),
+    "4, doubling unwatched": ChunkRules(lead_share=1e9),
+    "4, fourfold": ChunkRules(growth=4.0),
+    "4, to 256": ChunkRules(largest_frames=256),
+}
+TEXT = "This is a note of ordinary length that somebody sends to a friend, number {}, with a few words more."
+TIMEOUT_S = 600.0
+
+
+@dataclass
+class Outcome:
+    """How one schedule did at one concurrency; times are medians over the streams."""
+
+    schedule: str
+    concurrency: int
+    first_audio_ms: float
+    first_audio_worst_ms: float
+    chunks_per_stream: float
+    underruns_per_stream: float
+    silence_ms_per_stream: float
+    real_time_factor: float
+
+
+class Listener:
+    """Hears one stream.
+
+    Args:
+        batcher: Decodes its codes.
+        done: Released when it has ended.
+    """
+
+    def __init__(self, batcher: CodecBatcher, done: threading.Semaphore) -> None:
+        self._batcher = batcher
+        self._done = done
+        self.started_s = time.monotonic()
+        self.arrivals: list[tuple[float, float]] = []  # time of arrival, seconds of sound
+
+    def take_codes(self, event: CodesChunk | StreamFailed) -> None:
+        """Hand codes to the codec; called by the engine."""
+        if isinstance(event, StreamFailed):
+            raise RuntimeError(str(event.error))
+        self._batcher.submit(event, self.take_audio)
+
+    def take_audio(self, event: AudioChunk | StreamFailed) -> None:
+        """Note when sound came; called by the codec."""
+        if isinstance(event, StreamFailed):
+            raise RuntimeError(str(event.error))
+        self.arrivals.append((time.monotonic(), len(event.samples) / SAMPLE_RATE_HZ))
+        if event.is_last:
+            self._done.release()
+
+    @property
+    def first_audio_s(self) -> float:
+        """From the request to the first sound."""
+        return self.arrivals[0][0] - self.started_s
+
+    def silences_s(self) -> list[float]:
+        """Lengths of the gaps in which a listener at 1x had nothing to play."""
+        gaps = []
+        played_until_s = self.arrivals[0][0]
+        for arrived_s, sound_s in self.arrivals:
+            if arrived_s > played_until_s and sound_s > 0:
+                gaps.append(arrived_s - played_until_s)
+            played_until_s = max(played_until_s, arrived_s) + sound_s
+        return gaps
+
+
+def listen(engine: LmEngine, batcher: CodecBatcher, name: str, concurrency: int, num_streams: int) -> Outcome:
+    """Run streams, ``concurrency`` at a time, and tell how they did."""
+    places = threading.Semaphore(concurrency)
+    listeners = []
+    started_s = time.monotonic()
+    for index in range(num_streams):
+        places.acquire(timeout=TIMEOUT_S)
+        listener = Listener(batcher, places)
+        listeners.append(listener)
+        engine.submit(SpeechRequest(TEXT.format(index), Sampling(seed=index)), listener.take_codes)
+    for _ in range(concurrency):
+        places.acquire(timeout=TIMEOUT_S)
+    elapsed_s = time.monotonic() - started_s
+    sound_s = sum(sound for listener in listeners for _, sound in listener.arrivals)
+    silences = [listener.silences_s() for listener in listeners]
+    return Outcome(
+        schedule=name,
+        concurrency=concurrency,
+        first_audio_ms=median(listener.first_audio_s for listener in listeners) * 1e3,
+        first_audio_worst_ms=max(listener.first_audio_s for listener in listeners) * 1e3,
+        chunks_per_stream=sum(len(listener.arrivals) for listener in listeners) / num_streams,
+        underruns_per_stream=sum(len(gaps) for gaps in silences) / num_streams,
+        silence_ms_per_stream=sum(sum(gaps) for gaps in silences) / num_streams * 1e3,
+        real_time_factor=elapsed_s / sound_s,
+    )
+
+
+def measure(arguments: argparse.Namespace) -> list[Outcome]:
+    """Try every schedule at every concurrency."""
+    settings = Settings(checkpoint=arguments.checkpoint, device=arguments.device, threads=arguments.threads)
+    engine, batcher = LmEngine.load(settings), CodecBatcher.load(settings)
+    engine.start()
+    batcher.start()
+    outcomes = []
+    for concurrency in arguments.concurrency:
+        for name, rules in SCHEDULES.items():
+            engine.set_chunk_rules(rules)
+            outcome = listen(engine, batcher, name, concurrency, arguments.streams * concurrency)
+            outcomes.append(outcome)
+            print(
+                f"{outcome.concurrency:>3} streams  {name:<22}  first audio {outcome.first_audio_ms:7.0f} ms"
+                f" (worst {outcome.first_audio_worst_ms:7.0f})  chunks {outcome.chunks_per_stream:5.1f}"
+                f"  underruns {outcome.underruns_per_stream:5.2f} ({outcome.silence_ms_per_stream:6.0f} ms)"
+                f"  RTF {outcome.real_time_factor:.2f}"
+            )
+    engine.close()
+    batcher.close()
+    return outcomes
+
+
+def main() -> None:
+    """Parse the command line, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of each model; 0: half of the cores")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--streams", type=int, default=3, help="streams for each one at a time")
+    parser.add_argument("--json", action="store_true", help="print one JSON line last")
+    arguments = parser.parse_args()
+    machine = Machine.describe(resolve_device(arguments.device))
+    print(machine)
+    outcomes = measure(arguments)
+    if arguments.json:
+        told = {"machine": asdict(machine), "checkpoint": arguments.checkpoint.name}
+        print(json.dumps({**told, "outcomes": [asdict(outcome) for outcome in outcomes]}))
+
+
+if __name__ == "__main__":
+    main()

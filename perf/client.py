@@ -1,0 +1,177 @@
+"""What the client adds to the time to first audio of a bare ``tritonclient`` stream, on a real server.
+
+    .venv/bin/python perf/client.py --checkpoint DIR [--device cpu] [--rounds 60] [--json]
+
+Four callers take turns, one request at a time, so that whatever slows the machine slows all alike: ``tritonclient``'s
+asynchronous and synchronous streams, and ours. A time runs from the call to the first chunk as an array. Times are
+medians; ``added_*_ms`` is the median of the differences within a round. The bound is 3 ms.
+"""
+
+import argparse
+import asyncio
+import json
+import queue
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tritonclient.grpc
+import tritonclient.grpc.aio
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf.machine, which is not installed
+
+from perf.machine import Machine
+from s1_client import AsyncS1Client, S1Client, SpeechOptions
+from s1_client.options import make_inputs
+from s1_tts.device import resolve_device
+from s1_tts.protocol import Field, ModelName
+from s1_tts.serving.ports import Ports
+from s1_tts.serving.repository import Profile
+from s1_tts.serving.server import ServerOptions, TritonServer
+
+TEXT = "Hello there."
+OPTIONS = SpeechOptions(seed=1, max_frames=4, chunk_frames=2)
+BOUND_MS = 3.0
+MODEL_REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
+
+
+@dataclass
+class Result:
+    """Figures of one run; times in milliseconds, from the call to the first chunk of sound."""
+
+    machine: Machine
+    checkpoint: str
+    rounds: int
+    bare_async_ms: float
+    ours_async_ms: float
+    added_async_ms: float
+    bare_sync_ms: float
+    ours_sync_ms: float
+    added_sync_ms: float
+    is_within_bound: bool
+
+
+async def bare_async_ms(client: tritonclient.grpc.aio.InferenceServerClient) -> float:
+    """Time of ``tritonclient``'s asynchronous stream; it is read to its end."""
+
+    async def request() -> AsyncIterator[dict[str, Any]]:
+        yield {"model_name": ModelName.STREAM.value, "inputs": make_inputs(TEXT, OPTIONS)}
+
+    started_s = time.perf_counter()
+    first_s = 0.0
+    async for result, error in client.stream_infer(request()):
+        if error is not None:
+            raise error
+        _first_samples = result.as_numpy(Field.AUDIO.value)
+        first_s = first_s or time.perf_counter() - started_s
+    return first_s * 1e3
+
+
+async def ours_async_ms(client: AsyncS1Client) -> float:
+    """Time of our asynchronous stream."""
+    started_s = time.perf_counter()
+    first_s = 0.0
+    async for _chunk in client.stream(TEXT, OPTIONS):
+        first_s = first_s or time.perf_counter() - started_s
+    return first_s * 1e3
+
+
+def bare_sync_ms(client: tritonclient.grpc.InferenceServerClient) -> float:
+    """Time of ``tritonclient``'s synchronous stream, opened for each request as ours is."""
+    answers: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
+    started_s = time.perf_counter()
+    client.start_stream(callback=lambda result, error: answers.put((result, error)))
+    client.async_stream_infer(ModelName.STREAM.value, make_inputs(TEXT, OPTIONS))
+    first_s = 0.0
+    is_last = False
+    while not is_last:
+        result, error = answers.get()
+        if error is not None:
+            raise error
+        _samples = result.as_numpy(Field.AUDIO.value)
+        first_s = first_s or time.perf_counter() - started_s
+        is_last = bool(result.as_numpy(Field.IS_LAST.value).item())
+    client.stop_stream()
+    return first_s * 1e3
+
+
+def ours_sync_ms(client: S1Client) -> float:
+    """Time of our synchronous stream."""
+    started_s = time.perf_counter()
+    first_s = 0.0
+    for _chunk in client.stream(TEXT, OPTIONS):
+        first_s = first_s or time.perf_counter() - started_s
+    return first_s * 1e3
+
+
+async def take_turns(url: str, rounds: int) -> np.ndarray:
+    """Times of the four callers, ``[rounds, 4]``: bare and ours asynchronous, bare and ours synchronous."""
+    times = []
+    with tritonclient.grpc.InferenceServerClient(url) as bare_sync, S1Client(url) as ours_sync:
+        async with tritonclient.grpc.aio.InferenceServerClient(url) as bare, AsyncS1Client(url) as ours:
+            for index in range(rounds + 5):  # the first ones warm up
+                # who goes first changes from round to round
+                if index % 2:
+                    bare_ms, ours_ms = await bare_async_ms(bare), await ours_async_ms(ours)
+                else:
+                    ours_ms, bare_ms = await ours_async_ms(ours), await bare_async_ms(bare)
+                pair = (bare_sync_ms, bare_sync), (ours_sync_ms, ours_sync)
+                sync = [await asyncio.to_thread(*call) for call in (pair if index % 2 else pair[::-1])]
+                times.append([bare_ms, ours_ms, *(sync if index % 2 else sync[::-1])])
+    return np.array(times[5:])
+
+
+def measure(arguments: argparse.Namespace) -> Result:
+    """Start a server and run all measurements."""
+    machine = Machine.describe(resolve_device(arguments.device))
+    options = ServerOptions(
+        arguments.checkpoint,
+        MODEL_REPOSITORY,
+        ports=Ports(http=0, grpc=0, metrics=0),
+        profile=Profile.CALLS,
+        device=arguments.device,
+    )
+    with tempfile.TemporaryFile("w") as log, TritonServer(options, log=log) as server:
+        server.wait_until_ready()
+        times = asyncio.run(take_turns(f"{server.reachable_host}:{server.ports.grpc}", arguments.rounds))
+    bare_async, ours_async, bare_sync, ours_sync = times.T
+    added_async_ms = statistics.median(ours_async - bare_async)
+    added_sync_ms = statistics.median(ours_sync - bare_sync)
+    return Result(
+        machine=machine,
+        checkpoint=arguments.checkpoint.name,
+        rounds=arguments.rounds,
+        bare_async_ms=statistics.median(bare_async),
+        ours_async_ms=statistics.median(ours_async),
+        added_async_ms=added_async_ms,
+        bare_sync_ms=statistics.median(bare_sync),
+        ours_sync_ms=statistics.median(ours_sync),
+        added_sync_ms=added_sync_ms,
+        is_within_bound=bool(max(added_async_ms, added_sync_ms) < BOUND_MS),
+    )
+
+
+def main() -> None:
+    """Parse the command line, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--json", action="store_true", help="print one JSON line last")
+    arguments = parser.parse_args()
+    result = asdict(measure(arguments))
+    machine = result.pop("machine")
+    for key, value in (machine | result).items():
+        print(f"{key:>24}  {value:.2f}" if isinstance(value, float) else f"{key:>24}  {value}")
+    if arguments.json:
+        print(json.dumps({**result, "machine": machine}))
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from s1_tts.checkpoint.marker import NOISE_NOTICE
 from s1_tts.errors import S1Error
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.repository import Profile
@@ -76,7 +77,7 @@ def serve(arguments: argparse.Namespace) -> int:
     with TritonServer(options_of(arguments), log=arguments.log) as server:
         server.wait_until_ready()
         if server.options.is_development:
-            print("This is a development checkpoint of random weights: it makes noise, not words.", flush=True)
+            print(NOISE_NOTICE, flush=True)
         print(ready_line(server), flush=True)
         code = server.wait()
         print(f"error: the server ended by itself, with code {code}", file=sys.stderr)

@@ -80,6 +80,7 @@ class Field(StrEnum):
     PROMPT_TEXTS = "prompt_texts"
     CODES = "codes"
     STREAM_ID = "stream_id"
+    STREAM_ERROR = "stream_error"
     ABORT_STREAM_IDS = "abort_stream_ids"
     ABORT_TICKETS = "abort_tickets"
     ABORT_REASON = "abort_reason"
@@ -158,8 +159,9 @@ ABORT_INPUTS = (
 )
 """What the codec and the collector send the language model to stop streams that nobody hears any more."""
 
-SPEECH_INPUTS = (TEXT_INPUT, *OPTION_INPUTS)
-"""Inputs of ``s1_mini`` and ``s1_mini_stream``."""
+SPEECH_INPUTS = (optional(TEXT_INPUT), *OPTION_INPUTS)
+"""Inputs of ``s1_mini`` and ``s1_mini_stream``. ``text`` is required all the same: Triton does not notice that it is
+missing beside an option, and an ensemble then ends without a word, so our own check has to see it."""
 
 LLAMA_INPUTS = (
     optional(TEXT_INPUT),
@@ -196,8 +198,13 @@ CODES_TENSORS = (
     TensorSpec(Field.CHUNK_INDEX, "INT32"),
     TensorSpec(Field.IS_LAST, "BOOL"),
     TensorSpec(Field.SERVICE, "STRING"),
+    TensorSpec(Field.STREAM_ERROR, "STRING"),
 )
-"""Outputs of ``s1_llama`` and inputs of ``s1_codec``; ``codes`` is ``[num_codebooks, frames]``."""
+"""Outputs of ``s1_llama``; ``codes`` is ``[num_codebooks, frames]``. ``stream_error`` comes only with a last chunk: the
+stream ends with this error, which the codec is to tell the caller."""
+
+CODEC_INPUTS = tuple(optional(spec) if spec.name is Field.STREAM_ERROR else spec for spec in CODES_TENSORS)
+"""Inputs of ``s1_codec``: what ``s1_llama`` sends."""
 
 AUDIO_OUTPUTS = (
     TensorSpec(Field.AUDIO, "INT16", (VARIABLE,)),

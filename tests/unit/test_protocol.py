@@ -1,6 +1,5 @@
 """The ``config.pbtxt`` files say what ``protocol.py`` says."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from s1_tts import protocol
 from s1_tts.protocol import MAX_BATCH_SIZE, ModelName, TensorSpec
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent / "model_repository"
-STREAM_ERROR = TensorSpec("stream_error", "STRING", is_optional=True)
 
 
 def read_config(model):
@@ -32,21 +30,12 @@ def as_specs(tensors):
     ]
 
 
-def without_required_text(specs):
-    """Triton lets a text that is missing beside an option pass, so our own check has to see it."""
-    return [replace(spec, is_optional=True) if spec.name == "text" else spec for spec in specs]
-
-
-def required(spec):
-    return replace(spec, is_optional=False)
-
-
 CASES = {
-    ModelName.ONE_ANSWER: (without_required_text(protocol.SPEECH_INPUTS), [*protocol.AUDIO_OUTPUTS]),
-    ModelName.STREAM: (without_required_text(protocol.SPEECH_INPUTS), [*protocol.CHUNK_OUTPUTS]),
+    ModelName.ONE_ANSWER: ([*protocol.SPEECH_INPUTS], [*protocol.AUDIO_OUTPUTS]),
+    ModelName.STREAM: ([*protocol.SPEECH_INPUTS], [*protocol.CHUNK_OUTPUTS]),
     ModelName.VOICE: ([*protocol.VOICE_INPUTS], [*protocol.VOICE_OUTPUTS]),
-    ModelName.LLAMA: ([*protocol.LLAMA_INPUTS], [*protocol.CODES_TENSORS, required(STREAM_ERROR)]),
-    ModelName.CODEC: ([*protocol.CODES_TENSORS, STREAM_ERROR], [*protocol.CHUNK_OUTPUTS]),
+    ModelName.LLAMA: ([*protocol.LLAMA_INPUTS], [*protocol.CODES_TENSORS]),
+    ModelName.CODEC: ([*protocol.CODEC_INPUTS], [*protocol.CHUNK_OUTPUTS]),
 }
 
 

@@ -7,12 +7,10 @@ from typing import Literal, get_args
 
 from s1_tts.checkpoint.dev_codec import write_dev_codec
 from s1_tts.checkpoint.dev_lm import write_dev_lm
+from s1_tts.checkpoint.marker import MARKER_FILE, NOISE_NOTICE
 
 Size = Literal["tiny", "mid", "full"]
 SIZES: tuple[Size, ...] = get_args(Size)
-
-MARKER_FILE = "DEVELOPMENT_CHECKPOINT.txt"
-NOISE_NOTICE = "This is a development checkpoint of random weights: it makes noise, not words."
 
 
 def write_dev_checkpoint(folder: Path, size: Size, seed: int = 0) -> None:
@@ -32,8 +30,3 @@ def write_dev_checkpoint(folder: Path, size: Size, seed: int = 0) -> None:
         folder.mkdir(exist_ok=True)
         for file in made.iterdir():
             shutil.move(file, folder / file.name)
-
-
-def is_dev_checkpoint(folder: Path) -> bool:
-    """Whether a folder holds a development checkpoint."""
-    return (folder / MARKER_FILE).is_file()

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from s1_tts.checkpoint.marker import is_dev_checkpoint
 from s1_tts.errors import S1Error, SettingsError
 from s1_tts.protocol import ModelName
 from s1_tts.serving.distribution import Distribution, find_distribution
@@ -24,9 +25,6 @@ from s1_tts.serving.janitor import Janitor, Remains
 from s1_tts.serving.ports import Ports, claim
 from s1_tts.serving.repository import Profile, render
 from s1_tts.serving.server_log import ServerLog
-
-DEVELOPMENT_NOTICE = "DEVELOPMENT_CHECKPOINT.txt"
-"""File that marks a checkpoint of random weights."""
 
 DRAIN_TIMEOUT_S = 4.5
 """Longest time to wait for streams to end before the server is stopped."""
@@ -67,7 +65,7 @@ class ServerOptions:
     @property
     def is_development(self) -> bool:
         """Whether the checkpoint makes noise instead of words."""
-        return (self.checkpoint / DEVELOPMENT_NOTICE).exists()
+        return is_dev_checkpoint(self.checkpoint)
 
 
 class TritonServer:

@@ -10,13 +10,6 @@ from s1_tts.stream import CodesChunk
 from s1_tts.triton.errors import decode_error, encode_error
 from s1_tts.triton.tensors import Array, NamedArray, scalar
 
-STREAM_ERROR = "stream_error"
-"""Optional tensor of a last chunk: the stream ends with this error, which the codec is to tell the caller.
-
-A language model that has sent chunks cannot send an error itself: the codec may be at work on one of them, and an
-ensemble that gets an error while a step runs never ends (before release 26.03).
-"""
-
 
 @dataclass(frozen=True, eq=False)
 class CodesMessage:
@@ -24,7 +17,9 @@ class CodesMessage:
 
     Args:
         chunk: The codes.
-        error: Only with a last chunk: why the stream ended here.
+        error: Only with a last chunk: why the stream ended here. A language model that has sent chunks cannot send
+            an error itself: the codec may be at work on one of them, and an ensemble that gets an error while a step
+            runs never ends (before release 26.03).
     """
 
     chunk: CodesChunk
@@ -41,7 +36,7 @@ class CodesMessage:
             scalar(Field.SERVICE, chunk.service.encode(), "object"),
         ]
         if self.error is not None:
-            tensors.append(scalar(STREAM_ERROR, encode_error(self.error).encode(), "object"))
+            tensors.append(scalar(Field.STREAM_ERROR, encode_error(self.error).encode(), "object"))
         return tensors
 
     @classmethod
@@ -62,6 +57,6 @@ class CodesMessage:
             service=ServiceClass(read_string(tensors, Field.SERVICE)),
         )
         error = None
-        if STREAM_ERROR in tensors:
-            error = decode_error(bytes(tensors[STREAM_ERROR].item()).decode(errors="replace"))
+        if Field.STREAM_ERROR in tensors:
+            error = decode_error(bytes(tensors[Field.STREAM_ERROR].item()).decode(errors="replace"))
         return cls(chunk, error)

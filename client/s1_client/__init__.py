@@ -17,19 +17,23 @@ from s1_client.errors import (
 )
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery, Retry, Tls, WhenFull
+from s1_client.server_voices import AsyncVoices, SyncVoices
 from s1_client.stream import SpeechStream
 from s1_client.sync_client import S1Client, SyncSpeechStream
+from s1_client.voices import NewRecording
 from s1_tts.errors import ErrorCode
 from s1_tts.protocol import ServiceClass
 
 __all__ = [
     "AsyncS1Client",
+    "AsyncVoices",
     "AudioChunk",
     "DeadlineError",
     "Delivery",
     "EarlyEndError",
     "ErrorCode",
     "Health",
+    "NewRecording",
     "OptionError",
     "Retry",
     "S1Client",
@@ -43,6 +47,7 @@ __all__ = [
     "StreamError",
     "StreamGapError",
     "SyncSpeechStream",
+    "SyncVoices",
     "Tls",
     "UnexpectedAnswerError",
     "UnreachableError",

@@ -11,6 +11,7 @@ from s1_client.live_text import Pieces
 from s1_client.options import SpeechOptions, make_inputs
 from s1_client.policy import Delivery, Retry, Tls
 from s1_client.request import SpeechRequest
+from s1_client.server_voices import AsyncVoices
 from s1_client.stream import SpeechStream
 
 
@@ -18,7 +19,7 @@ class AsyncS1Client:
     """Asks a server for speech.
 
     Use it as ``async with AsyncS1Client() as client``, or call :meth:`close` in the end. Every request is a call of
-    its own on one connection: a consumer that reads slowly holds up nobody else.
+    its own on one connection: a consumer that reads slowly holds up nobody else. ``voices`` are those of the server.
 
     Args:
         url: Host and gRPC port of the server.
@@ -39,6 +40,7 @@ class AsyncS1Client:
     ) -> None:
         self.url = url
         self.connection = Connection(url, tls, headers or {})
+        self.voices = AsyncVoices(self.connection)
         self._retry = retry or Retry()
         self._delivery = delivery or Delivery()
 

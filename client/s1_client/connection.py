@@ -114,9 +114,11 @@ class Connection:
         """
         return await self.triton.infer(model.value, inputs, headers=self.headers, client_timeout=timeout_s)
 
-    def stream(self, inputs: Sequence[InferInput], timeout_s: float | None) -> ResponseIterator:
-        """Ask for a stream."""
-        request = {"model_name": ModelName.STREAM.value, "inputs": inputs}
+    def stream(
+        self, inputs: Sequence[InferInput], timeout_s: float | None, model: ModelName = ModelName.STREAM
+    ) -> ResponseIterator:
+        """Ask a model that answers with a stream."""
+        request = {"model_name": model.value, "inputs": inputs}
         headers = self.headers | STREAM_HEADERS
         responses: ResponseIterator = self.triton.stream_infer(
             _only(request), stream_timeout=timeout_s, headers=headers

@@ -12,6 +12,7 @@ from s1_client.connection import DEFAULT_URL, Health
 from s1_client.live_text import Pieces
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery, Retry, Tls
+from s1_client.server_voices import SyncVoices
 from s1_client.stream import SpeechStream
 
 T = TypeVar("T")
@@ -136,6 +137,7 @@ class S1Client:
         except BaseException:
             self._loop.stop()
             raise
+        self.voices = SyncVoices(self._client.voices, self._loop)
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -14,7 +15,7 @@ import soundfile
 from nbclient import NotebookClient
 from typer.testing import CliRunner
 
-from s1_client import AsyncS1Client, Delivery, S1Client, ServerError, SpeechOptions
+from s1_client import AsyncS1Client, Delivery, NewRecording, S1Client, ServerError, Speech, SpeechOptions
 from s1_client.audio import join
 from s1_client.cli import app
 from s1_tts.serving.server import TritonServer
@@ -83,6 +84,20 @@ async def test_live_text_sounds_as_its_sentences_do(url: str) -> None:
     assert [chunk.is_last for chunk in chunks].count(True) == 1
     expected = np.concatenate([sentence.samples for sentence in sentences])
     np.testing.assert_allclose(join(chunks).samples, expected, atol=ROUNDING)
+
+
+def test_voices_are_added_used_and_removed(url: str) -> None:
+    sound = Speech((np.sin(np.arange(2 * 44_100) / 40) * 9000).astype(np.int16), 44_100)
+    with S1Client(url) as client:
+        added = client.voices.add("client-test", [NewRecording(sound.to_wav(), "A tone.")], {"language": "en"})
+        try:
+            assert "client-test" in client.voices.list()
+            assert client.voices.show("client-test") == added
+            assert client.speak("Hello.", replace(OPTIONS, voice="client-test")).duration_s > 0
+        finally:
+            client.voices.remove("client-test")
+        with pytest.raises(ServerError, match="client-test"):
+            client.voices.show("client-test")
 
 
 def test_doctor_finds_a_usable_server(url: str, server: TritonServer) -> None:

@@ -1,0 +1,118 @@
+"""The ``voices`` of a client: those of the server it is connected to."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+from tritonclient.grpc.aio import InferInput
+from tritonclient.utils import InferenceServerException
+
+from s1_client.connection import Connection
+from s1_client.errors import UnexpectedAnswerError
+from s1_client.voices import NewRecording
+from s1_tts.protocol import Field, ModelName, VoiceOperation
+
+if TYPE_CHECKING:
+    from s1_client.sync_client import LoopThread
+
+
+class AsyncVoices:
+    """Looks at the server's stored voices and changes them.
+
+    Every call raises ``ServerError`` with the server's message if it refuses, ``UnreachableError`` if none answers.
+
+    Args:
+        connection: To the server.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list(self) -> list[str]:
+        """Ids of all voices, sorted."""
+        ids: list[str] = await self._ask(VoiceOperation.LIST, {})
+        return ids
+
+    async def show(self, voice_id: str) -> dict[str, Any]:
+        """What is known of a voice, as the server tells it: ``id``, ``metadata``, ``recordings``."""
+        voice: dict[str, Any] = await self._ask(VoiceOperation.SHOW, {Field.VOICE: [voice_id.encode()]})
+        return voice
+
+    async def add(
+        self, voice_id: str, recordings: Sequence[NewRecording], metadata: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Add a voice, or replace the one of the same id; the server encodes it before it answers.
+
+        Args:
+            voice_id: Its id.
+            recordings: What it sounds like, in order.
+            metadata: Kept with the voice.
+        """
+        fields = {
+            Field.VOICE: [voice_id.encode()],
+            Field.REFERENCE_AUDIO: [recording.audio for recording in recordings],
+            Field.REFERENCE_TEXT: [recording.transcript.encode() for recording in recordings],
+            Field.METADATA: [json.dumps(dict(metadata or {})).encode()],
+        }
+        voice: dict[str, Any] = await self._ask(VoiceOperation.ADD, fields)
+        return voice
+
+    async def remove(self, voice_id: str) -> None:
+        """Remove a voice; requests for it are then refused."""
+        await self._ask(VoiceOperation.REMOVE, {Field.VOICE: [voice_id.encode()]})
+
+    async def _ask(self, operation: VoiceOperation, fields: Mapping[Field, Sequence[bytes]]) -> Any:
+        inputs = [_input(Field.OPERATION, [operation.encode()]), *(_input(*item) for item in fields.items())]
+        responses = self._connection.stream(inputs, None, ModelName.VOICE)
+        try:
+            result, error = await responses.__anext__()
+        except (grpc.aio.AioRpcError, InferenceServerException) as failure:
+            raise await self._connection.explain(failure) from failure
+        except StopAsyncIteration:
+            raise UnexpectedAnswerError(ModelName.VOICE, "nothing") from None
+        finally:
+            responses.cancel()
+        if error is not None:
+            raise await self._connection.explain(error) from error
+        answer = result and result.as_numpy(Field.VOICES.value)
+        if answer is None or answer.size != 1:
+            raise UnexpectedAnswerError(ModelName.VOICE, f"no {Field.VOICES.value}")
+        return json.loads(answer.reshape(-1)[0])
+
+
+class SyncVoices:
+    """The same for a caller that waits.
+
+    Args:
+        voices: Asked on the loop.
+        loop: Where it runs.
+    """
+
+    def __init__(self, voices: AsyncVoices, loop: "LoopThread") -> None:
+        self._voices = voices
+        self._loop = loop
+
+    def list(self) -> list[str]:
+        """Ids of all voices, sorted."""
+        return self._loop.run(self._voices.list())
+
+    def show(self, voice_id: str) -> dict[str, Any]:
+        """What is known of a voice; see :meth:`AsyncVoices.show`."""
+        return self._loop.run(self._voices.show(voice_id))
+
+    def add(
+        self, voice_id: str, recordings: Sequence[NewRecording], metadata: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Add a voice, or replace the one of the same id; see :meth:`AsyncVoices.add`."""
+        return self._loop.run(self._voices.add(voice_id, recordings, metadata))
+
+    def remove(self, voice_id: str) -> None:
+        """Remove a voice; requests for it are then refused."""
+        self._loop.run(self._voices.remove(voice_id))
+
+
+def _input(name: Field, values: Sequence[bytes]) -> InferInput:
+    tensor = np.array([list(values)], dtype=np.object_)
+    return InferInput(name.value, list(tensor.shape), "BYTES").set_data_from_numpy(tensor)

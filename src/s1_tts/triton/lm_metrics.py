@@ -28,6 +28,9 @@ class LmMetrics:
         self._pool_bytes = Gauge("s1_lm_kv_pool_bytes", "Size of the KV pool")
         self._pool_tokens = Gauge("s1_lm_kv_pool_tokens", "Tokens that the KV pool can hold")
         self._used_tokens = Gauge("s1_lm_kv_used_tokens", "Tokens of running sequences in the KV pool")
+        self._prefix_bytes = Gauge("s1_lm_prefix_bytes", "Memory that the voices kept in the model take")
+        self._prefix_hits = Counter("s1_lm_prefix_hits_total", "Prompts whose voice was known to the model")
+        self._prefix_misses = Counter("s1_lm_prefix_misses_total", "Prompts whose voice had to be computed")
         self._frames = Counter("s1_lm_frames_total", "Frames generated")
         self._audio = Counter("s1_lm_audio_seconds_total", "Seconds of audio generated, as codes")
         self._streams = Counter(
@@ -54,6 +57,9 @@ class LmMetrics:
         self._pool_bytes.set(stats.kv_pool_bytes)
         self._pool_tokens.set(stats.kv_total_tokens)
         self._used_tokens.set(stats.kv_used_tokens)
+        self._prefix_bytes.set(stats.prefix_bytes)
+        self._prefix_hits.show(stats.prefix_hits)
+        self._prefix_misses.show(stats.prefix_misses)
         self._frames.show(stats.frames)
         self._audio.show(stats.frames / FRAMES_PER_SECOND)
         for outcome in OUTCOMES:

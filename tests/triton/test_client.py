@@ -136,6 +136,11 @@ def test_example_curl(server: TritonServer, tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / "a.wav").samplerate == 44_100
 
 
+def test_example_sagemaker(server: TritonServer, tmp_path: Path) -> None:
+    run("sh", EXAMPLES / "sagemaker.sh", f"127.0.0.1:{server.ports.sagemaker}", "Hello.", tmp_path / "a.wav")
+    assert soundfile.info(tmp_path / "a.wav").samplerate == 44_100
+
+
 def test_example_curl_stream(server: TritonServer) -> None:
     pcm = run("sh", EXAMPLES / "curl_stream.sh", f"127.0.0.1:{server.ports.http}", "Hello.")
     assert len(pcm) > 0

@@ -1,6 +1,12 @@
 """Pipes, playing, batches, bench and doctor: what they print, what they write, how they end."""
 
+import asyncio
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -103,6 +109,30 @@ def test_a_batch_says_again_what_has_changed(s1_tts, serve: Serve) -> None:
     assert "0 said, 2 were there" in s1_tts("batch", "lines.csv", "out", "--url", url, "--format", "flac").stdout
 
 
+def test_a_batch_that_is_interrupted_goes_on_later(s1_tts, serve: Serve) -> None:
+    async def model(request) -> AsyncIterator[Chunk]:
+        if b"slow" in tensor_of(request, "text").item() and not is_quick.is_set():
+            await asyncio.Event().wait()
+        yield Chunk(0, is_last=True, samples=SOUND)
+
+    is_quick = threading.Event()
+    url, _ = serve(model)
+    Path("lines.txt").write_text("One.\nTwo, slow.\n", encoding="utf-8")
+    # a test run in the background ignores this signal, and its children would as well
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from s1_client.cli import app; app()"
+    command = [sys.executable, "-c", code, "batch", "lines.txt", "out", "--url", url]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        while not Path("out/0001.wav").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on" in errors.decode()
+    is_quick.set()
+    assert "1 said, 1 were there, 0 failed of 2" in s1_tts("batch", "lines.txt", "out", "--url", url).stdout
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -155,3 +185,9 @@ def test_metrics_are_summed_over_their_labels() -> None:
     page = '# HELP a b\n# TYPE a gauge\na{x="1"} 2\na{x="2"} 3.5\nb 1e3\n'
     assert read_metrics(page) == {"a": 5.5, "a.count": 2, "b": 1000.0, "b.count": 1}
     assert metrics_url_of("host:9001") == "http://host:8002/metrics"
+
+
+def test_the_library_is_light() -> None:
+    code = "import s1_client, s1_client.cli, sys; print([m for m in ('torch', 'pipecat', 'boto3') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -3,8 +3,9 @@
     .venv/bin/python perf/client.py --checkpoint DIR [--device cpu] [--rounds 60] [--json]
 
 Four callers take turns, one request at a time, so that whatever slows the machine slows all alike: ``tritonclient``'s
-asynchronous and synchronous streams, and ours. A time runs from the call to the first chunk as an array. Times are
-medians; ``added_*_ms`` is the median of the differences within a round. The bound is 3 ms.
+asynchronous and synchronous streams, and ours. A time runs from the call to the first chunk as an array. ``added_*_ms`` is
+the median of the differences within a round; ``added_*_low_ms`` the difference of the 10th percentiles, which a busy machine
+moves less. The bound is 3 ms for each of them.
 """
 
 import argparse
@@ -54,6 +55,8 @@ class Result:
     bare_sync_ms: float
     ours_sync_ms: float
     added_sync_ms: float
+    added_async_low_ms: float
+    added_sync_low_ms: float
     is_within_bound: bool
 
 
@@ -143,6 +146,8 @@ def measure(arguments: argparse.Namespace) -> Result:
     bare_async, ours_async, bare_sync, ours_sync = times.T
     added_async_ms = statistics.median(ours_async - bare_async)
     added_sync_ms = statistics.median(ours_sync - bare_sync)
+    low = np.percentile(times, 10, axis=0)
+    added_async_low_ms, added_sync_low_ms = float(low[1] - low[0]), float(low[3] - low[2])
     return Result(
         machine=machine,
         checkpoint=arguments.checkpoint.name,
@@ -153,7 +158,9 @@ def measure(arguments: argparse.Namespace) -> Result:
         bare_sync_ms=statistics.median(bare_sync),
         ours_sync_ms=statistics.median(ours_sync),
         added_sync_ms=added_sync_ms,
-        is_within_bound=bool(max(added_async_ms, added_sync_ms) < BOUND_MS),
+        added_async_low_ms=added_async_low_ms,
+        added_sync_low_ms=added_sync_low_ms,
+        is_within_bound=max(added_async_ms, added_sync_ms, added_async_low_ms, added_sync_low_ms) < BOUND_MS,
     )
 
 

@@ -119,7 +119,8 @@ def test_a_batch_that_is_interrupted_goes_on_later(s1_tts, serve: Serve) -> None
     url, _ = serve(model)
     Path("lines.txt").write_text("One.\nTwo, slow.\n", encoding="utf-8")
     # a test run in the background ignores this signal, and its children would as well
-    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from s1_client.cli import app; app()"
+    restore = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{restore}; from s1_client.cli import app; app()"
     command = [sys.executable, "-c", code, "batch", "lines.txt", "out", "--url", url]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         while not Path("out/0001.wav").exists():

@@ -3,16 +3,15 @@
     .venv/bin/python perf/client.py --checkpoint DIR [--device cpu] [--rounds 60] [--json]
 
 Four callers take turns, one request at a time, so that whatever slows the machine slows all alike: ``tritonclient``'s
-asynchronous and synchronous streams, and ours. A time runs from the call to the first chunk as an array. ``added_*_ms`` is
-the median of the differences within a round; ``added_*_low_ms`` the difference of the 10th percentiles, which a busy machine
-moves less. The bound is 3 ms for each of them.
+asynchronous and synchronous streams, and ours. A time runs from the call to the first chunk as an array. Over the
+rounds, ``added_*_ms`` is the median of the differences, ``added_*_low_ms`` the difference of the 10th percentiles, which a busy
+machine moves less. The bound is 3 ms for each of them.
 """
 
 import argparse
 import asyncio
 import json
 import queue
-import statistics
 import sys
 import tempfile
 import time
@@ -144,19 +143,19 @@ def measure(arguments: argparse.Namespace) -> Result:
         server.wait_until_ready()
         times = asyncio.run(take_turns(f"{server.reachable_host}:{server.ports.grpc}", arguments.rounds))
     bare_async, ours_async, bare_sync, ours_sync = times.T
-    added_async_ms = statistics.median(ours_async - bare_async)
-    added_sync_ms = statistics.median(ours_sync - bare_sync)
+    added_async_ms = float(np.median(ours_async - bare_async))
+    added_sync_ms = float(np.median(ours_sync - bare_sync))
     low = np.percentile(times, 10, axis=0)
     added_async_low_ms, added_sync_low_ms = float(low[1] - low[0]), float(low[3] - low[2])
     return Result(
         machine=machine,
         checkpoint=arguments.checkpoint.name,
         rounds=arguments.rounds,
-        bare_async_ms=statistics.median(bare_async),
-        ours_async_ms=statistics.median(ours_async),
+        bare_async_ms=float(np.median(bare_async)),
+        ours_async_ms=float(np.median(ours_async)),
         added_async_ms=added_async_ms,
-        bare_sync_ms=statistics.median(bare_sync),
-        ours_sync_ms=statistics.median(ours_sync),
+        bare_sync_ms=float(np.median(bare_sync)),
+        ours_sync_ms=float(np.median(ours_sync)),
         added_sync_ms=added_sync_ms,
         added_async_low_ms=added_async_low_ms,
         added_sync_low_ms=added_sync_low_ms,

@@ -3,9 +3,9 @@
     .venv/bin/python perf/client.py --checkpoint DIR [--device cpu] [--rounds 60] [--json]
 
 Four callers take turns, one request at a time, so that whatever slows the machine slows all alike: ``tritonclient``'s
-asynchronous and synchronous streams, and ours. A time runs from the call to the first chunk as an array. Over the
-rounds, ``added_*_ms`` is the median of the differences, ``added_*_low_ms`` the difference of the 10th percentiles, which a busy
-machine moves less. The bound is 3 ms for each of them.
+asynchronous and synchronous streams, and ours. A time runs from the call to the first chunk as an array.
+``added_*_ms`` is the median of the differences within a round; ``added_*_low_ms`` is the difference of the 10th
+percentiles, which a busy machine moves less. The bound is 3 ms for each of them.
 """
 
 import argparse

@@ -8,6 +8,7 @@ each weight once per use, or nothing but multiply, whichever is longer, at rates
 """
 
 import argparse
+import gc
 import json
 import resource
 import sys
@@ -52,7 +53,7 @@ class Result:
     prefill_ms_per_token: float
     kv_pool_mb: float
     weights_mb: float
-    peak_memory_mb: float
+    resident_mb: float
     memory_growth_mb: float | None
     read_gb_per_s: float
     gflop_per_s: float
@@ -174,6 +175,11 @@ def measure(arguments: argparse.Namespace) -> Result:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     machine = Machine.describe(device)
+    # First, so that the two models are never in memory together.
+    reference = None
+    if not arguments.alone:
+        reference = reference_rate(arguments.checkpoint, arguments.reference_frames, dtype)
+        gc.collect()
     loaded = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS)
     bench = Bench(loaded)
     repeats = arguments.repeats
@@ -181,7 +187,6 @@ def measure(arguments: argparse.Namespace) -> Result:
     far_s = bench.step_s(8, FAR, repeats)
     read, flops = read_rate(device), multiply_rate(device, dtype)
     growth = bench.growth_mb(arguments.memory_requests) if arguments.memory_requests else None
-    reference = reference_rate(arguments.checkpoint, arguments.reference_frames, dtype) if not arguments.alone else None
     rate8 = 8 / near[8]
     return Result(
         machine=machine,
@@ -197,7 +202,7 @@ def measure(arguments: argparse.Namespace) -> Result:
         prefill_ms_per_token=bench.prefill_s(128) / 128 * 1e3,
         kv_pool_mb=bench.runner.pool.size_bytes / 1e6,
         weights_mb=loaded.weight_bytes / 1e6,
-        peak_memory_mb=_peak_mb(device),
+        resident_mb=_memory_mb(device),
         memory_growth_mb=growth,
         read_gb_per_s=read / 1e9,
         gflop_per_s=flops / 1e9,
@@ -212,10 +217,8 @@ def _resident_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def _peak_mb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+def _memory_mb(device: torch.device) -> float:
+    return torch.cuda.memory_allocated(device) / 1e6 if device.type == "cuda" else _resident_mb()
 
 
 def main() -> None:

@@ -36,7 +36,8 @@ class KvPool:
     ) -> None:
         self.num_slots = num_slots
         self.num_positions = num_positions
-        shape = (sizes.n_layer, num_slots, sizes.n_kv_head, num_positions, sizes.head_dim)
+        # Positions outermost in a slot: a sequence then touches memory as it grows, also where pages are of 2 MB.
+        shape = (sizes.n_layer, num_slots, num_positions, sizes.n_kv_head, sizes.head_dim)
         size_bytes = 2 * torch.Size(shape).numel() * dtype.itemsize
         free_bytes = _free_bytes(device)
         if size_bytes > free_bytes:
@@ -96,11 +97,12 @@ class SpanAttention:
         """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
         rows = []
         for row, span in enumerate(self._spans):
-            keys = self._pool.keys[layer, span.slot]  # [n_kv_head, positions, head_dim]
+            keys = self._pool.keys[layer, span.slot]  # [positions, n_kv_head, head_dim]
             values = self._pool.values[layer, span.slot]
-            keys[:, span.start : span.end] = key[row].transpose(0, 1)
-            values[:, span.start : span.end] = value[row].transpose(0, 1)
-            rows.append(self._attend_row(query[row], keys[:, : span.end], values[:, : span.end]))
+            keys[span.start : span.end] = key[row]
+            values[span.start : span.end] = value[row]
+            seen = keys[: span.end].transpose(0, 1), values[: span.end].transpose(0, 1)
+            rows.append(self._attend_row(query[row], *seen))
         return torch.stack(rows)
 
     def _attend_row(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -141,13 +143,16 @@ class BucketAttention:
         """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
         batch, _, n_head, head_dim = query.shape
         n_kv_head = key.shape[2]
-        keys, values = self._pool.keys[layer], self._pool.values[layer]  # [slots, n_kv_head, positions, head_dim]
-        keys[self._rows, :, self._positions] = key[:, 0]
-        values[self._rows, :, self._positions] = value[:, 0]
+        keys, values = self._pool.keys[layer], self._pool.values[layer]  # [slots, positions, n_kv_head, head_dim]
+        keys[self._rows, self._positions] = key[:, 0]
+        values[self._rows, self._positions] = value[:, 0]
         grouped = query.view(batch, n_kv_head, n_head // n_kv_head, head_dim)
         mask = self._mask.expand(batch, n_kv_head, n_head // n_kv_head, self._num_keys)
         attended = F.scaled_dot_product_attention(
-            grouped, keys[:batch, :, : self._num_keys], values[:batch, :, : self._num_keys], attn_mask=mask
+            grouped,
+            keys[:batch, : self._num_keys].transpose(1, 2),
+            values[:batch, : self._num_keys].transpose(1, 2),
+            attn_mask=mask,
         )
         return attended.reshape(batch, 1, n_head * head_dim)
 

@@ -16,7 +16,7 @@ from s1_tts.lm.prompt import Columns
 
 @dataclass(frozen=True, eq=False)
 class Prefix:
-    """Keys and values of a prefix, each ``[n_layer, n_kv_head, length, head_dim]``."""
+    """Keys and values of a prefix, each ``[n_layer, length, n_kv_head, head_dim]``."""
 
     keys: Tensor
     values: Tensor
@@ -24,7 +24,7 @@ class Prefix:
     @property
     def length(self) -> int:
         """Positions it covers."""
-        return self.keys.shape[2]
+        return self.keys.shape[1]
 
     @property
     def size_bytes(self) -> int:
@@ -60,15 +60,15 @@ class PrefixCache:
             self.misses += 1
             return False
         self._prefixes.move_to_end(key)
-        self._pool.keys[:, slot, :, : prefix.length] = prefix.keys
-        self._pool.values[:, slot, :, : prefix.length] = prefix.values
+        self._pool.keys[:, slot, : prefix.length] = prefix.keys
+        self._pool.values[:, slot, : prefix.length] = prefix.values
         self.hits += 1
         return True
 
     def keep(self, key: bytes, slot: int, length: int) -> None:
         """Remember the first ``length`` positions of a slot; one too large for the cache is passed over."""
         prefix = Prefix(
-            keys=self._pool.keys[:, slot, :, :length].clone(), values=self._pool.values[:, slot, :, :length].clone()
+            keys=self._pool.keys[:, slot, :length].clone(), values=self._pool.values[:, slot, :length].clone()
         )
         if key in self._prefixes or prefix.size_bytes > self._max_bytes:
             return

@@ -8,6 +8,7 @@ because a query sees only positions up to its own.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import psutil
 import torch
 import torch.nn.functional as F
@@ -45,10 +46,8 @@ class KvPool:
                 f"a KV pool of {num_slots} slots x {num_positions} positions takes {size_bytes / 2**30:.1f} GiB and "
                 f"{device} has {free_bytes / 2**30:.1f} GiB free; lower S1_MAX_SLOTS or S1_CONTEXT_TOKENS"
             )
-        # Zeros and not garbage: a masked position is multiplied by zero, and zero times NaN is NaN. On a CPU the
-        # system hands out zero pages as they are touched, so this costs no memory before it is used.
-        self.keys = torch.zeros(shape, dtype=dtype, device=device)
-        self.values = torch.zeros(shape, dtype=dtype, device=device)
+        self.keys = _zeros(shape, dtype, device)
+        self.values = _zeros(shape, dtype, device)
 
     @property
     def size_bytes(self) -> int:
@@ -189,6 +188,18 @@ def _causal_mask(span: Span, device: torch.device) -> Tensor:
     queries = torch.arange(span.start, span.end, device=device)
     keys = torch.arange(span.end, device=device)
     return keys <= queries[:, None]  # [S, end]
+
+
+def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Zeros and not garbage: a masked position is multiplied by zero, and zero times NaN is NaN.
+
+    On a CPU the system hands out zero pages as they are touched, so the pool costs no memory before it is used;
+    ``torch.zeros`` would write all of it.
+    """
+    if device.type != "cpu":
+        return torch.zeros(shape, dtype=dtype, device=device)
+    untouched = np.zeros(torch.Size(shape).numel() * dtype.itemsize, dtype=np.uint8)
+    return torch.from_numpy(untouched).view(dtype).view(shape)
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -25,7 +25,9 @@ class Settings(BaseSettings):
         default="auto", description="auto: bfloat16 where the device computes it natively, else float32"
     )
     max_slots: int = Field(default=8, ge=1, le=256, description="sequences decoded at once")
-    max_queue: int = Field(default=64, ge=0, description="sequences of each class waiting for a slot; one more is refused")
+    max_queue: int = Field(
+        default=64, ge=0, description="sequences of each class waiting for a slot; one more is refused"
+    )
     call_slots: int = Field(
         default=1, ge=0, description="slots that only calls may take; fewer than max_slots, else notes starve"
     )

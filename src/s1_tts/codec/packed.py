@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s1_tts.onednn import can_pack, pack_linear, packed_linear
+
 TYPICAL_LENGTH = 256
 """Length for which oneDNN chooses the layout of a convolution's weights; it computes other lengths with it as well."""
 
@@ -24,13 +26,6 @@ def exact_products(device: torch.device) -> AbstractContextManager[None]:
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
-def can_pack(weight: Tensor) -> bool:
-    """Whether oneDNN can lay out this weight ahead."""
-    if weight.device.type != "cpu" or not torch._C._has_mkldnn:
-        return False
-    return weight.dtype is torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 class PackedLinear:
     """Linear layer, ``[..., in]`` to ``[..., out]``.
 
@@ -41,15 +36,14 @@ class PackedLinear:
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         self.is_packed = can_pack(weight)
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, TYPICAL_ROWS) if self.is_packed else weight
+        self.weight = pack_linear(weight, TYPICAL_ROWS) if self.is_packed else weight
         self.bias = bias
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map ``x [..., in]``."""
         if not self.is_packed:
             return F.linear(x, self.weight, self.bias)
-        y: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-        return y
+        return packed_linear(x, self.weight, self.bias)
 
 
 class PackedConv:

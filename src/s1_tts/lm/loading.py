@@ -12,7 +12,7 @@ from s1_tts.checkpoint.state_dict import load_strict, read_llama_weights
 from s1_tts.errors import CheckpointError
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.model import DualArModel
-from s1_tts.lm.packing import can_pack, pack_linears
+from s1_tts.lm.packing import pack_linears
 from s1_tts.lm.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,7 @@ def load_language_model(
     num_positions = min(num_positions or config.max_seq_len, config.max_seq_len)
     model.make_tables(num_positions + 1)
     weight_bytes = sum(weight.nbytes for weight in model.parameters())
-    if can_pack(device, dtype):
-        pack_linears(model)
+    pack_linears(model)
     log.info(
         "language model of %s: %.0f MB, %s on %s, loaded in %.1f s",
         folder,

@@ -82,6 +82,11 @@ class SettingsError(S1Error):
     """A setting is unknown or out of range."""
 
 
+def new_error_id() -> str:
+    """Make an id under which the log holds what a caller is not told."""
+    return secrets.token_hex(6)
+
+
 def log_internal_error(log: logging.Logger, what: str, error: BaseException) -> InternalError:
     """Log an unexpected failure under a fresh id and make the error that tells the caller no more than that id.
 
@@ -90,6 +95,6 @@ def log_internal_error(log: logging.Logger, what: str, error: BaseException) -> 
         what: What failed, in words.
         error: The failure; its traceback goes into the log.
     """
-    internal = InternalError(secrets.token_hex(6))
+    internal = InternalError(new_error_id())
     log.error("%s [error %s]", what, internal.error_id, exc_info=error)
     return internal

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from s1_tts.codec.chunk_queue import ChunkQueue, Refusal, Stream, WaitingChunk, new_error_id
+from s1_tts.codec.chunk_queue import ChunkQueue, Refusal, Stream, WaitingChunk
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
-from s1_tts.errors import InternalError, InvalidArgumentError, S1Error, UnavailableError
+from s1_tts.errors import InternalError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
 from s1_tts.protocol import Field
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioChunk, AudioSink, CodesChunk, StreamFailed
@@ -230,9 +230,8 @@ class CodecBatcher:
             states = [stream.state or self._decoder.new_state() for stream, _ in batch]
             samples = self._decoder.decode(states, [codes_tensor(waiting.chunk) for _, waiting in batch])
             pcm = [to_pcm16(row) for row in samples]
-        except Exception:
-            error = InternalError(new_error_id())
-            logger.exception("internal error %s: decoding %d chunks failed", error.error_id, len(batch))
+        except Exception as broken:
+            error = log_internal_error(logger, f"decoding {len(batch)} chunks failed", broken)
             for stream, waiting in batch:
                 self._fail(stream, waiting, error, "its batch failed")
             return

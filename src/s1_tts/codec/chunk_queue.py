@@ -1,13 +1,12 @@
 """Which chunks wait for the decoder and which go next: the micro-batcher's rules, without threads or torch."""
 
 import heapq
-import uuid
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from s1_tts.codec.state import StreamState
-from s1_tts.errors import CancelledError, InternalError, S1Error, UnavailableError
+from s1_tts.errors import CancelledError, InternalError, S1Error, UnavailableError, new_error_id
 from s1_tts.protocol import ServiceClass
 from s1_tts.stream import AudioSink, CodesChunk
 
@@ -235,8 +234,3 @@ class ChunkQueue:
     @staticmethod
     def _is_resting(stream: Stream) -> bool:
         return not stream.waiting and not stream.is_decoding
-
-
-def new_error_id() -> str:
-    """An id for an internal error, to find it in the log."""
-    return uuid.uuid4().hex[:12]

@@ -5,7 +5,6 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
@@ -46,8 +45,3 @@ def start_up_failures(log: logging.Logger) -> Iterator[None]:
     except S1Error as error:
         log.info("cannot start", exc_info=True)
         raise pb_utils.TritonModelException(str(error)) from error
-
-
-def model_name(arguments: dict[str, Any]) -> str:
-    """Name of the model that ``initialize`` is called for."""
-    return str(arguments["model_name"])

@@ -11,8 +11,7 @@ from rich.progress import Progress
 
 from s1_client.batch_job import JOURNAL_NAME, BatchJob, Outcome, read_items
 from s1_client.commands import common
-from s1_client.connection import DEFAULT_URL
-from s1_client.options import SpeechOptions
+from s1_client.commands.groups import ServerOptions, SoundOptions, takes_groups
 
 
 class AudioFormat(StrEnum):
@@ -24,40 +23,25 @@ class AudioFormat(StrEnum):
     MP3 = "mp3"
 
 
-def batch(  # noqa: PLR0913, PLR0917  # a command has as many parameters as it has options
+@takes_groups
+def batch(
     texts: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="Text file, a text a line; or CSV: text[, id, voice].")
     ],
     folder: Annotated[Path, typer.Argument(file_okay=False, help="Where the audio files go.")],
+    *,
     audio_format: Annotated[AudioFormat, typer.Option("--format", help="Format of the files.")] = AudioFormat.WAV,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Texts that are said at once.")] = 8,
-    url: common.Url = DEFAULT_URL,
-    tls: common.UseTls = False,
-    root_certificates: common.RootCertificates = None,
-    header: common.Headers = None,
-    voice: common.Voice = None,
-    seed: common.Seed = None,
-    temperature: common.Temperature = None,
-    top_p: common.TopP = None,
-    repetition_penalty: common.RepetitionPenalty = None,
-    max_frames: common.MaxFrames = None,
+    server: ServerOptions,
+    sound: SoundOptions,
 ) -> None:
     """Say every text of a file; a second run says only what is missing, has failed or has changed.
 
     Ends with 0 when all are there, 1 when some failed (they are listed, and in FOLDER/batch.jsonl), 2 on wrong usage, 3
     when no server answers, 130 when interrupted.
     """
-    common.check_headers(header)
-    options = SpeechOptions(
-        voice=voice,
-        seed=seed,
-        temperature=temperature,
-        top_p=top_p,
-        repetition_penalty=repetition_penalty,
-        max_frames=max_frames,
-    )
     try:
-        job = BatchJob(read_items(texts), folder, audio_format.value, options)
+        job = BatchJob(read_items(texts), folder, audio_format.value, sound.to_speech_options())
         num_open = len(job.open_items())
         with Progress(
             console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal
@@ -65,7 +49,7 @@ def batch(  # noqa: PLR0913, PLR0917  # a command has as many parameters as it h
             task = bar.add_task("speaking", total=num_open)
 
             async def run() -> list[Outcome]:
-                async with common.open_client(url, tls, root_certificates, header) as client:
+                async with server.open_client() as client:
                     return await job.run(client, jobs, lambda _outcome: bar.advance(task))
 
             outcomes = asyncio.run(run())

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from s1_client.client import AsyncS1Client
 from s1_client.commands import common
-from s1_client.connection import DEFAULT_URL
+from s1_client.commands.groups import ServerOptions, takes_groups
 from s1_client.errors import ServerError
 from s1_client.options import SpeechOptions
 from s1_client.report import SpeechTimes
@@ -45,28 +45,26 @@ class Row:
     audio_per_second: float
 
 
-def bench(  # noqa: PLR0913, PLR0917  # a command has as many parameters as it has options
+@takes_groups
+def bench(
+    *,
     callers: Annotated[list[int] | None, typer.Option(min=1, help="Streams at once; may be repeated.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Streams that each caller takes, one after the other.")] = 3,
     text: Annotated[str, typer.Option(help="What is said.")] = SENTENCE,
     max_frames: common.MaxFrames = None,
     service: common.Service = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of a table.")] = False,
-    url: common.Url = DEFAULT_URL,
-    tls: common.UseTls = False,
-    root_certificates: common.RootCertificates = None,
-    header: common.Headers = None,
+    server: ServerOptions,
 ) -> None:
     """Measure first audio and real-time factor, with one caller and with several at once.
 
     A look, not a load test: it says nothing about tails. Ends with 0, 1 when a stream failed, 2 on wrong usage, 3 when
     no server answers.
     """
-    common.check_headers(header)
     options = SpeechOptions(max_frames=max_frames, service=service)
 
     async def run() -> list[Row]:
-        async with common.open_client(url, tls, root_certificates, header) as client:
+        async with server.open_client() as client:
             await _measure(client, text, options, 1, 1)  # what happens only once is not what is asked for
             return [await _measure(client, text, options, number, rounds) for number in callers or (1, 4, 8)]
 

@@ -1,6 +1,5 @@
 """What the commands of ``s1-tts`` share: options, exit codes, how errors are told."""
 
-from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -8,9 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from s1_client.client import AsyncS1Client
 from s1_client.errors import S1ClientError, UnreachableError
-from s1_client.policy import Tls
 from s1_tts.protocol import ServiceClass
 
 
@@ -38,28 +35,6 @@ MaxFrames = Annotated[int | None, typer.Option(help="Longest speech, 1 to 4096; 
 ChunkFrames = Annotated[int | None, typer.Option(help="Frames a chunk, to 256; 0: the server chooses.")]
 Service = Annotated[ServiceClass | None, typer.Option(help="call goes before note.")]
 DeadlineMs = Annotated[int | None, typer.Option(help="Refuse if the first sound would be later; 0: never.")]
-
-
-def open_client(
-    url: str, use_tls: bool, root_certificates: Path | None, headers: Sequence[str] | None
-) -> AsyncS1Client:
-    """Make the client that a command's options ask for; called where an event loop runs."""
-    tls = Tls(root_certificates=root_certificates) if use_tls or root_certificates else None
-    return AsyncS1Client(url, tls=tls, headers=dict(_parse_header(header) for header in headers or ()))
-
-
-def check_headers(headers: list[str] | None) -> list[str] | None:
-    """Refuse what is no header, before anything is sent."""
-    for header in headers or ():
-        _parse_header(header)
-    return headers
-
-
-def _parse_header(header: str) -> tuple[str, str]:
-    name, colon, value = header.partition(":")
-    if not colon or not name.strip():
-        raise typer.BadParameter(f"{header!r} is not of the form 'name: value'", param_hint="--header")
-    return name.strip(), value.strip()
 
 
 def tell(message: str) -> None:

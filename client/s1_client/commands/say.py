@@ -16,7 +16,7 @@ from rich.text import Text
 from s1_client.audio import AudioChunk, Speech, can_save, join
 from s1_client.client import AsyncS1Client
 from s1_client.commands import common
-from s1_client.connection import DEFAULT_URL
+from s1_client.commands.groups import ServerOptions, SoundOptions, takes_groups
 from s1_client.options import SpeechOptions
 from s1_client.player import Player
 from s1_client.report import SpeechTimes, describe_progress, describe_result
@@ -24,24 +24,18 @@ from s1_client.report import SpeechTimes, describe_progress, describe_result
 STANDARD_STREAM = Path("-")
 
 
-def say(  # noqa: PLR0913, PLR0917  # a command has as many parameters as it has options
+@takes_groups
+def say(  # noqa: PLR0913  # a command has as many parameters as it has options
     text: Annotated[str, typer.Argument(help="What to say; - reads it from standard input.")],
+    *,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Audio file; its ending names the format. - writes raw 16-bit PCM."),
     ] = None,
     play: Annotated[bool, typer.Option("--play", help="Play it while it comes.")] = False,
     stream: Annotated[bool, typer.Option(help="Take the sound in chunks as it is made, or in one answer.")] = True,
-    url: common.Url = DEFAULT_URL,
-    tls: common.UseTls = False,
-    root_certificates: common.RootCertificates = None,
-    header: common.Headers = None,
-    voice: common.Voice = None,
-    seed: common.Seed = None,
-    temperature: common.Temperature = None,
-    top_p: common.TopP = None,
-    repetition_penalty: common.RepetitionPenalty = None,
-    max_frames: common.MaxFrames = None,
+    server: ServerOptions,
+    sound: SoundOptions,
     chunk_frames: common.ChunkFrames = None,
     service: common.Service = None,
     deadline_ms: common.DeadlineMs = None,
@@ -51,25 +45,14 @@ def say(  # noqa: PLR0913, PLR0917  # a command has as many parameters as it has
     Ends with 0 when all was said, 1 when the server refused or failed, 2 on wrong usage, 3 when no server answers.
     """
     _check_output(output, play)
-    common.check_headers(header)
-    options = SpeechOptions(
-        voice=voice,
-        seed=seed,
-        temperature=temperature,
-        top_p=top_p,
-        repetition_penalty=repetition_penalty,
-        max_frames=max_frames,
-        chunk_frames=chunk_frames,
-        service=service,
-        deadline_ms=deadline_ms,
-    )
+    options = sound.to_speech_options(chunk_frames=chunk_frames, service=service, deadline_ms=deadline_ms)
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
 
     async def run() -> Said:
         async with AsyncExitStack() as stack:
             player = await stack.enter_async_context(Player()) if play else None
-            client = await stack.enter_async_context(common.open_client(url, tls, root_certificates, header))
+            client = await stack.enter_async_context(server.open_client())
             saying = Saying(client, text, options, player, is_raw=output == STANDARD_STREAM)
             return await (saying.in_chunks() if stream else saying.at_once())
 

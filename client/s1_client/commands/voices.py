@@ -1,14 +1,16 @@
 """``s1-tts voices``: look at voices and change them."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from s1_client.commands import common
-from s1_client.connection import DEFAULT_URL
-from s1_client.voices import NewRecording, ServerVoices, StoreVoices, Voices
+from s1_client.commands.groups import ServerOptions, takes_groups
+from s1_client.voices import NewRecording, StoreVoices, Voices
 
 app = typer.Typer(
     help="Look at voices and change them: on a running server, or in a store that servers read from.",
@@ -22,55 +24,72 @@ VoiceId = Annotated[str, typer.Argument(metavar="ID", help="Id of the voice: a-z
 
 
 @app.command("add")
+@takes_groups
 def add(
     voice_id: VoiceId,
+    *,
     audio: Annotated[list[Path], typer.Option(help="WAV, FLAC, MP3 or OGG file, 1 to 90 s; several, in order.")],
     text: Annotated[list[str], typer.Option(help="What is said in it; one for each --audio, in the same order.")],
     metadata: Annotated[str, typer.Option(help="A JSON object to be kept with the voice.")] = "{}",
-    url: common.Url = DEFAULT_URL,
     store: Store = None,
+    server: ServerOptions,
 ) -> None:
     """Add a voice from recordings; a voice of the same id is replaced."""
     if len(audio) != len(text):
         raise typer.BadParameter(f"{len(audio)} files and {len(text)} texts", param_hint="--audio, --text")
-    try:
+    kept = _read_metadata(metadata)
+    with _open_voices(server, store) as voices:
         recordings = [NewRecording(path.read_bytes(), said) for path, said in zip(audio, text, strict=True)]
-        _tell(_voices(url, store).add(voice_id, recordings, metadata))
-    except common.FAILURES as error:
-        common.fail(error)
+        _tell(voices.add(voice_id, recordings, kept))
 
 
 @app.command("list")
-def list_voices(url: common.Url = DEFAULT_URL, store: Store = None) -> None:
+@takes_groups
+def list_voices(*, store: Store = None, server: ServerOptions) -> None:
     """Print the ids of all voices, one a line."""
-    try:
-        for voice_id in _voices(url, store).list():
+    with _open_voices(server, store) as voices:
+        for voice_id in voices.list():
             common.tell(voice_id)
-    except common.FAILURES as error:
-        common.fail(error)
 
 
 @app.command("show")
-def show(voice_id: VoiceId, url: common.Url = DEFAULT_URL, store: Store = None) -> None:
+@takes_groups
+def show(voice_id: VoiceId, *, store: Store = None, server: ServerOptions) -> None:
     """Print what is known of a voice, as JSON."""
-    try:
-        _tell(_voices(url, store).show(voice_id))
-    except common.FAILURES as error:
-        common.fail(error)
+    with _open_voices(server, store) as voices:
+        _tell(voices.show(voice_id))
 
 
 @app.command("remove")
-def remove(voice_id: VoiceId, url: common.Url = DEFAULT_URL, store: Store = None) -> None:
+@takes_groups
+def remove(voice_id: VoiceId, *, store: Store = None, server: ServerOptions) -> None:
     """Remove a voice; requests for it are then refused."""
+    with _open_voices(server, store) as voices:
+        voices.remove(voice_id)
+
+
+@contextmanager
+def _open_voices(server: ServerOptions, store: str | None) -> Iterator[Voices]:
+    """Open the voices that the options name; what fails while they are open ends the command."""
     try:
-        _voices(url, store).remove(voice_id)
+        if store is not None:
+            yield StoreVoices(store)
+        else:
+            with server.open_sync_client() as client:
+                yield client.voices
     except common.FAILURES as error:
         common.fail(error)
 
 
-def _voices(url: str, store: str | None) -> Voices:
-    return ServerVoices(url) if store is None else StoreVoices(store)
+def _read_metadata(text: str) -> dict[str, Any]:
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no JSON: {error}", param_hint="--metadata") from error
+    if not isinstance(metadata, dict):
+        raise typer.BadParameter(f"{text!r} is no JSON object, such as {{}}", param_hint="--metadata")
+    return metadata
 
 
-def _tell(voice: dict[str, object]) -> None:
+def _tell(voice: dict[str, Any]) -> None:
     common.tell(json.dumps(voice, ensure_ascii=False, indent=2))

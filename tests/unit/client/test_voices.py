@@ -4,6 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from s1_client.cli import app
+
 PROGRAM = """
 import sys
 for name in {missing!r}:
@@ -32,3 +37,21 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path: Path) -> None
     assert run(str(tmp_path), missing=("soxr",))[0] == "soxr is not installed: pip install 's1-tts[server]'"
     assert run("s3://bucket", missing=("boto3",))[0] == "s3://bucket needs boto3: pip install 's1-tts[s3]'"
     assert "is no store" in run("gs://bucket")[0]
+
+
+@pytest.mark.parametrize(("metadata", "fault"), [("{", "is no JSON"), ("[1]", "is no JSON object")])
+def test_metadata_that_is_no_object_is_wrong_usage(tmp_path: Path, metadata: str, fault: str) -> None:
+    arguments = [
+        "voices",
+        "add",
+        "anna",
+        "--audio",
+        str(tmp_path / "a.wav"),
+        "--text",
+        "Hello.",
+        "--metadata",
+        metadata,
+    ]
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments)
+    assert result.exit_code == 2
+    assert fault in result.stderr

@@ -18,6 +18,9 @@ FRAMES_PER_SECOND = SAMPLE_RATE_HZ / FRAME_SAMPLES
 MAX_BATCH_SIZE = 8
 """``max_batch_size`` of the served models; one text a request, so this bounds what the batcher gathers."""
 
+SAGEMAKER_BINARY_TYPE = "application/vnd.sagemaker-triton.binary+json;json-header-size="
+"""Content type of a body that begins with JSON and goes on with raw tensors; the size of the JSON follows."""
+
 VARIABLE = -1
 """A dimension that any size may fill."""
 

@@ -26,7 +26,8 @@ def render(source: Path, target: Path, profile: Profile) -> None:
     """Copy a model repository and apply a profile; the source is left as it is.
 
     Args:
-        source: Model repository.
+        source: Model repository. What is no model in it is left behind: it would stop the server, and SageMaker's
+            model folder may hold the checkpoint too.
         target: Folder to make.
         profile: What the copy is tuned for.
 
@@ -36,7 +37,9 @@ def render(source: Path, target: Path, profile: Profile) -> None:
     config = source / ModelName.LLAMA / CONFIG_FILE
     if not config.is_file():
         raise SettingsError(f"no model repository in {source}: {config} does not exist")
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for model in sorted(source.iterdir()):
+        if (model / CONFIG_FILE).is_file():
+            shutil.copytree(model, target / model.name, ignore=shutil.ignore_patterns("__pycache__"))
     if profile is Profile.CALLS:
         _set_queue_delay(target / ModelName.LLAMA / CONFIG_FILE, microseconds=0)
 

@@ -51,7 +51,8 @@ class ServerOptions:
         ports: Ports to listen on; 0 chooses a free one.
         profile: What the server is tuned for.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        settings: Further ``S1_*`` variables for the models.
+        settings: Further environment variables: ``S1_*`` for the models, ``SAGEMAKER_TRITON_*`` for the server.
+        flags: Further arguments of the server; where Triton takes one twice, these win.
     """
 
     checkpoint: Path
@@ -61,6 +62,7 @@ class ServerOptions:
     profile: Profile = Profile.NOTES
     device: str = "auto"
     settings: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
 
     @property
     def is_development(self) -> bool:
@@ -190,6 +192,7 @@ class TritonServer:
         ]
         if self.ports.sagemaker is not None:
             command += ["--allow-sagemaker=true", f"--sagemaker-port={self.ports.sagemaker}"]
+        command += self.options.flags
         return subprocess.Popen(
             command,
             env=distribution.environment({**os.environ, **self._settings()}),
@@ -203,10 +206,10 @@ class TritonServer:
 
     def _settings(self) -> dict[str, str]:
         return {
+            "SAGEMAKER_TRITON_DEFAULT_MODEL_NAME": ModelName.ONE_ANSWER,
             **self.options.settings,
             "S1_CHECKPOINT": str(self.options.checkpoint.resolve()),
             "S1_DEVICE": self.options.device,
-            "SAGEMAKER_TRITON_DEFAULT_MODEL_NAME": ModelName.ONE_ANSWER,
             TICKET_VARIABLE: self._drain_ticket,
         }
 

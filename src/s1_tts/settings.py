@@ -20,6 +20,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     checkpoint: Path | None = Field(default=None, description="folder of the checkpoint")
+    host: str = Field(default="127.0.0.1", description="address that s1-tts-serve listens on; 0.0.0.0: all")
+    profile: Literal["notes", "calls"] = Field(
+        default="notes", description="s1-tts-serve: notes gathers arrivals for a moment, calls does not wait"
+    )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models compute")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the device computes it natively, else float32"

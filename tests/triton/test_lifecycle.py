@@ -165,11 +165,13 @@ def test_empty_checkpoint_is_told_in_the_models_own_words(tmp_path):
     assert "Traceback" not in failed.stderr
 
 
-def test_wrong_setting_is_told_in_the_models_own_words(checkpoint, tmp_path, monkeypatch):
+def test_wrong_setting_is_told_before_anything_starts(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setenv("S1_MAX_SLOT", "4")
-    failed = run_to_failure("--checkpoint", str(checkpoint), *free_ports(), "--log", str(tmp_path / "log.txt"))
+    log = tmp_path / "log.txt"
+    failed = run_to_failure("--checkpoint", str(checkpoint), *free_ports(), "--log", str(log))
     assert failed.returncode == 1
-    assert "s1_llama: unknown setting S1_MAX_SLOT; did you mean S1_MAX_SLOTS?" in failed.stderr
+    assert failed.stderr == "error: unknown setting S1_MAX_SLOT; did you mean S1_MAX_SLOTS?\n"
+    assert not log.exists()
 
 
 def test_port_that_is_taken(checkpoint):

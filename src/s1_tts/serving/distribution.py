@@ -22,12 +22,13 @@ class Distribution:
 
     Args:
         binary: The program.
-        backend_files: Files that make up its Python backend, to be gathered in one folder; empty when the server
-            finds its backends by itself.
+        backends: Its backend directory; ``None`` when the server finds it by itself, or ``backend_files`` make it up.
+        backend_files: Files that make up its Python backend, to be gathered in one folder.
         library_folders: Folders for ``LD_LIBRARY_PATH``.
     """
 
     binary: Path
+    backends: Path | None = None
     backend_files: tuple[Path, ...] = ()
     library_folders: tuple[Path, ...] = ()
 
@@ -41,7 +42,7 @@ class Distribution:
             Value of ``--backend-directory``, or ``None`` when the server's own default is right.
         """
         if not self.backend_files:
-            return None
+            return self.backends
         backend = folder / "python"
         backend.mkdir(parents=True)
         for file in self.backend_files:
@@ -72,9 +73,9 @@ def find_distribution() -> Distribution:
     """
     on_path = shutil.which("tritonserver")
     if on_path is not None:
-        return Distribution(Path(on_path))
+        return _installed(Path(on_path).resolve())
     if IMAGE_BINARY.exists():
-        return Distribution(IMAGE_BINARY)
+        return _installed(IMAGE_BINARY)
     # The wheel is only looked at, never imported: its Python interface is not used and wants packages of its own.
     spec = importlib.util.find_spec("pytriton")
     if spec is None or not spec.submodule_search_locations:
@@ -83,6 +84,12 @@ def find_distribution() -> Distribution:
             "(pip install --no-deps nvidia-pytriton==0.7.0)"
         )
     return _from_wheel(Path(spec.submodule_search_locations[0]))
+
+
+def _installed(binary: Path) -> Distribution:
+    """Take a server that is laid out as in NVIDIA's image, wherever that layout lies."""
+    backends = binary.parent.parent / "backends"
+    return Distribution(binary, backends if backends.is_dir() else None)
 
 
 def _from_wheel(package: Path) -> Distribution:

@@ -8,6 +8,9 @@ from pathlib import Path
 from s1_tts.errors import SettingsError
 from s1_tts.protocol import ModelName
 
+PACKAGED_REPOSITORY = Path(__file__).resolve().parents[1] / "model_repository"
+"""The committed files: in the source tree a link to the folder on top, in an installed wheel a copy of it."""
+
 CONFIG_FILE = "config.pbtxt"
 QUEUE_DELAY = re.compile(r"^(\s*max_queue_delay_microseconds\s*:\s*)\d+", re.MULTILINE)
 

@@ -1,0 +1,139 @@
+"""Serve S1-mini with Triton on this machine, in the foreground, until interrupted."""
+
+import argparse
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from s1_tts.checkpoint.download import LICENCE_NOTICE, REVISION_FILE, download_checkpoint
+from s1_tts.checkpoint.marker import NOISE_NOTICE
+from s1_tts.errors import S1Error
+from s1_tts.serving.ports import Ports
+from s1_tts.serving.repository import PACKAGED_REPOSITORY, Profile
+from s1_tts.serving.server import ServerOptions, TritonServer
+from s1_tts.settings import Settings
+
+
+class Interrupted(Exception):  # noqa: N818 - it is an order, not a fault
+    """The user or the system wants the server to stop."""
+
+
+def parse(settings: Settings, arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line.
+
+    Args:
+        settings: The environment's; what it says is the default.
+        arguments: Instead of this process's own.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=settings.checkpoint,
+        required=settings.checkpoint is None,
+        metavar="DIR",
+        help="folder of the checkpoint, also S1_CHECKPOINT",
+    )
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch the published weights into that folder first, if they are not there; needs HF_TOKEN",
+    )
+    parser.add_argument("--http-port", type=int, default=8000, metavar="PORT", help="0: any free one, as for all ports")
+    parser.add_argument("--grpc-port", type=int, default=8001, metavar="PORT", help=" ")
+    parser.add_argument("--metrics-port", type=int, default=8002, metavar="PORT", help="Prometheus metrics")
+    parser.add_argument(
+        "--sagemaker-port",
+        type=int,
+        metavar="PORT",
+        help="also answer SageMaker's /ping and /invocations; Triton lets this port listen on every address",
+    )
+    parser.add_argument(
+        "--host", default=settings.host, metavar="ADDRESS", help="address to listen on, also S1_HOST; 0.0.0.0: all"
+    )
+    parser.add_argument(
+        "--profile",
+        type=Profile,
+        choices=list(Profile),
+        default=settings.profile,
+        help="notes: gather arrivals for a moment; calls: first sound as early as possible; also S1_PROFILE",
+    )
+    parser.add_argument("--device", default=settings.device, help="auto, cpu, cuda or cuda:N, also S1_DEVICE")
+    parser.add_argument("--model-repository", type=Path, default=PACKAGED_REPOSITORY, metavar="DIR", help=" ")
+    parser.add_argument(
+        "--log", type=argparse.FileType("w"), default=sys.stderr, metavar="FILE", help="where the server's log goes"
+    )
+    return parser.parse_args(arguments)
+
+
+def options_of(arguments: argparse.Namespace) -> ServerOptions:
+    """Make the server's options of the command line."""
+    return ServerOptions(
+        checkpoint=arguments.checkpoint,
+        model_repository=arguments.model_repository,
+        host=arguments.host,
+        ports=Ports(arguments.http_port, arguments.grpc_port, arguments.metrics_port, arguments.sagemaker_port),
+        profile=arguments.profile,
+        device=arguments.device,
+    )
+
+
+def fetch_if_missing(folder: Path) -> None:
+    """Fetch the published weights, unless an earlier download has come to its end.
+
+    Raises:
+        DownloadError: they could not be fetched.
+    """
+    if not (folder / REVISION_FILE).is_file():
+        tell = partial(print, flush=True)
+        tell(LICENCE_NOTICE)
+        download_checkpoint(folder, tell=tell)
+
+
+def ready_line(server: TritonServer) -> str:
+    """Tell where the server is and how to try it."""
+    host, ports = server.options.host, server.ports
+    sagemaker = f", sagemaker {ports.sagemaker}" if ports.sagemaker is not None else ""
+    return (
+        f"ready on {host}: http {ports.http}, grpc {ports.grpc}, metrics {ports.metrics}{sagemaker}; "
+        f'try: s1-tts say "Hello there." -o hello.wav --url {server.reachable_host}:{ports.grpc}'
+    )
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Run the server until it ends or a signal comes; returns the exit code."""
+    if arguments.download:
+        fetch_if_missing(arguments.checkpoint)
+    with TritonServer(options_of(arguments), log=arguments.log) as server:
+        server.wait_until_ready()
+        if server.options.is_development:
+            print(NOISE_NOTICE, flush=True)
+        print(ready_line(server), flush=True)
+        code = server.wait()
+        print(f"error: the server ended by itself, with code {code}", file=sys.stderr)
+        return 1
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Stop waiting and leave the server's block, which stops the server; a second signal changes nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Interrupted
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        arguments = parse(Settings.load())
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
+        return serve(arguments)
+    except Interrupted:
+        return 0
+    except S1Error as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1

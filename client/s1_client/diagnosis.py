@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -11,15 +12,14 @@ from tritonclient.utils import InferenceServerException
 
 from s1_client.client import AsyncS1Client
 from s1_client.errors import S1ClientError
-from s1_client.metrics import read_metrics
+from s1_client.metrics import MetricsPage
 from s1_client.options import SpeechOptions
 from s1_client.report import SpeechTimes
-from s1_tts.protocol import CHUNK_OUTPUTS, SPEECH_INPUTS, ModelName, TensorSpec
+from s1_tts.checkpoint.marker import NOISE_NOTICE
+from s1_tts.protocol import CHUNK_OUTPUTS, SPEECH_INPUTS, InfoLabel, ModelName, TensorSpec
+from s1_tts.version import UNKNOWN, package_version
 
 METRICS_PORT = 8002
-
-PUBLISHED_KV_VALUES = 2 * 28 * 8 * 128
-"""Keys and values that the published S1-mini keeps of a token: 28 layers, 8 heads of 128 (its ``config.json``)."""
 
 PROBE_TEXT = "One."
 PROBE_FRAMES = 8
@@ -126,10 +126,7 @@ class Diagnosis:
         except (OSError, http.client.HTTPException, ValueError) as error:
             advice = "give the address of the metrics with --metrics-url"
             return [Finding(Verdict.NOTICE, "engine", f"no metrics at {self._metrics_url} ({error})", advice)]
-        metrics = read_metrics(page)
-        if "s1_lm_slots" not in metrics:
-            return [Finding(Verdict.NOTICE, "engine", "its metrics do not tell", "is this another server's page?")]
-        return [_checkpoint(metrics), _device(metrics), _load(metrics)]
+        return serving_facts(MetricsPage.read(page))
 
     async def _speech(self) -> Finding:
         times = SpeechTimes()
@@ -142,27 +139,45 @@ class Diagnosis:
         return Finding(Verdict.GOOD, "speech", f"{times.audio_s:.2f} s of audio, the first after {first_ms:.0f} ms")
 
 
-def _checkpoint(metrics: dict[str, float]) -> Finding:
-    """Tell the kind of checkpoint by the size of its keys and values: the server does not name it."""
-    token_bytes = int(metrics["s1_lm_kv_pool_bytes"] / max(metrics["s1_lm_kv_pool_tokens"], 1))
-    formats = {2 * PUBLISHED_KV_VALUES: "16-bit", 4 * PUBLISHED_KV_VALUES: "32-bit"}
-    if token_bytes in formats:
-        return Finding(Verdict.GOOD, "checkpoint", f"of the size of the published S1-mini, {formats[token_bytes]}")
+def serving_facts(metrics: MetricsPage) -> list[Finding]:
+    """Tell what a server speaks with and how busy it is, as far as its metrics say."""
+    if not metrics.of("s1_lm_slots"):
+        return [Finding(Verdict.NOTICE, "engine", "its metrics do not tell", "is this another server's page?")]
+    info = metrics.of("s1_server_info")
+    if not info:
+        fact = "its metrics name no version, checkpoint and device: it is older than this client"
+        return [Finding(Verdict.NOTICE, "engine", fact, "update the server; its log tells them"), _load(metrics)]
+    labels = info[0].labels
+    return [_version(labels), _checkpoint(labels), _device(labels), _load(metrics)]
+
+
+def _version(labels: Mapping[str, str]) -> Finding:
+    served, ours = labels.get(InfoLabel.VERSION, UNKNOWN), package_version()
+    if UNKNOWN in {served, ours} or served == ours:
+        return Finding(Verdict.GOOD, "version", f"s1-tts {served}")
+    advice = "use a client and a server of the same version"
+    return Finding(Verdict.NOTICE, "version", f"the server's s1-tts is {served}, this client's {ours}", advice)
+
+
+def _checkpoint(labels: Mapping[str, str]) -> Finding:
+    name = labels.get(InfoLabel.CHECKPOINT, UNKNOWN)
+    if labels.get(InfoLabel.DEVELOPMENT) != "true":
+        return Finding(Verdict.GOOD, "checkpoint", name)
     advice = "for words, download the published weights: scripts/download_checkpoint.py"
-    return Finding(Verdict.NOTICE, "checkpoint", "not the published S1-mini: it makes noise, not words", advice)
+    return Finding(Verdict.NOTICE, "checkpoint", f"{name}. {NOISE_NOTICE}", advice)
 
 
-def _device(metrics: dict[str, float]) -> Finding:
-    num_gpus = int(metrics.get("nv_gpu_memory_total_bytes.count", 0))
-    if num_gpus:
-        return Finding(Verdict.GOOD, "device", f"the server sees {num_gpus} GPU(s)")
-    advice = "fine for a trial; for calls, serve on a GPU"
-    return Finding(Verdict.NOTICE, "device", "the server sees no GPU and computes on the CPU", advice)
+def _device(labels: Mapping[str, str]) -> Finding:
+    device = labels.get(InfoLabel.DEVICE, UNKNOWN)
+    fact = f"{device}, computing in {labels.get(InfoLabel.DTYPE, UNKNOWN)}"
+    if device == "cpu":
+        return Finding(Verdict.NOTICE, "device", fact, "fine for a trial; for calls, serve on a GPU")
+    return Finding(Verdict.GOOD, "device", fact)
 
 
-def _load(metrics: dict[str, float]) -> Finding:
+def _load(metrics: MetricsPage) -> Finding:
     slots, active, waiting = (
-        int(metrics.get(f"s1_lm_{name}", 0)) for name in ("slots", "active_sequences", "waiting_sequences")
+        int(metrics.total(f"s1_lm_{name}")) for name in ("slots", "active_sequences", "waiting_sequences")
     )
     fact = f"{active} of {slots} slots in use, {waiting} waiting"
     if waiting:

@@ -51,6 +51,23 @@ class VoiceOperation(StrEnum):
     REMOVE = "remove"
 
 
+class InfoLabel(StrEnum):
+    """Labels of the metric ``s1_server_info``."""
+
+    VERSION = "version"
+    """Of the package ``s1-tts``."""
+
+    CHECKPOINT = "checkpoint"
+    """Name of its folder."""
+
+    DEVELOPMENT = "development"
+    """``true`` for a development checkpoint, which makes noise; else ``false``."""
+
+    DEVICE = "device"
+    DTYPE = "dtype"
+    SLOTS = "slots"
+
+
 class Field(StrEnum):
     """Tensor names."""
 

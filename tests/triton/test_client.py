@@ -19,7 +19,8 @@ from s1_client import AsyncS1Client, Delivery, NewRecording, S1Client, ServerErr
 from s1_client.audio import join
 from s1_client.cli import app
 from s1_tts.serving.server import TritonServer
-from tests.triton.callers import num_open, read_metrics, until
+from s1_tts.version import package_version
+from tests.triton.callers import num_open, read_metrics, request_http, until
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "client" / "examples"
 OPTIONS = SpeechOptions(seed=3, max_frames=12)
@@ -107,9 +108,19 @@ def test_doctor_finds_a_usable_server(url: str, server: TritonServer) -> None:
     assert "server: triton 2." in result.stdout
     assert "s1_mini_stream: ready" in result.stdout
     assert "as this client knows them" in result.stdout
-    assert "noise, not words" in result.stdout
-    assert "slots in use" in result.stdout
+    assert f"version: s1-tts {package_version()}" in result.stdout
+    assert "checkpoint: tiny. This is a development checkpoint" in result.stdout
+    assert "device: cpu, computing in float32" in result.stdout
+    assert "0 of 8 slots in use" in result.stdout
     assert "speech: 0." in result.stdout
+
+
+def test_the_server_names_its_checkpoint_but_not_the_way_to_it(server: TritonServer, checkpoint: Path) -> None:
+    page = request_http(server.ports.metrics, "GET", "/metrics").body.decode()
+    (line,) = [line for line in page.splitlines() if line.startswith("s1_server_info{")]
+    assert 'development="true"' in line
+    assert 'slots="8"' in line
+    assert str(checkpoint.parent) not in page
 
 
 def test_batch_speaks_to_files(url: str, tmp_path: Path) -> None:

@@ -164,6 +164,16 @@ class LmEngine:
         """Choose sizes of chunks for the streams that are admitted from now on."""
         self._chunk_rules = rules
 
+    @property
+    def device(self) -> str:
+        """Where it computes, as torch names it."""
+        return str(self._runner.device)
+
+    @property
+    def dtype(self) -> str:
+        """What it computes in, as torch names it."""
+        return str(self._runner.model.dtype).removeprefix("torch.")
+
     def stats(self) -> EngineStats:
         """Snapshot of gauges and counters."""
         with self._changed:

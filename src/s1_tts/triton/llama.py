@@ -15,6 +15,7 @@ from s1_tts.settings import Settings
 from s1_tts.triton.abort import AbortOrder
 from s1_tts.triton.drain import Drain
 from s1_tts.triton.errors import as_s1_error
+from s1_tts.triton.info_metrics import InfoMetrics
 from s1_tts.triton.lm_metrics import LmMetrics
 from s1_tts.triton.model import read_config_parameters, set_up_logging, start_up_failures
 from s1_tts.triton.open_streams import OpenStream, OpenStreams
@@ -45,6 +46,7 @@ class LlamaModel:
         self._streams = OpenStreams()
         self._sender = Sender()
         self._drain = Drain(self._engine, self._streams)
+        self._info = InfoMetrics(settings, self._engine)
         metrics = LmMetrics(self._engine)
         self._tickers = [
             Ticker("s1-cancel-watch", CANCEL_POLL_S, self._abort_cancelled),

@@ -17,8 +17,6 @@ import soundfile
 from typer.testing import CliRunner
 
 from s1_client.cli import app
-from s1_client.diagnosis import metrics_url_of
-from s1_client.metrics import read_metrics
 from tests.unit.client.conftest import Serve
 from tests.unit.client.kserve import Chunk, RefusalError, playing, tensor_of
 
@@ -180,12 +178,6 @@ def test_doctor_without_a_server_says_what_to_do(s1_tts) -> None:
     assert result.exit_code == 3
     assert "WRONG  server: none answers at localhost:1" in result.stdout
     assert "make serve" in result.stdout
-
-
-def test_metrics_are_summed_over_their_labels() -> None:
-    page = '# HELP a b\n# TYPE a gauge\na{x="1"} 2\na{x="2"} 3.5\nb 1e3\n'
-    assert read_metrics(page) == {"a": 5.5, "a.count": 2, "b": 1000.0, "b.count": 1}
-    assert metrics_url_of("host:9001") == "http://host:8002/metrics"
 
 
 def test_the_library_is_light() -> None:

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -57,7 +58,7 @@ def read_items(path: Path) -> list[Item]:
     """Read a text file with a text a line, or a CSV file with the columns ``text`` and, if wanted, ``id``, ``voice``.
 
     Raises:
-        BatchFileError: it is not UTF-8, has no column ``text``, or two texts have the same id.
+        BatchFileError: it is not UTF-8, has no column ``text`` or no text, an id is no file name or comes twice.
         OSError: it cannot be read.
     """
     try:
@@ -67,10 +68,13 @@ def read_items(path: Path) -> list[Item]:
         raise BatchFileError(f"{path}: is not UTF-8 ({error})") from error
     except (csv.Error, KeyError) as error:
         raise BatchFileError(f"{path}: {error}") from error
-    names = [item.name for item in items]
-    for name in names:
-        if names.count(name) > 1 or Path(name).name != name:
-            raise BatchFileError(f"{path}: the id {name!r} comes twice or is no file name")
+    if not items:
+        raise BatchFileError(f"{path}: has no text")
+    for name, count in Counter(item.name for item in items).items():
+        if count > 1:
+            raise BatchFileError(f"{path}: the id {name!r} comes twice")
+        if Path(name).name != name or "\0" in name:
+            raise BatchFileError(f"{path}: the id {name!r} is no file name")
     return items
 
 

@@ -2,6 +2,7 @@
 
 import typer
 
+from s1_client.commands import common
 from s1_client.commands.batch import batch
 from s1_client.commands.bench import bench
 from s1_client.commands.doctor import doctor
@@ -9,7 +10,11 @@ from s1_client.commands.say import say
 from s1_client.commands.voices import app as voices
 
 app = typer.Typer(
-    help="Speak through an S1-mini server.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help="Speak through an S1-mini server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=common.markup_mode(),
 )
 app.command()(say)
 app.command()(batch)

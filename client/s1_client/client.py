@@ -27,6 +27,9 @@ class AsyncS1Client:
         headers: Sent with every request, for example ``{"authorization": "Bearer ..."}``.
         retry: When a request is sent again.
         delivery: How sound is handed over, unless a request says otherwise.
+
+    Raises:
+        ValueError: the address or a header cannot be one.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 """One gRPC channel to a server, and what its errors mean."""
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -9,6 +10,7 @@ from tritonclient.grpc import InferResult
 from tritonclient.grpc.aio import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
+from s1_client.address import check_headers, check_url
 from s1_client.errors import S1ClientError, ServerError, UnreachableError
 from s1_client.policy import Tls
 from s1_tts.errors import ErrorCode
@@ -31,6 +33,8 @@ CHANNEL_ARGUMENTS = [
 ]
 
 _PROBE_TIMEOUT_S = 2.0
+
+_ENSEMBLE_PREFIX = re.compile(r"^in ensemble '[^']*', ")
 
 _CODES = {
     grpc.StatusCode.INVALID_ARGUMENT: ErrorCode.INVALID_ARG,
@@ -73,11 +77,14 @@ class Connection:
         url: Host and gRPC port of the server.
         tls: How to encrypt; None: not at all.
         headers: Sent with every request, for example ``{"authorization": "Bearer ..."}``.
+
+    Raises:
+        ValueError: the address or a header cannot be one.
     """
 
     def __init__(self, url: str, tls: Tls | None, headers: Mapping[str, str]) -> None:
-        self.url = url
-        self.headers = {name.lower(): value for name, value in headers.items()}  # HTTP/2 knows small letters only
+        self.url = check_url(url)
+        self.headers = check_headers(headers)
         self.triton = InferenceServerClient(
             url,
             ssl=tls is not None,
@@ -148,8 +155,9 @@ def status_of(error: RpcError) -> grpc.StatusCode | None:
 
 
 def message_of(error: RpcError) -> str:
-    """Message of a failed call."""
-    return (error.details() if isinstance(error, grpc.aio.AioRpcError) else error.message()) or ""
+    """Message of a failed call, without what Triton puts before that of a step of ``s1_mini_stream``."""
+    message = (error.details() if isinstance(error, grpc.aio.AioRpcError) else error.message()) or ""
+    return _ENSEMBLE_PREFIX.sub("", message)
 
 
 async def _only(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+from urllib.error import URLError
 
 from tritonclient.utils import InferenceServerException
 
@@ -87,12 +88,19 @@ class Diagnosis:
         try:
             metadata = await self._triton.get_server_metadata(**self._probe)
         except InferenceServerException as error:
-            advice = "start one with `make serve`, or give its address with --url; with TLS, see --root-certificates"
+            advice = (
+                "start one with `make serve` and wait until its models are loaded, or give the address of its gRPC "
+                "port with --url; with TLS, see --tls and --root-certificates"
+            )
             return Finding(Verdict.BAD, "server", f"none answers at {url} ({error.message()})", advice)
         return Finding(Verdict.GOOD, "server", f"{metadata.name} {metadata.version} at {url}")
 
     async def _models(self) -> list[Finding]:
-        index = await self._triton.get_model_repository_index(**self._probe)
+        try:
+            index = await self._triton.get_model_repository_index(**self._probe)
+        except InferenceServerException as error:
+            fact = f"the server does not list them ({error.message()})"
+            return [Finding(Verdict.BAD, "models", fact, "is this address a Triton server's, and open to this caller?")]
         states = {model.name: (model.state, model.reason) for model in index.models}
         findings = []
         for name in ModelName:
@@ -101,7 +109,9 @@ class Diagnosis:
                 findings.append(Finding(Verdict.GOOD, name.value, "ready"))
             else:
                 fact = ": ".join(part for part in (state.lower() or "not loaded", reason) if part)
-                findings.append(Finding(Verdict.BAD, name.value, fact, "the server's log says why it was not loaded"))
+                is_loading = state == "LOADING"
+                advice = "wait until it is loaded" if is_loading else "the server's log says why it was not loaded"
+                findings.append(Finding(Verdict.BAD, name.value, fact, advice))
         return findings
 
     async def _interface(self) -> Finding:
@@ -125,7 +135,8 @@ class Diagnosis:
             page = await asyncio.to_thread(_fetch, self._metrics_url)
         except (OSError, http.client.HTTPException, ValueError) as error:
             advice = "give the address of the metrics with --metrics-url"
-            return [Finding(Verdict.NOTICE, "engine", f"no metrics at {self._metrics_url} ({error})", advice)]
+            reason = error.reason if isinstance(error, URLError) and error.reason else error
+            return [Finding(Verdict.NOTICE, "engine", f"no metrics at {self._metrics_url} ({reason})", advice)]
         return serving_facts(MetricsPage.read(page))
 
     async def _speech(self) -> Finding:

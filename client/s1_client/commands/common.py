@@ -1,8 +1,9 @@
 """What the commands of ``s1-tts`` share: options, exit codes, how errors are told."""
 
+import sys
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -37,6 +38,11 @@ Service = Annotated[ServiceClass | None, typer.Option(help="call goes before not
 DeadlineMs = Annotated[int | None, typer.Option(help="Refuse if the first sound would be later; 0: never.")]
 
 
+def markup_mode() -> Literal["rich"] | None:
+    """How help and wrong usage are told: in boxes on a terminal, else in plain lines."""
+    return "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
+
+
 def tell(message: str) -> None:
     """Print a line on standard output."""
     Console(highlight=False, soft_wrap=True).print(message, markup=False)
@@ -52,8 +58,14 @@ def fail(error: Exception) -> NoReturn:
     if isinstance(error, UnreachableError):
         tell_error(f"error: {error}; is it running there? s1-tts doctor looks closer")
         raise typer.Exit(ExitCode.UNREACHABLE)
-    tell_error(f"error: {error}")
+    tell_error(f"error: {_describe(error)}")
     raise typer.Exit(ExitCode.FAILED)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 FAILURES = (S1ClientError, OSError)

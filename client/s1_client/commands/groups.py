@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 import typer
 
+from s1_client.address import check_headers, check_url
 from s1_client.client import AsyncS1Client
 from s1_client.commands import common
 from s1_client.connection import DEFAULT_URL
@@ -21,7 +22,7 @@ class ServerOptions:
     """Which server, and how it is reached.
 
     Raises:
-        typer.BadParameter: a header is none.
+        typer.BadParameter: the address or a header cannot be one.
     """
 
     url: common.Url = DEFAULT_URL
@@ -30,7 +31,14 @@ class ServerOptions:
     header: common.Headers = None
 
     def __post_init__(self) -> None:
-        _ = self.headers  # what is no header is told before anything is sent
+        try:
+            check_url(self.url)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--url") from error
+        try:
+            check_headers(self.headers)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--header") from error
 
     @property
     def headers(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from s1_client.voices import NewRecording, StoreVoices, Voices
 app = typer.Typer(
     help="Look at voices and change them: on a running server, or in a store that servers read from.",
     no_args_is_help=True,
+    rich_markup_mode=common.markup_mode(),
 )
 
 Store = Annotated[

@@ -60,6 +60,19 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.requested = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.is_strict = True
+        self.states: dict[str, str] | None = None
+
+    async def ServerMetadata(self, request, context):  # noqa: N802  # the protocol's name
+        return service_pb2.ServerMetadataResponse(name="triton", version="2.0")
+
+    async def RepositoryIndex(self, request, context):  # noqa: N802  # the protocol's name
+        if self.states is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
+        models = [
+            service_pb2.RepositoryIndexResponse.ModelIndex(name=name, state=state)
+            for name, state in self.states.items()
+        ]
+        return service_pb2.RepositoryIndexResponse(models=models)
 
     async def ServerLive(self, request, context):  # noqa: N802  # the protocol's name
         return service_pb2.ServerLiveResponse(live=True)

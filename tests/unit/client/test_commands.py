@@ -17,6 +17,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from s1_client.cli import app
+from s1_tts.protocol import ModelName
 from tests.unit.client.conftest import Serve
 from tests.unit.client.kserve import Chunk, RefusalError, playing, tensor_of
 
@@ -138,6 +139,8 @@ def test_a_batch_that_is_interrupted_goes_on_later(s1_tts, serve: Serve) -> None
         ("a.csv", b"name\nx\n", "no column 'text'"),
         ("a.csv", b"id,text\nx,One\nx,Two\n", "comes twice"),
         ("a.csv", b"id,text\n../x,One\n", "no file name"),
+        ("a.csv", b"id,text\nx,\ny\n", "has no text"),
+        ("a.txt", b"\n", "has no text"),
         ("a.txt", b"caf\xe9\n", "is not UTF-8"),
     ],
 )
@@ -171,6 +174,34 @@ def test_bench_as_json_counts_failures(s1_tts, serve: Serve) -> None:
     (row,) = json.loads(result.stdout)
     assert (row["callers"], row["requests"], row["refused"]) == (2, 2, 2)
     assert row["first_audio_ms_median"] is None
+
+
+def test_doctor_tells_of_a_server_without_our_models(s1_tts, serve: Serve) -> None:
+    url, _ = serve(TWO_CHUNKS)  # it answers, but lists no models and knows no tensors
+    result = s1_tts("doctor", "--url", url, "--metrics-url", "http://localhost:1/metrics")
+    assert result.exit_code == 1
+    assert "ok     server: triton 2.0 at" in result.stdout
+    assert "WRONG  models: the server does not list them" in result.stdout
+    assert "WRONG  tensors of s1_mini_stream" in result.stdout
+    assert "note   engine: no metrics at http://localhost:1/metrics" in result.stdout
+    assert "ok     speech: 0.02 s of audio" in result.stdout
+
+
+def test_doctor_tells_which_models_are_still_loading(s1_tts, serve: Serve) -> None:
+    url, service = serve(TWO_CHUNKS)
+    service.states = dict.fromkeys(ModelName, "READY") | {ModelName.LLAMA: "LOADING"}
+    result = s1_tts("doctor", "--url", url, "--metrics-url", "http://localhost:1/metrics")
+    assert result.exit_code == 1
+    assert "ok     s1_codec: ready" in result.stdout
+    assert "WRONG  s1_llama: loading" in result.stdout
+    assert "is loaded" in result.stdout
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8001", "localhost"])
+def test_an_address_that_is_none_is_wrong_usage_in_one_line(s1_tts, url: str) -> None:
+    result = s1_tts("doctor", "--url", url)
+    assert result.exit_code == 2
+    assert [line for line in result.stderr.splitlines() if "allowed: host and gRPC port" in line]
 
 
 def test_doctor_without_a_server_says_what_to_do(s1_tts) -> None:

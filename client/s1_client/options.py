@@ -1,8 +1,10 @@
 """What a caller may ask for, and how it goes into tensors."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tritonclient.grpc.aio import InferInput
 from tritonclient.utils import triton_to_np_dtype
 
@@ -49,19 +51,34 @@ def make_inputs(text: str, options: SpeechOptions) -> list[InferInput]:
     Raises:
         OptionError: a value does not fit its tensor.
     """
+    return [
+        InferInput(spec.name.value, list(tensor.shape), _datatype(spec)).set_data_from_numpy(tensor)
+        for spec, tensor in make_tensors(text, options)
+    ]
+
+
+def make_tensors(text: str, options: SpeechOptions) -> list[tuple[TensorSpec, npt.NDArray[Any]]]:
+    """Put a text and its options into arrays ``[1, 1]``.
+
+    Raises:
+        OptionError: a value does not fit its tensor.
+    """
     given = [(spec, getattr(options, spec.name)) for spec in OPTION_INPUTS]
-    return [_make_input(spec, value) for spec, value in [(TEXT_INPUT, text), *given] if value is not None]
+    return [(spec, _make_tensor(spec, value)) for spec, value in [(TEXT_INPUT, text), *given] if value is not None]
 
 
-def _make_input(spec: TensorSpec, value: str | bytes | float) -> InferInput:
-    datatype = "BYTES" if spec.dtype == "STRING" else spec.dtype
+def _make_tensor(spec: TensorSpec, value: str | bytes | float) -> npt.NDArray[Any]:
+    datatype = _datatype(spec)
     dtype = np.dtype(triton_to_np_dtype(datatype))
     try:
         # bytes of a command line that are not UTF-8 go on as they are: the server says where they are wrong
         element = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
         if dtype.kind == "i" and not np.iinfo(dtype).min <= int(element) <= np.iinfo(dtype).max:
             raise OverflowError(f"{np.iinfo(dtype).min} to {np.iinfo(dtype).max}")  # numpy 1 would wrap it around
-        tensor = np.array([[element]], dtype=dtype)
+        return np.array([[element]], dtype=dtype)
     except (OverflowError, ValueError) as error:
         raise OptionError(spec.name, f"{value!r} does not fit {datatype}: {error}") from error
-    return InferInput(spec.name.value, list(tensor.shape), datatype).set_data_from_numpy(tensor)
+
+
+def _datatype(spec: TensorSpec) -> str:
+    return "BYTES" if spec.dtype == "STRING" else spec.dtype

@@ -20,6 +20,7 @@ from s1_client.commands.groups import ServerOptions, SoundOptions, takes_groups
 from s1_client.options import SpeechOptions
 from s1_client.player import Player
 from s1_client.report import SpeechTimes, describe_progress, describe_result
+from s1_client.sagemaker_async import AsyncSageMakerClient
 
 STANDARD_STREAM = Path("-")
 
@@ -35,6 +36,9 @@ def say(  # noqa: PLR0913  # a command has as many parameters as it has options
     play: Annotated[bool, typer.Option("--play", help="Play it while it comes.")] = False,
     stream: Annotated[bool, typer.Option(help="Take the sound in chunks as it is made, or in one answer.")] = True,
     server: ServerOptions,
+    sagemaker: Annotated[
+        str | None, typer.Option(metavar="ENDPOINT", help="Ask this SageMaker endpoint instead of a server.")
+    ] = None,
     sound: SoundOptions,
     chunk_frames: common.ChunkFrames = None,
     service: common.Service = None,
@@ -52,7 +56,9 @@ def say(  # noqa: PLR0913  # a command has as many parameters as it has options
     async def run() -> Said:
         async with AsyncExitStack() as stack:
             player = await stack.enter_async_context(Player()) if play else None
-            client = await stack.enter_async_context(server.open_client())
+            client: AsyncS1Client | AsyncSageMakerClient
+            client = AsyncSageMakerClient(sagemaker) if sagemaker else server.open_client()
+            await stack.enter_async_context(client)
             saying = Saying(client, text, options, player, is_raw=output == STANDARD_STREAM)
             return await (saying.in_chunks() if stream else saying.at_once())
 
@@ -107,7 +113,7 @@ class Saying:
         is_raw: Whether PCM goes to standard output.
     """
 
-    client: AsyncS1Client
+    client: AsyncS1Client | AsyncSageMakerClient
     text: str
     options: SpeechOptions
     player: Player | None

@@ -1,0 +1,178 @@
+"""What goes over the wire to Triton's SageMaker endpoint, and how its answers are read."""
+
+import base64
+import binascii
+import io
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from s1_client.audio import Speech
+from s1_client.errors import OptionError, ServerError, UnexpectedAnswerError
+from s1_client.options import SpeechOptions, make_tensors
+from s1_tts.protocol import SAGEMAKER_BINARY_TYPE, Field, ModelName, Parameter
+
+JSON_TYPE = "application/json"
+
+
+@dataclass(frozen=True)
+class Body:
+    """A request's body and its content type."""
+
+    content: bytes
+    content_type: str
+
+
+def make_binary_request(text: str, options: SpeechOptions, *, want_wav: bool) -> Body:
+    """Make a request for one answer: JSON, and behind it the tensors as they are.
+
+    Args:
+        text: What to say.
+        options: How to say it.
+        want_wav: Whether the sound is to come as a base64 WAV file in plain JSON, else as raw samples. Raw samples are
+            a quarter shorter, but to be read they need the content type of the answer.
+
+    Raises:
+        OptionError: an option cannot be sent.
+    """
+    inputs, data = [], []
+    for spec, tensor in make_tensors(text, options):
+        raw = _pack_bytes(tensor.item()) if tensor.dtype.kind == "O" else tensor.tobytes()
+        datatype = "BYTES" if spec.dtype == "STRING" else spec.dtype
+        size = {"binary_data_size": len(raw)}
+        inputs.append({"name": spec.name, "shape": list(tensor.shape), "datatype": datatype, "parameters": size})
+        data.append(raw)
+    if want_wav:
+        outputs: list[dict[str, Any]] = [{"name": Field.AUDIO_BASE64}]
+    else:
+        as_bytes = {"binary_data": True}
+        outputs = [{"name": name, "parameters": as_bytes} for name in (Field.AUDIO, Field.SAMPLE_RATE)]
+    request = {"inputs": inputs, "outputs": outputs, "parameters": {Parameter.AUDIO_BASE64: want_wav}}
+    header = json.dumps(request).encode()
+    return Body(header + b"".join(data), f"{SAGEMAKER_BINARY_TYPE}{len(header)}")
+
+
+def make_stream_request(text: str, options: SpeechOptions) -> Body:
+    """Make a request for a stream, which is JSON throughout.
+
+    Raises:
+        OptionError: an option cannot be sent, such as a recording.
+    """
+    fields: dict[str, Any] = {}
+    for spec, tensor in make_tensors(text, options):
+        value = tensor.item()
+        if isinstance(value, bytes):
+            try:
+                value = value.decode()
+            except UnicodeDecodeError as error:
+                fault = (
+                    "is not UTF-8, which is all that a streaming endpoint takes; a recording can be stored as a voice"
+                )
+                raise OptionError(spec.name, fault) from error
+        fields[spec.name] = value
+    return Body(json.dumps(fields).encode(), JSON_TYPE)
+
+
+def read_binary_answer(content: bytes, content_type: str) -> Speech:
+    """Read the answer to a request for raw samples.
+
+    Raises:
+        UnexpectedAnswerError: it is of another form.
+    """
+    digits = content_type.removeprefix(SAGEMAKER_BINARY_TYPE)
+    if digits == content_type or not digits.isdecimal():
+        raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"content of type {content_type or 'unknown'}")
+    header_bytes = int(digits)
+    outputs = _outputs_of(content[:header_bytes])
+    arrays: dict[str, np.ndarray[Any, np.dtype[Any]]] = {}
+    start = header_bytes
+    for output in outputs:
+        size = output.get("parameters", {}).get("binary_data_size", 0)
+        dtype = {"INT16": "<i2", "INT32": "<i4"}.get(output["datatype"], "u1")
+        arrays[output["name"]] = np.frombuffer(content[start : start + size], dtype=dtype)
+        start += size
+    if not {Field.AUDIO, Field.SAMPLE_RATE} <= arrays.keys() or arrays[Field.SAMPLE_RATE].size != 1:
+        raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"no {Field.AUDIO} or no {Field.SAMPLE_RATE}")
+    return Speech(arrays[Field.AUDIO].astype(np.int16), int(arrays[Field.SAMPLE_RATE].item()))
+
+
+def read_wav_answer(content: bytes) -> Speech:
+    """Read the answer to a request for a WAV file.
+
+    Raises:
+        UnexpectedAnswerError: it is of another form.
+    """
+    for output in _outputs_of(content):
+        if output["name"] == Field.AUDIO_BASE64:
+            try:
+                samples, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(output["data"][0])), dtype="int16")
+            except (binascii.Error, soundfile.SoundFileError, KeyError, IndexError) as error:
+                raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"no WAV file: {error}") from error
+            return Speech(samples, rate_hz)
+    raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"no {Field.AUDIO_BASE64}")
+
+
+def read_error(content: str) -> str:
+    """The message in what Triton answers when it refuses: ``{"error": message}``, or the text as it is."""
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        return content.strip()
+    return str(answer["error"]) if isinstance(answer, dict) and "error" in answer else content.strip()
+
+
+@dataclass
+class EventJoiner:
+    """Makes whole server-sent events of parts that may be cut anywhere, within a character too."""
+
+    _line: bytearray = field(default_factory=bytearray)
+    _data: list[bytes] = field(default_factory=list)
+
+    def feed(self, part: bytes) -> Iterator[dict[str, Any]]:
+        """Take a part; gives the events that it completes.
+
+        Raises:
+            ServerError: an event tells a failure.
+            UnexpectedAnswerError: an event is no JSON object.
+        """
+        self._line += part
+        *lines, rest = self._line.split(b"\n")
+        self._line = bytearray(rest)
+        for ended in lines:
+            line = bytes(ended.removesuffix(b"\r"))
+            if line.startswith(b"data:"):
+                self._data.append(line.removeprefix(b"data:").removeprefix(b" "))
+            elif not line and self._data:
+                content = b"\n".join(self._data)
+                self._data = []
+                yield _read_event(content)
+
+
+def _read_event(content: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(content)
+    except ValueError as error:
+        raise UnexpectedAnswerError(ModelName.STREAM, f"an event that is no JSON: {error}") from error
+    if not isinstance(event, dict):
+        raise UnexpectedAnswerError(ModelName.STREAM, "an event that is no JSON object")
+    if "error" in event:
+        raise ServerError(None, str(event["error"]))
+    return event
+
+
+def _outputs_of(content: bytes) -> list[dict[str, Any]]:
+    try:
+        answer = json.loads(content)
+        outputs: list[dict[str, Any]] = answer["outputs"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnexpectedAnswerError(ModelName.ONE_ANSWER, "no JSON with outputs") from error
+    return outputs
+
+
+def _pack_bytes(value: bytes) -> bytes:
+    return struct.pack("<I", len(value)) + value

@@ -10,13 +10,12 @@ percentiles, which a busy machine moves less. The bound is 3 ms for each of them
 
 import argparse
 import asyncio
-import json
 import queue
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ import tritonclient.grpc.aio
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf.machine, which is not installed
 
+from perf.command import print_result
 from perf.machine import Machine
 from s1_client import AsyncS1Client, S1Client, SpeechOptions
 from s1_client.options import make_inputs
@@ -171,12 +171,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--json", action="store_true", help="print one JSON line last")
     arguments = parser.parse_args()
-    result = asdict(measure(arguments))
-    machine = result.pop("machine")
-    for key, value in (machine | result).items():
-        print(f"{key:>24}  {value:.2f}" if isinstance(value, float) else f"{key:>24}  {value}")
-    if arguments.json:
-        print(json.dumps({**result, "machine": machine}))
+    print_result(measure(arguments), as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,10 @@ nothing about the code.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -23,6 +22,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.reference, which is not installed
 
+from perf.command import print_result
 from perf.machine import Machine
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.streaming import StreamingDecoder
@@ -202,12 +202,7 @@ def main() -> None:
     parser.add_argument("--no-bf16", action="store_true", help="leave bfloat16 out")
     parser.add_argument("--json", action="store_true", help="print one JSON line last")
     arguments = parser.parse_args()
-    result = asdict(measure(arguments))
-    machine = result.pop("machine")
-    for key, value in (machine | result).items():
-        print(f"{key:>42}  {value:.3f}" if isinstance(value, float) else f"{key:>42}  {value}")
-    if arguments.json:
-        print(json.dumps({**result, "machine": machine}))
+    print_result(measure(arguments), as_json=arguments.json)
 
 
 if __name__ == "__main__":

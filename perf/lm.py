@@ -9,12 +9,11 @@ each weight once per use, or nothing but multiply, whichever is longer, at rates
 
 import argparse
 import gc
-import json
 import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.reference, which is not installed
 
+from perf.command import print_result
 from perf.machine import Machine
 from s1_tts.device import resolve_device, resolve_dtype
 from s1_tts.lm.config import BlockSizes
@@ -234,12 +234,7 @@ def main() -> None:
     parser.add_argument("--memory-requests", type=int, default=0, help=f"e.g. {MEMORY_REQUESTS}; 0: leave out")
     parser.add_argument("--json", action="store_true", help="print one JSON line last")
     arguments = parser.parse_args()
-    result = asdict(measure(arguments))
-    machine = result.pop("machine")
-    for key, value in (machine | result).items():
-        print(f"{key:>24}  {value:.2f}" if isinstance(value, float) else f"{key:>24}  {value}")
-    if arguments.json:
-        print(json.dumps({**result, "machine": machine}))
+    print_result(measure(arguments), as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -79,15 +79,7 @@ class LoadGenerator:
 
     async def closed_loop(self, requests: Iterable[StreamRequest], concurrency: int) -> list[StreamRecord]:
         """Send all requests, so many at a time; records are in the requests' order."""
-        waiting = iter(enumerate(requests))
-        records: list[StreamRecord] = []
-
-        async def call_on() -> None:
-            for index, request in waiting:  # shared: each caller takes the next one
-                records.append(await self.stream(index, request))
-
-        await asyncio.gather(*(call_on() for _ in range(concurrency)))
-        return sorted(records, key=lambda record: record.index)
+        return await closed_loop(self.stream, requests, concurrency)
 
     async def open_loop(self, requests: Sequence[StreamRequest], arrivals_s: Sequence[float]) -> list[StreamRecord]:
         """Send each request at its time, in seconds from now; records are in the requests' order."""
@@ -110,17 +102,7 @@ class LoadGenerator:
             request: What is asked for.
             due_s: When it should have been sent, on the run's clock; none: now.
         """
-        now_s = self.now_s
-        record = StreamRecord(
-            index=index,
-            language=request.text.language,
-            length=request.text.length,
-            num_characters=len(request.text.text),
-            max_frames=request.options.max_frames or 0,
-            service=request.options.service or "",
-            arrived_s=now_s if due_s is None else due_s,
-            sent_s=now_s,
-        )
+        record = new_record(index, request, self.now_s, due_s)
         try:
             async with asyncio.timeout(request.cancel_after_s):
                 record.outcome = await self._read(record, request)
@@ -187,6 +169,44 @@ class LoadGenerator:
         if samples.size:
             record.chunks.append(ChunkArrival(at_s, samples.size))
         return bool(result.as_numpy(Field.IS_LAST.value).item())
+
+
+def new_record(index: int, request: StreamRequest, now_s: float, due_s: float | None = None) -> StreamRecord:
+    """The record of a request that is being sent."""
+    return StreamRecord(
+        index=index,
+        language=request.text.language,
+        length=request.text.length,
+        num_characters=len(request.text.text),
+        max_frames=request.options.max_frames or 0,
+        service=request.options.service or "",
+        arrived_s=now_s if due_s is None else due_s,
+        sent_s=now_s,
+    )
+
+
+async def closed_loop(
+    send: Callable[[int, StreamRequest], Awaitable[StreamRecord]], requests: Iterable[StreamRequest], concurrency: int
+) -> list[StreamRecord]:
+    """Send all requests, so many at a time, each when another one has ended.
+
+    Args:
+        send: Sends a request of a number and waits for its end.
+        requests: What to send.
+        concurrency: Callers, each of whom has one request at a time.
+
+    Returns:
+        Records in the requests' order.
+    """
+    waiting = iter(enumerate(requests))
+    records: list[StreamRecord] = []
+
+    async def call_on() -> None:
+        for index, request in waiting:  # shared: each caller takes the next one
+            records.append(await send(index, request))
+
+    await asyncio.gather(*(call_on() for _ in range(concurrency)))
+    return sorted(records, key=lambda record: record.index)
 
 
 def poisson_arrivals(rate_per_s: float, count: int, seed: int) -> list[float]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from typing import Self
 
 import torch
 
+_EMPTY_WORDS = {"intel", "amd", "nvidia", "processor", "cpu"}
+_BFLOAT16_UNITS = {"amx_bf16": "amx", "avx512_bf16": "avx512-bf16"}
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -40,8 +43,28 @@ class Machine:
             python=platform.python_version(),
             torch=torch.__version__,
             threads=torch.get_num_threads(),
-            load_average=round(os.getloadavg()[0], 2),
+            load_average=load_average(),
         )
+
+    @property
+    def name(self) -> str:
+        """What a folder of results is called after: the device, or the processor, its unit for bfloat16, its cores."""
+        if self.device != "cpu":
+            return _slug(self.device)
+        model, _, units = self.processor.rpartition(" (")
+        fast = next((name for unit, name in _BFLOAT16_UNITS.items() if unit in units), "")
+        return "-".join(filter(None, (_slug(model), fast, str(self.cores), "cores")))
+
+
+def load_average() -> float:
+    """Processes that wanted to run in the last minute, in the mean."""
+    return round(os.getloadavg()[0], 2)
+
+
+def _slug(model: str) -> str:
+    """A model's name in small letters, without what its maker writes into every name."""
+    words = re.sub(r"\(\w+\)|@.*", " ", model.lower()).split()
+    return "-".join(re.sub(r"[^a-z0-9.]+", "-", word) for word in words if word not in _EMPTY_WORDS)
 
 
 def _git(*arguments: str) -> str:

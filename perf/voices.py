@@ -9,12 +9,11 @@ in turn with those without a voice, so that a busy machine slows both alike; med
 
 import argparse
 import io
-import json
 import statistics
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Self
@@ -24,6 +23,7 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf.machine, which is not installed
 
+from perf.command import print_result
 from perf.machine import Machine
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.device import resolve_device
@@ -161,12 +161,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON line last")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as store:
-        result = asdict(measure(arguments, store))
-    machine = result.pop("machine")
-    for key, value in (machine | result).items():
-        print(f"{key:>18}  {value:.2f}" if isinstance(value, float) else f"{key:>18}  {value}")
-    if arguments.json:
-        print(json.dumps({**result, "machine": machine}))
+        result = measure(arguments, store)
+    print_result(result, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,11 +32,11 @@ from pipecat.frames.frames import (
 from pipecat.metrics.metrics import TTFBMetricsData, TTSUsageMetricsData
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
-from pipecat.processors.frame_processor import FrameDirection
-from pipecat.tests.utils import QueuedFrameProcessor
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.tests.utils import QueuedFrameProcessor, run_test
 from pipecat.workers.runner import WorkerRunner
 
-from s1_client import AsyncS1Client, Retry, SpeechOptions
+from s1_client import AsyncS1Client, NewRecording, Retry, Speech, SpeechOptions
 from s1_client.audio import AudioChunk
 from s1_client.pipecat import Resampler, S1TTSService
 from s1_tts.protocol import ServiceClass
@@ -55,7 +56,11 @@ CANCELLED = 's1_lm_streams_total{outcome="cancelled"}'
 
 @dataclass
 class Line:
-    """A pipeline that runs, and what comes out of it."""
+    """A pipeline that runs, and what comes out of it.
+
+    Pipecat's ``run_test`` sends its frames, the end among them, without looking at what comes back. What waits for
+    sound, for the server's end or for its return before it goes on needs this.
+    """
 
     worker: PipelineWorker
     down: asyncio.Queue[Frame]
@@ -112,26 +117,71 @@ def samples_of(frames: list[Frame]) -> np.ndarray:
     return np.frombuffer(b"".join(frame.audio for frame in audio_of(frames)), np.int16)
 
 
+async def run(processor: FrameProcessor, *frames: Frame) -> list[Frame]:
+    """Send frames through a pipeline of Pipecat's own test utilities; gives what came out downstream."""
+    params = PipelineParams(audio_out_sample_rate=RATE_HZ, enable_metrics=True, enable_usage_metrics=True)
+    down, _ = await run_test(processor, frames_to_send=frames, pipeline_params=params, start_timeout=FRAME_LIMIT_S)
+    return list(down)
+
+
+def turns_of(frames: list[Frame]) -> list[np.ndarray]:
+    """Samples of each turn, in order."""
+    contexts = dict.fromkeys(frame.context_id for frame in audio_of(frames))
+    return [samples_of([frame for frame in audio_of(frames) if frame.context_id == context]) for context in contexts]
+
+
+async def said_directly(s1: AsyncS1Client, text: str, **options: Any) -> np.ndarray:
+    """Samples of a sentence at the pipeline's rate, of the server itself."""
+    chosen = SpeechOptions(seed=3, max_frames=12, service=ServiceClass.CALL, **options)
+    return soxr.resample((await s1.speak(text, chosen)).samples, 44_100, RATE_HZ)
+
+
 async def test_a_turn_is_spoken_sentence_by_sentence_at_the_pipelines_rate(s1: AsyncS1Client) -> None:
-    async with line_of(S1TTSService(s1, settings=SHORT)) as line:
-        words = [LLMTextFrame(text) for text in ("One sen", "tence. And", " another one.")]
-        await line.send(LLMFullResponseStartFrame(), *words, LLMFullResponseEndFrame())
-        frames = await line.read_to(TTSStoppedFrame)
+    words = [LLMTextFrame(text) for text in ("One sen", "tence. And", " another one.")]
+    service = S1TTSService(s1, settings=SHORT)
+    frames = await run(service, LLMFullResponseStartFrame(), *words, LLMFullResponseEndFrame())
     assert {(frame.sample_rate, frame.num_channels) for frame in audio_of(frames)} == {(RATE_HZ, 1)}
     assert sum(isinstance(frame, TTSStartedFrame) for frame in frames) == 1
+    assert sum(isinstance(frame, TTSStoppedFrame) for frame in frames) == 1
 
-    options = SpeechOptions(seed=3, max_frames=12, service=ServiceClass.CALL)
-    expected = [
-        soxr.resample((await s1.speak(text, options)).samples, 44_100, RATE_HZ)
-        for text in ("One sentence.", "And another one.")
-    ]
-    whole = samples_of(frames)
+    expected = [await said_directly(s1, text) for text in ("One sentence.", "And another one.")]
+    (whole,) = turns_of(frames)
     assert abs(len(whole) - sum(map(len, expected))) <= 2  # a half sample for each sentence
     np.testing.assert_allclose(whole[: len(expected[0])], expected[0], atol=ROUNDING)
 
     measured = [data for frame in frames if isinstance(frame, MetricsFrame) for data in frame.data]
     assert any(isinstance(data, TTFBMetricsData) and data.value > 0 for data in measured)
     assert sum(data.value for data in measured if isinstance(data, TTSUsageMetricsData)) > 0
+
+
+async def test_ten_turns_in_a_row_sound_alike(s1: AsyncS1Client) -> None:
+    turns = [TTSSpeakFrame("The same again.") for _ in range(10)]
+    spoken = turns_of(await run(S1TTSService(s1, settings=SHORT), *turns))
+    assert len(spoken) == 10
+    for turn in spoken:
+        assert len(turn) > 0
+        np.testing.assert_allclose(turn, spoken[0], atol=ROUNDING)
+
+
+async def test_a_bot_changes_between_stored_voices_while_it_runs(s1: AsyncS1Client) -> None:
+    voices = {"pipecat-anna": 40, "pipecat-bert": 90}
+    for voice, period in voices.items():
+        tone = Speech((np.sin(np.arange(2 * 44_100) / period) * 9000).astype(np.int16), 44_100)
+        await s1.voices.add(voice, [NewRecording(tone.to_wav(), "A tone.")])
+    try:
+        anna, bert = (S1TTSService.Settings(voice=voice) for voice in voices)
+        say = [TTSSpeakFrame("Who is speaking?") for _ in range(3)]
+        changes = [TTSUpdateSettingsFrame(delta=delta) for delta in (bert, anna)]
+        service = S1TTSService(s1, settings=replace(SHORT, voice="pipecat-anna"))
+        heard = turns_of(await run(service, say[0], changes[0], say[1], changes[1], say[2]))
+        first, second = [await said_directly(s1, "Who is speaking?", voice=voice) for voice in voices]
+    finally:
+        for voice in voices:
+            await s1.voices.remove(voice)
+    assert not np.array_equal(first, second)
+    for turn, expected in zip(heard, (first, second, first), strict=True):
+        assert abs(len(turn) - len(expected)) <= 1
+        np.testing.assert_allclose(turn[: len(expected)], expected[: len(turn)], atol=ROUNDING)
 
 
 async def test_an_interruption_stops_the_server_within_two_chunks(s1: AsyncS1Client, server: TritonServer) -> None:
@@ -153,17 +203,6 @@ async def test_an_interruption_stops_the_server_within_two_chunks(s1: AsyncS1Cli
 
 def since(server: TritonServer, before: dict[str, float], name: str) -> float:
     return read_metrics(server)[name] - before[name]
-
-
-async def test_ten_turns_in_a_row_sound_alike(s1: AsyncS1Client) -> None:
-    async with line_of(S1TTSService(s1, settings=SHORT)) as line:
-        turns = []
-        for _ in range(10):
-            await line.send(TTSSpeakFrame("The same again."))
-            turns.append(samples_of(await line.read_to(TTSStoppedFrame)))
-    assert len(turns[0]) > 0
-    for turn in turns[1:]:
-        np.testing.assert_allclose(turn, turns[0], atol=ROUNDING)
 
 
 async def test_settings_change_while_the_bot_runs_and_errors_are_told(s1: AsyncS1Client) -> None:

@@ -1,0 +1,304 @@
+"""Record a run of the real server beside what its work takes, for the planner to be held against.
+
+    .venv/bin/python perf/capacity_record.py --checkpoint DIR --out FILE.json [--device cpu] [--dtype float32]
+
+The costs are measured first, part by part and without a server (``capacity_calibration.py``); only the way through
+Triton is measured on the server, by asking for its list of voices while nothing else runs. Then come the runs: so many
+streams at a time, and Poisson arrivals. What is kept of a request is what the planner may know: the tokens of its
+prompt and the frames that it became.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any, Self
+
+import numpy as np
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf, which is not installed
+
+from perf.capacity_calibration import Subject, calibrate
+from perf.capacity_costs import Costs
+from perf.capacity_run import Fared, run_closed, run_open
+from perf.capacity_server import ServerShape
+from perf.capacity_workload import SimulatedRequest
+from perf.load_generator import LoadGenerator, StreamRequest, poisson_arrivals
+from perf.machine import Machine
+from perf.streams import StreamRecord
+from perf.texts import SampleText, read_texts
+from s1_client import AsyncS1Client, SpeechOptions
+from s1_tts.device import resolve_device
+from s1_tts.lm.config import LmConfig
+from s1_tts.lm.loading import CONFIG_FILE
+from s1_tts.lm.prompt import PromptBuilder
+from s1_tts.lm.tokenizer import Tokenizer
+from s1_tts.protocol import FRAME_SAMPLES
+from s1_tts.serving.ports import Ports
+from s1_tts.serving.server import ServerOptions, TritonServer
+from s1_tts.settings import Settings
+from s1_tts.text.cleaning import clean_text
+from s1_tts.text.sentences import split_text
+
+MODEL_REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
+HOP_REPEATS = 40
+TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the real server.
+
+    Args:
+        name: What was run.
+        concurrency: Streams at a time; 0: they came at given times.
+        arrivals_s: Those times.
+        prompt_tokens: Tokens of each request's prompt.
+        frames: Frames of each request.
+        audio_s_per_s: Seconds of sound a second, from the first request to the last chunk.
+        first_audio_p50_s: Median time from a request to its first sound.
+        completion_p50_s: Median time from a request to its last chunk.
+        completion_p95_s: The same, 95th percentile.
+        foreign_cores: Cores that other processes of the machine kept busy meanwhile.
+    """
+
+    name: str
+    concurrency: int
+    arrivals_s: tuple[float, ...]
+    prompt_tokens: tuple[int, ...]
+    frames: tuple[int, ...]
+    audio_s_per_s: float
+    first_audio_p50_s: float
+    completion_p50_s: float
+    completion_p95_s: float
+    foreign_cores: float
+
+    def simulate(self, costs: Costs, shape: ServerShape) -> Fared:
+        """Run the same requests through the simulated server."""
+        pairs = zip(self.prompt_tokens, self.frames, strict=True)
+        requests = [SimulatedRequest(tokens, frames) for tokens, frames in pairs]
+        if self.concurrency:
+            return run_closed(costs, shape, requests, self.concurrency)
+        return run_open(costs, shape, requests, self.arrivals_s)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Costs and runs of one machine.
+
+    Args:
+        machine: Where and with what it was measured.
+        command: What made it.
+        checkpoint: Name of the checkpoint.
+        costs: What the server's work takes.
+        runs: Runs of the server.
+    """
+
+    machine: dict[str, Any]
+    command: str
+    checkpoint: str
+    costs: Costs
+    runs: tuple[Run, ...]
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read a recording.
+
+        Raises:
+            ValueError: the file is none.
+        """
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+            runs = tuple(Run(**{**run, **_lists_as_tuples(run)}) for run in told["runs"])
+            return cls(told["machine"], told["command"], told["checkpoint"], Costs.from_json(told["costs"]), runs)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{file} is no recording: {error!r}; allowed: what capacity_record.py writes") from error
+
+
+def _lists_as_tuples(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
+
+
+class Prompts:
+    """Counts the tokens of prompts, as the engine lays them out.
+
+    Args:
+        checkpoint: Folder of the checkpoint.
+    """
+
+    def __init__(self, checkpoint: Path) -> None:
+        config = LmConfig.read(checkpoint / CONFIG_FILE)
+        self._builder = PromptBuilder(Tokenizer(checkpoint), config.num_codebooks)
+        self._part_characters = Settings().part_characters
+
+    def is_one_part(self, text: str) -> bool:
+        """Whether the engine says a text in one go."""
+        return len(split_text(clean_text(text), self._part_characters)) == 1
+
+    def num_tokens(self, text: str) -> int:
+        """Positions of the prompt of a text that is one part."""
+        part = split_text(clean_text(text), self._part_characters)[0]
+        return int(self._builder.first_part(part).shape[1])
+
+
+class ForeignLoad:
+    """CPU time of all processes but ours, from its making on.
+
+    Args:
+        server: The server.
+    """
+
+    def __init__(self, server: TritonServer) -> None:
+        leader = psutil.Process(server.process_id)
+        self._ours = [psutil.Process(), leader, *leader.children(recursive=True)]
+        self._started_s = time.perf_counter()
+        self._foreign_s = self._foreign_so_far_s()
+
+    def cores(self) -> float:
+        """Cores that the others kept busy since then."""
+        return (self._foreign_so_far_s() - self._foreign_s) / (time.perf_counter() - self._started_s)
+
+    def _foreign_so_far_s(self) -> float:
+        everybody = psutil.cpu_times()
+        ours_s = sum(times.user + times.system for times in (process.cpu_times() for process in self._ours))
+        return float(everybody.user + everybody.system + everybody.nice - ours_s)
+
+
+async def hop_s(url: str) -> float:
+    """Way through Triton into a model and back, on an idle server."""
+    times = []
+    async with AsyncS1Client(url) as client:
+        for _ in range(HOP_REPEATS):
+            started_s = time.perf_counter()
+            await client.voices.list()
+            times.append(time.perf_counter() - started_s)
+    return median(times[5:])
+
+
+async def run_load(
+    server: TritonServer, prompts: Prompts, texts: Sequence[SampleText], concurrency: int, arrivals_s: Sequence[float]
+) -> Run:
+    """Send texts to the server, so many at a time or at given times."""
+    requests = [StreamRequest(text, SpeechOptions(seed=seed)) for seed, text in enumerate(texts)]
+    foreign = ForeignLoad(server)
+    async with LoadGenerator(url_of(server), TIMEOUT_S) as generator:
+        if concurrency:
+            records = await generator.closed_loop(requests, concurrency)
+        else:
+            records = await generator.open_loop(requests, arrivals_s)
+    run = _told(records, concurrency, arrivals_s)
+    tokens = tuple(prompts.num_tokens(text.text) for text in texts)
+    return replace(run, prompt_tokens=tokens, foreign_cores=foreign.cores())
+
+
+def url_of(server: TritonServer) -> str:
+    """Where the server answers over gRPC."""
+    return f"{server.reachable_host}:{server.ports.grpc}"
+
+
+def _told(records: Sequence[StreamRecord], concurrency: int, arrivals_s: Sequence[float]) -> Run:
+    if broken := [record for record in records if not record.is_ok]:
+        raise RuntimeError(f"{len(broken)} of {len(records)} requests failed, the first with: {broken[0].error}")
+    completions_s = [record.chunks[-1].at_s - record.arrived_s for record in records]
+    length_s = max(record.chunks[-1].at_s for record in records) - min(record.arrived_s for record in records)
+    return Run(
+        name=f"{concurrency} at a time" if concurrency else "Poisson arrivals",
+        concurrency=concurrency,
+        arrivals_s=tuple(round(at_s, 4) for at_s in arrivals_s),
+        prompt_tokens=(),
+        frames=tuple(record.num_samples // FRAME_SAMPLES for record in records),
+        audio_s_per_s=sum(record.audio_s for record in records) / length_s,
+        first_audio_p50_s=median(record.first_audio_s or 0.0 for record in records),
+        completion_p50_s=median(completions_s),
+        completion_p95_s=float(np.percentile(completions_s, 95)),
+        foreign_cores=0.0,
+    )
+
+
+async def run_all(server: TritonServer, arguments: argparse.Namespace) -> list[Run]:
+    """Run every load, one after the other, after a few requests to warm up."""
+    prompts = Prompts(arguments.checkpoint)
+    possible = [text for text in read_texts() if text.length != "long" and prompts.is_one_part(text.text)]
+    texts = itertools.cycle(possible)
+    take = itertools.islice
+    await run_load(server, prompts, list(take(texts, 4)), 4, ())
+    runs = []
+    for concurrency in arguments.concurrency:
+        count = arguments.streams * (concurrency + 1)
+        runs.append(await run_load(server, prompts, list(take(texts, count)), concurrency, ()))
+        print(
+            runs[-1].name,
+            f"{runs[-1].audio_s_per_s:.2f} audio s/s, others {runs[-1].foreign_cores:.2f} cores",
+            flush=True,
+        )
+    busiest = runs[-1]
+    mean_s = sum(busiest.frames) / len(busiest.frames) * FRAME_SAMPLES / 44_100
+    rate_per_s = arguments.load * busiest.audio_s_per_s / mean_s
+    count = round(rate_per_s * arguments.open_s)
+    arrivals_s = poisson_arrivals(rate_per_s, count, seed=1)
+    runs.append(await run_load(server, prompts, list(take(texts, count)), 0, arrivals_s))
+    print(runs[-1].name, f"{rate_per_s * 60:.1f} a minute: {runs[-1].audio_s_per_s:.2f} audio s/s", flush=True)
+    return runs
+
+
+def record(arguments: argparse.Namespace) -> Recording:
+    """Measure the costs, then the runs."""
+    device = resolve_device(arguments.device)
+    machine = asdict(Machine.describe(device))
+    subject = Subject(arguments.checkpoint, arguments.device, arguments.dtype)
+    costs = calibrate(subject, hop_s=0.0)
+    options = ServerOptions(
+        arguments.checkpoint,
+        MODEL_REPOSITORY,
+        ports=Ports(http=0, grpc=0, metrics=0),
+        device=arguments.device,
+        settings={"S1_DTYPE": arguments.dtype},
+    )
+    with tempfile.TemporaryFile("w") as log, TritonServer(options, log=log) as server:
+        server.wait_until_ready()
+        costs = replace(costs, hop_s=asyncio.run(hop_s(url_of(server))))
+        runs = asyncio.run(run_all(server, arguments))
+    return Recording(machine, " ".join(sys.argv), arguments.checkpoint.name, costs, tuple(runs))
+
+
+def compare(recording: Recording) -> str:
+    """Measured beside simulated, as a Markdown table."""
+    lines = ["| run | figure | measured | simulated | difference |", "|---|---|---|---|---|"]
+    for run in recording.runs:
+        fared = run.simulate(recording.costs, ServerShape())
+        for figure in ("audio_s_per_s", "first_audio_p50_s", "completion_p50_s", "completion_p95_s"):
+            measured, simulated = getattr(run, figure), getattr(fared, figure)
+            difference = f"{simulated / measured - 1:+.0%}"
+            lines.append(f"| {run.name} | {figure} | {measured:.3f} | {simulated:.3f} | {difference} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Parse the command line, measure, write and compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="file to write")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--streams", type=int, default=5, help="streams for each one at a time, and as many more")
+    parser.add_argument(
+        "--load", type=float, default=0.7, help="Poisson arrivals, as a share of what the last run took"
+    )
+    parser.add_argument("--open-s", type=float, default=40.0, help="length of the Poisson arrivals")
+    arguments = parser.parse_args()
+    recording = record(arguments)
+    arguments.out.write_text(json.dumps(asdict(recording), indent=1) + "\n", encoding="utf-8")
+    print(compare(recording))
+
+
+if __name__ == "__main__":
+    main()

@@ -52,7 +52,7 @@ class ServerOptions:
         profile: What the server is tuned for.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         settings: Further environment variables: ``S1_*`` for the models, ``SAGEMAKER_TRITON_*`` for the server.
-        flags: Further arguments of the server; where Triton takes one twice, these win.
+        flags: Further arguments of the server.
     """
 
     checkpoint: Path

@@ -1,4 +1,4 @@
-"""The image's packages can be had for its Python, 3.12, and agree with what the tests run with. Asks the package index."""
+"""The image's packages can be had for its Python, 3.12, and are those the tests run with. Asks the package index."""
 
 import os
 import re

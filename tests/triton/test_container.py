@@ -1,0 +1,159 @@
+"""What runs in the container, run without one: an installed wheel, NVIDIA's folder layout, no source tree."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import pytest
+import tritonclient.grpc.aio as grpcclient
+
+from tests.triton.callers import collect
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = ROOT / "deploy" / "container" / "requirements.txt"
+STOP_LIMIT_S = 12
+
+
+@dataclass(frozen=True)
+class Image:
+    """Folders made as the image's.
+
+    Args:
+        environment: Folder of the virtual environment with the installed wheel.
+        triton: What the image has as ``/opt/tritonserver``.
+        libraries: Folders that the image's linker knows.
+    """
+
+    environment: Path
+    triton: Path
+    libraries: tuple[Path, ...]
+
+    def variables(self, **settings: str) -> dict[str, str]:
+        return {
+            "PATH": os.pathsep.join([str(self.environment / "bin"), str(self.triton / "bin"), os.defpath]),
+            "LD_LIBRARY_PATH": os.pathsep.join(map(str, self.libraries)),
+            **settings,
+        }
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    folder = tmp_path_factory.mktemp("image")
+    environment = folder / "s1-tts"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    site = next((environment / "lib").glob("python*/site-packages"))
+    link_requirements(site)
+    pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "--quiet"]
+    source = copy_build_folder(folder / "build")
+    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, "."], cwd=source, check=True)
+    shutil.rmtree(source)
+    subprocess.run([*pip, "install", "--no-deps", *folder.glob("*.whl")], check=True)
+    return Image(environment, *lay_out_triton(folder / "opt" / "tritonserver"))
+
+
+def link_requirements(site: Path) -> None:
+    """Give an environment the packages that the image installs, and no other, out of this one's."""
+    names = re.findall(r"^([\w.-]+)==", REQUIREMENTS.read_text(), re.MULTILINE)
+    for name in names:
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:
+            continue  # CUDA's, without a GPU
+        for top in {file.parts[0] for file in found.files or () if file.parts[0] not in {"..", "__pycache__"}}:
+            (site / top).symlink_to(Path(str(found.locate_file(top))))
+
+
+def copy_build_folder(target: Path) -> Path:
+    """Copy what the Dockerfile copies."""
+    target.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, target)
+    for name in ("src", "client", "model_repository"):
+        shutil.copytree(ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def lay_out_triton(root: Path) -> tuple[Path, tuple[Path, ...]]:
+    """Lay the packaged server out as NVIDIA's image does."""
+    spec = find_spec("pytriton")
+    assert spec is not None
+    package = Path(str(spec.origin)).parent
+    packaged = package / "tritonserver"
+    (root / "bin").mkdir(parents=True)
+    shutil.copy2(packaged / "bin" / "tritonserver", root / "bin")
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    shutil.copytree(packaged / "backends" / "python", root / "backends" / "python")
+    stub = packaged / "python_backend_stubs" / version / "triton_python_backend_stub"
+    shutil.copy2(stub, root / "backends" / "python")
+    return root, (Path(str(sysconfig.get_config_var("LIBDIR"))), package.parent / "nvidia_pytriton.libs")
+
+
+@contextlib.contextmanager
+def running(image: Image, folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """The image's command, in a folder that has nothing to do with the source."""
+    command = [image.environment / "bin" / "s1-tts-serve", "--log", "server.log"]
+    ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
+    variables = image.variables(**settings)
+    process = subprocess.Popen([*command, *ports], env=variables, cwd=folder, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_the_images_command_serves_and_stops(image, checkpoint, tmp_path):
+    settings = {"S1_CHECKPOINT": str(checkpoint), "S1_HOST": "0.0.0.0", "S1_VOICES": str(tmp_path / "voices")}
+    with running(image, tmp_path, **settings) as process:
+        assert "noise" in process.stdout.readline(), (tmp_path / "server.log").read_text()
+        ready = re.match(r"ready on 0\.0\.0\.0: http \d+, grpc (\d+)", process.stdout.readline())
+        assert ready
+        children = psutil.Process(process.pid).children(recursive=True)
+        server = next(child for child in children if child.name() == "tritonserver")
+        assert server.exe() == str(image.triton / "bin" / "tritonserver")
+        assert f"--backend-directory={image.triton / 'backends'}" in server.cmdline()
+        assert "--grpc-address=0.0.0.0" in server.cmdline()
+        async with grpcclient.InferenceServerClient(f"127.0.0.1:{ready[1]}") as client:
+            chunks = await collect(client, text="Hello.", seed=1, max_frames=8)
+        assert chunks[-1].is_last
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_LIMIT_S) == 0
+
+
+def test_the_wheel_is_whole_and_has_nothing_else(image):
+    """The model repository is in it, the ensemble's empty version folder too; examples are not."""
+    site = next((image.environment / "lib").glob("python*/site-packages"))
+    installed = {str(p.relative_to(site / "s1_tts" / "model_repository")) for p in model_files(site / "s1_tts")}
+    assert installed == {str(p.relative_to(ROOT / "model_repository")) for p in model_files(ROOT)}
+    tops = (site / "s1_tts-0.1.0.dist-info" / "top_level.txt").read_text().split()
+    assert tops == ["s1_client", "s1_tts"]
+
+
+def model_files(parent: Path) -> list[Path]:
+    return [p for p in (parent / "model_repository").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+
+
+def test_every_command_of_the_image_starts(image, tmp_path):
+    for name in ("s1-tts-serve", "s1-tts-sagemaker"):
+        failed = subprocess.run(
+            [image.environment / "bin" / name],
+            env=image.variables(S1_CHECKPOINT=str(tmp_path / "nowhere")),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert failed.returncode == 1
+        assert failed.stderr.startswith("error: "), failed.stderr
+        assert "nowhere" in failed.stderr

@@ -14,7 +14,7 @@ weights=$(mktemp -d)
 trap 'rm -rf "$weights"' EXIT
 mkdir -p "$results"
 
-"$python" -m pytest tests/gpu tests/unit/codec -m gpu -ra | tee "$results/tests.txt"
+GPU_RESULTS="$results" "$python" -m pytest tests/gpu tests/unit/codec -m gpu -ra | tee "$results/tests.txt"
 "$python" scripts/make_dev_checkpoint.py full "$weights/dev-full"
 for dtype in bfloat16 float32; do
   "$python" perf/lm.py --checkpoint "$weights/dev-full" --device cuda --dtype "$dtype" --json \

@@ -1,5 +1,9 @@
-"""Every test here needs a CUDA device; without one it is skipped and says so."""
+"""Every test here needs a CUDA device; without one it is skipped and says so.
 
+Tests that take the fixture ``device`` can be rehearsed without one, with a tiny checkpoint: ``GPU_TESTS_ON=cpu``.
+"""
+
+import os
 from pathlib import Path
 
 import pytest
@@ -8,13 +12,15 @@ import torch
 from s1_tts.checkpoint.dev import write_dev_checkpoint
 
 HERE = Path(__file__).parent
+REHEARSAL = os.environ.get("GPU_TESTS_ON") == "cpu"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.gpu)
-            if not torch.cuda.is_available():
+            can_rehearse = REHEARSAL and "device" in getattr(item, "fixturenames", ())
+            if not torch.cuda.is_available() and not can_rehearse:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and this machine has none"))
 
 
@@ -28,3 +34,8 @@ def mid_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cuda() -> torch.device:
     return torch.device("cuda")
+
+
+@pytest.fixture(scope="session")
+def device() -> torch.device:
+    return torch.device("cpu" if REHEARSAL else "cuda")

@@ -6,6 +6,7 @@ and a bare ``tritonserver`` then breaks the streams that are running. HTTP, gRPC
 only; the drain and the health check of the launcher need HTTP.
 """
 
+import argparse
 import os
 import re
 import shlex
@@ -150,10 +151,15 @@ def serve(options: ServerOptions) -> int:
 
 def main() -> int:
     """Run the container; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Serve S1-mini as SageMaker wants it, until interrupted.")
+    parser.add_argument(
+        "--model-folder", type=Path, default=Path(MODEL_FOLDER), metavar="DIR", help="where model.tar.gz was unpacked"
+    )
+    arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGINT, interrupt)
     try:
-        return serve(read_options(os.environ, Settings.load()))
+        return serve(read_options(os.environ, Settings.load(), arguments.model_folder))
     except Interrupted:
         return 0
     except S1Error as error:

@@ -4,18 +4,21 @@ AWS is moto; ``tests/sagemaker_cloud.py`` adds ``update_endpoint``, which moto l
 """
 
 import json
+import re
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import botocore.exceptions
 import pytest
+from typer.testing import CliRunner
 
 from s1_tts.errors import SettingsError
 from s1_tts.sagemaker import waiting
 from s1_tts.sagemaker.aws import Aws, AwsError
 from s1_tts.sagemaker.requests import Request
 from tests.sagemaker_cloud import ACCOUNT, BUCKET, REGION, Cloud
-from tests.unit.sagemaker.conftest import Deploy
+from tests.unit.sagemaker.conftest import SCRIPTS, Deploy, load_script
 
 KINDS = ["realtime", "streaming", "async"]
 SCALING: dict[str, Any] = {"ServiceNamespace": "sagemaker"}
@@ -348,3 +351,18 @@ def test_region_that_is_told_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(SettingsError, match="no AWS region: give --region"):
         Aws()
+
+
+def test_commands_of_the_guide_are_accepted(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model.tar.gz").touch()
+    guide = (SCRIPTS.parent / "docs" / "deployment.md").read_text()
+    commands = re.findall(r"scripts/deploy_sagemaker\.py (.*)", guide)
+    assert {command.split()[0] for command in commands} == {*KINDS, "delete"}
+    values = dict(re.findall(r"\b(image|role)=(\S+)", guide))
+    app = load_script("deploy_sagemaker").app
+    for command in commands:
+        arguments = Template(command).substitute(values).replace("BUCKET", BUCKET).split()
+        told = CliRunner().invoke(app, [*arguments, "--dry-run"])
+        assert told.exit_code == 0, told.output
+    assert cloud.calls == []

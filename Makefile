@@ -5,14 +5,18 @@ BIN := .venv/bin
 DEV_CHECKPOINT := checkpoints/dev-tiny
 DOWNLOADED := $(patsubst %/REVISION,%,$(wildcard checkpoints/openaudio-s1-mini/REVISION))
 CHECKPOINT ?= $(or $(S1_CHECKPOINT),$(DOWNLOADED),$(DEV_CHECKPOINT))
+# What the benchmark takes for the full size; a development checkpoint of it (3.6 GB) is made if it is not there.
+DEV_FULL := checkpoints/dev-full
+FULL_CHECKPOINT ?= $(or $(DOWNLOADED),$(DEV_FULL))
+BENCH_FLAGS ?=
 SERVE_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint
+.PHONY: help setup demo serve test lint bench bench-quick
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: .venv/.installed ## make .venv and install everything into it
 
@@ -44,3 +48,16 @@ lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+$(DEV_FULL)/DEVELOPMENT_CHECKPOINT.txt: | .venv/.installed
+	$(BIN)/python scripts/make_dev_checkpoint.py full $(DEV_FULL)
+
+ifeq ($(FULL_CHECKPOINT),$(DEV_FULL))
+FULL_CHECKPOINT_FILES := $(DEV_FULL)/DEVELOPMENT_CHECKPOINT.txt
+endif
+
+bench: setup $(FULL_CHECKPOINT_FILES) ## measure everything, tiny and full size; FULL_CHECKPOINT=DIR, results in perf/results
+	$(BIN)/python perf/bench.py --full "$(FULL_CHECKPOINT)" $(BENCH_FLAGS)
+
+bench-quick: setup ## the same in a few minutes; a little of the full size if it is there
+	$(BIN)/python perf/bench.py --quick $(if $(wildcard $(FULL_CHECKPOINT)/config.json),--full "$(FULL_CHECKPOINT)") $(BENCH_FLAGS)

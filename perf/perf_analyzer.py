@@ -90,7 +90,7 @@ def analyze(
     with tempfile.TemporaryDirectory() as folder:
         inputs, export = Path(folder, "inputs.json"), Path(folder, "export.json")
         inputs.write_text(json.dumps({"data": [_inputs(request) for request in requests]}), encoding="utf-8")
-        command = [BINARY, "-m", model, "-i", protocol, "-u", url, "--input-data", inputs]
+        command: list[str | Path] = [BINARY, "-m", model, "-i", protocol, "-u", url, "--input-data", inputs]
         command += [part for name in _inputs(requests[0]) for part in ("--shape", f"{name}:1")]
         command += ["--concurrency-range", str(concurrency), "--request-count", str(len(requests))]
         command += ["--profile-export-file", export, *(["--streaming"] if model is ModelName.STREAM else [])]

@@ -120,7 +120,7 @@ class Reference:
         lengths = torch.tensor([codes.shape[1]], device=self._device)
         with torch.inference_mode(), torch.autocast(self._device.type, self._dtype):
             samples = self._codec.decode(codes[None], lengths)[0].squeeze()
-        return samples.float().cpu().numel() / SAMPLE_RATE_HZ
+        return float(samples.float().cpu().numel() / SAMPLE_RATE_HZ)
 
 
 def say_all(reference: Reference, texts: list[str], num_frames: int, context: int) -> ReferenceRun:

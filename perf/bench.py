@@ -1,0 +1,125 @@
+"""The whole benchmark: real servers under load, beside the bare engines, ``perf_analyzer`` and the reference.
+
+    make bench          all of it, tiny and full size
+    make bench-quick    under five minutes on two cores
+
+Writes ``perf/results/<date>-<machine>/bench*``: a page, pictures, JSON, and CSV with a line for each run and stream.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf and tests.reference, not installed
+
+from perf.page import goals_table, size_tables, write_page
+from perf.perf_analyzer import AnalyzerError, install
+from perf.plan import Plan, quick_full, quick_tiny, whole_full, whole_tiny
+from perf.plots import draw
+from perf.result_files import write_json, write_runs_csv, write_streams_csv
+from perf.results import Conditions, SizeResult
+from perf.sizes import measure_size
+from perf.targets import verdicts
+from s1_tts.checkpoint.dev import write_dev_checkpoint
+from s1_tts.device import resolve_device
+from s1_tts.errors import S1Error
+from s1_tts.settings import Settings
+
+PRINTED_WIDTH = 160
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few streams of everything")
+    parser.add_argument("--tiny", type=Path, metavar="DIR", help="checkpoint of tiny size; made if not given")
+    parser.add_argument("--full", type=Path, metavar="DIR", help="checkpoint of full size; left out if not given")
+    parser.add_argument("--only", choices=["tiny", "full"], help="leave the other one out")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--setting", action="append", default=[], metavar="NAME=VALUE", help="an S1_* setting, such as max_slots=32"
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="where to write; else perf/results/<date>-<machine>"
+    )
+    return parser.parse_args(arguments)
+
+
+def make_plans(arguments: argparse.Namespace, device: torch.device, made: Path) -> list[Plan]:
+    """What to measure; a tiny checkpoint is made in ``made`` if none is given."""
+    plans = []
+    if arguments.only != "full":
+        tiny: Path = arguments.tiny or made / "tiny"
+        if not arguments.tiny:
+            write_dev_checkpoint(tiny, "tiny", seed=0)
+        plans.append(quick_tiny(tiny) if arguments.quick else whole_tiny(tiny))
+    if arguments.only != "tiny" and arguments.full:
+        is_cuda = device.type == "cuda"
+        plans.append(quick_full(arguments.full) if arguments.quick else whole_full(arguments.full, is_cuda=is_cuda))
+    return plans
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Measure, write and print.
+
+    Raises:
+        S1Error: a setting or a checkpoint is wrong, or a server did not start.
+        AnalyzerError: ``perf_analyzer`` cannot be installed or failed.
+    """
+    settings = dict(setting.split("=", 1) for setting in arguments.setting)
+    Settings.load(settings)  # refuses what is wrong before minutes have passed
+    device = resolve_device(arguments.device)
+    conditions = Conditions.describe(device)
+    folder: Path = arguments.results or RESULTS / f"{conditions.machine.date}-{conditions.machine.name}"
+    prefix = "bench-quick" if arguments.quick else "bench"
+    started_s = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(f"[dim]{time.monotonic() - started_s:6.0f} s[/dim]  {line}", highlight=False, soft_wrap=True)
+
+    sizes: list[SizeResult] = []
+    with ExitStack() as stack:
+        made = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        plans = make_plans(arguments, device, made)
+        if any(plan.analyzer for plan in plans):
+            install()
+        folder.mkdir(parents=True, exist_ok=True)
+        for plan in plans:
+            sizes.append(measure_size(plan, device, settings, say))
+            # After each size, so that what took long is not lost when the next one fails.
+            goals = verdicts(sizes)
+            write_json(folder / f"{prefix}.json", conditions, sizes)
+            write_runs_csv(folder / f"{prefix}-runs.csv", sizes)
+            write_streams_csv(folder / f"{prefix}-streams.csv", sizes)
+            write_page(folder / f"{prefix}.md", conditions, sizes, goals, draw(sizes, folder, prefix))
+    for size in sizes:
+        console.rule(size.checkpoint)
+        for table in size_tables(size):
+            console.print(table.to_rich())
+    console.print(goals_table(goals).to_rich())
+    say(f"written: {folder / prefix}.md")
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    arguments = parse()
+    if not arguments.full and arguments.only != "tiny" and (not arguments.quick or arguments.only == "full"):
+        print("error: --full: no folder is given; allowed: a folder, or to leave it out: --only tiny", file=sys.stderr)
+        return 2
+    try:
+        run(arguments, Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH))
+    except (S1Error, AnalyzerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

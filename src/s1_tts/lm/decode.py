@@ -12,7 +12,7 @@ from torch import Tensor
 
 from s1_tts.lm.layers import Attend
 from s1_tts.lm.model import DualArModel
-from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, sample_codes
+from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, exponential, sample_codes
 from s1_tts.request import Sampling
 
 UNSOUND = -1
@@ -36,7 +36,7 @@ class SlotState:
         )
         self.options = torch.ones(num_slots, 3, device=device)  # temperature, top_p, repetition_penalty
         num_noise = model.num_semantic + 1 + (config.num_codebooks - 1) * config.num_residual_codes
-        self.noise = torch.ones(num_slots, num_noise, device=device)
+        self.noise = torch.zeros(num_slots, num_noise, device=device)  # uniform in [0, 1)
         self.generators: list[torch.Generator | None] = [None] * num_slots
 
     def open(self, slot: int, sampling: Sampling) -> None:
@@ -47,7 +47,7 @@ class SlotState:
         generator = torch.Generator(self.noise.device).manual_seed(sampling.seed)
         self.generators[slot] = None if is_greedy else generator
         if is_greedy:
-            self.noise[slot] = 1.0  # unused by a greedy row, but it must not hold what another one left
+            self.noise[slot] = 0.0  # unused by a greedy row, but it must not hold what another one left
 
     def start(self, slot: int, column: Tensor) -> None:
         """Set the column a slot decodes from next, and forget the frames before it."""
@@ -59,7 +59,7 @@ class SlotState:
         for slot in slots:
             generator = self.generators[slot]
             if generator is not None:
-                self.noise[slot].exponential_(generator=generator)
+                self.noise[slot].uniform_(generator=generator)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def decode_step(model: DualArModel, state: SlotState, rows: StepRows) -> Tensor:
     temperature, top_p, penalty = state.options[rows.slots].unbind(1)
     options = RowSampling(temperature, top_p, penalty)
     window = state.window[rows.slots]  # [B, num_codebooks, PENALTY_WINDOW_FRAMES]
-    noise = state.noise[rows.slots]
+    noise = exponential(state.noise[rows.slots])
     columns = state.columns[rows.slots]
 
     hidden = model.forward_slow(columns[:, :, None], rows.positions[:, None], rows.attend)[:, 0]
@@ -97,9 +97,10 @@ def decode_step(model: DualArModel, state: SlotState, rows: StepRows) -> Tensor:
     semantic = sample_codes(logits, options, window[:, 0], noise[:, :num_candidates])
     codes = [semantic.clamp(max=model.num_semantic - 1)]
 
-    frame = model.start_frame(hidden)
+    frame, logits = model.start_frame(hidden, codes[0])
     for codebook in range(1, model.config.num_codebooks):
-        logits = model.residual_logits(codes[-1], frame)
+        if codebook > 1:
+            logits = model.residual_logits(codes[-1], frame)
         is_sound &= torch.isfinite(logits).all(dim=-1)
         begin = num_candidates + (codebook - 1) * logits.shape[1]
         codes.append(sample_codes(logits, options, window[:, codebook], noise[:, begin : begin + logits.shape[1]]))

@@ -90,17 +90,21 @@ class SpanAttention:
         self._pool = pool
         self._spans = spans
         length = spans[0].end - spans[0].start
-        self._mask = _causal_mask(spans[0], pool.keys.device) if length > 1 else None
+        device = pool.keys.device
+        self._mask = _causal_mask(spans[0], device) if length > 1 else None
+        self._slots = torch.tensor([span.slot for span in spans], device=device)[:, None]
+        self._positions = torch.tensor([span.start for span in spans], device=device)[:, None] + torch.arange(
+            length, device=device
+        )  # [B, S]
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
+        keys, values = self._pool.keys[layer], self._pool.values[layer]  # [slots, positions, n_kv_head, head_dim]
+        keys[self._slots, self._positions] = key
+        values[self._slots, self._positions] = value
         rows = []
         for row, span in enumerate(self._spans):
-            keys = self._pool.keys[layer, span.slot]  # [positions, n_kv_head, head_dim]
-            values = self._pool.values[layer, span.slot]
-            keys[span.start : span.end] = key[row]
-            values[span.start : span.end] = value[row]
-            seen = keys[: span.end].transpose(0, 1), values[: span.end].transpose(0, 1)
+            seen = keys[span.slot, : span.end].transpose(0, 1), values[span.slot, : span.end].transpose(0, 1)
             rows.append(self._attend_row(query[row], *seen))
         return torch.stack(rows)
 
@@ -172,16 +176,19 @@ class FrameAttention:
         self.position = 0
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
-        batch, _, n_head, head_dim = query.shape
+        """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`. Several positions only at the frame's start."""
+        batch, length, n_head, head_dim = query.shape
         n_kv_head = key.shape[2]
         keys, values = self._keys[layer], self._values[layer]  # [B, n_kv_head, positions, head_dim]
-        keys[:, :, self.position] = key[:, 0]
-        values[:, :, self.position] = value[:, 0]
-        end = self.position + 1
-        grouped = query.view(batch, n_kv_head, n_head // n_kv_head, head_dim)
-        attended = F.scaled_dot_product_attention(grouped, keys[:, :, :end], values[:, :, :end])
-        return attended.reshape(batch, 1, n_head * head_dim)
+        end = self.position + length
+        keys[:, :, self.position : end] = key.transpose(1, 2)
+        values[:, :, self.position : end] = value.transpose(1, 2)
+        seen = keys[:, :, :end], values[:, :, :end]
+        if length == 1:
+            grouped = query.view(batch, n_kv_head, n_head // n_kv_head, head_dim)
+            return F.scaled_dot_product_attention(grouped, *seen).reshape(batch, 1, n_head * head_dim)
+        attended = F.scaled_dot_product_attention(query.transpose(1, 2), *seen, is_causal=True, enable_gqa=True)
+        return attended.transpose(1, 2).reshape(batch, length, n_head * head_dim)
 
 
 def _causal_mask(span: Span, device: torch.device) -> Tensor:

@@ -32,13 +32,15 @@ class Attend(Protocol):
 
 
 def rotary_table(num_positions: int, head_dim: int, base: float) -> Tensor:
-    """Cosines and sines of all positions ``[num_positions, 2, head_dim / 2]``, float32.
+    """Rotations of all positions as complex numbers ``[num_positions, 1, head_dim / 2]``, complex64.
 
-    They are rounded to bfloat16, because the model was trained with tables so rounded (``precompute_freqs_cis``).
+    Cosines and sines are rounded to bfloat16, because the model was trained with tables so rounded
+    (``precompute_freqs_cis``). The dimension in the middle is for the heads.
     """
     frequencies = 1.0 / (base ** (torch.arange(0, head_dim, 2).float() / head_dim))
     angles = torch.outer(torch.arange(num_positions).float(), frequencies)
-    return torch.stack([torch.cos(angles), torch.sin(angles)], dim=1).to(torch.bfloat16).float()
+    cosines, sines = (table.to(torch.bfloat16).float() for table in (torch.cos(angles), torch.sin(angles)))
+    return torch.complex(cosines, sines)[:, None]
 
 
 def rotate(x: Tensor, rotations: Tensor) -> Tensor:
@@ -46,12 +48,10 @@ def rotate(x: Tensor, rotations: Tensor) -> Tensor:
 
     Args:
         x: ``[B, S, heads, head_dim]``.
-        rotations: Cosines and sines ``[B, S, 2, head_dim / 2]`` or broadcastable, float32.
+        rotations: ``[B, S, 1, head_dim / 2]`` or broadcastable, complex64.
     """
-    cosine, sine = rotations.unsqueeze(-3).unbind(-2)  # [B, S, 1, head_dim / 2] each
-    first, second = x.float().reshape(*x.shape[:-1], -1, 2).unbind(-1)  # [B, S, heads, head_dim / 2] each
-    rotated = (first * cosine - second * sine, second * cosine + first * sine)
-    return torch.stack(rotated, dim=-1).flatten(-2).type_as(x)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # [B, S, heads, head_dim / 2]
+    return torch.view_as_real(pairs * rotations).flatten(-2).type_as(x)
 
 
 class RMSNorm(nn.Module):
@@ -99,10 +99,12 @@ class Attention(nn.Module):
         batch, length, _ = x.shape
         sizes = self.sizes
         heads = self.wqkv(x).view(batch, length, -1, sizes.head_dim)  # [B, S, n_head + 2 * n_kv_head, head_dim]
-        query, key, value = heads.split([sizes.n_head, sizes.n_kv_head, sizes.n_kv_head], dim=2)
+        turning, value = heads.split([sizes.n_head + sizes.n_kv_head, sizes.n_kv_head], dim=2)
         if sizes.has_qk_norm:
-            query, key = self.q_norm(query), self.k_norm(key)
-        attended = attend(layer, rotate(query, rotations), rotate(key, rotations), value)
+            query, key = turning.split([sizes.n_head, sizes.n_kv_head], dim=2)
+            turning = torch.cat([self.q_norm(query), self.k_norm(key)], dim=2)
+        query, key = rotate(turning, rotations).split([sizes.n_head, sizes.n_kv_head], dim=2)
+        attended = attend(layer, query, key, value)
         return self.wo(attended)  # type: ignore[no-any-return]
 
 

@@ -121,34 +121,40 @@ class DualArModel(nn.Module):
         logits: Tensor = self.output(self.norm(hidden))
         return logits.float()
 
-    def start_frame(self, hidden: Tensor) -> FrameAttention:
-        """Begin a frame in the fast transformer with the slow one's hidden state ``[B, dim]``."""
-        x = self.fast_project_in(hidden)
-        attend = FrameAttention(self.config.fast, self.config.num_codebooks, x)
-        self._forward_fast(x, attend)  # position 0 has no code to predict; only its keys and values matter
-        return attend
+    def start_frame(self, hidden: Tensor, semantic: Tensor) -> tuple[FrameAttention, Tensor]:
+        """Begin a frame in the fast transformer: its first two positions, in one pass over the weights.
 
-    def residual_logits(self, codes: Tensor, attend: FrameAttention) -> Tensor:
+        Args:
+            hidden: Hidden states of the slow transformer ``[B, dim]``.
+            semantic: Semantic codes ``[B]``, int64.
+
+        Returns:
+            The frame, and the logits of its first residual codebook ``[B, num_residual_codes]``, float32.
+        """
+        x = torch.stack([self.fast_project_in(hidden), self.fast_embeddings(semantic)], dim=1)
+        frame = FrameAttention(self.config.fast, self.config.num_codebooks, x)
+        return frame, self._forward_fast(x, frame)
+
+    def residual_logits(self, codes: Tensor, frame: FrameAttention) -> Tensor:
         """Logits of the next codebook of a frame.
 
         Args:
             codes: Codes of the codebook before ``[B]``, int64.
-            attend: The frame, from :meth:`start_frame`.
+            frame: The frame, from :meth:`start_frame`.
 
         Returns:
             ``[B, num_residual_codes]``, float32.
         """
-        x = self._forward_fast(self.fast_embeddings(codes), attend)
-        logits: Tensor = self.fast_output(self.fast_norm(x))
-        return logits.float()
+        return self._forward_fast(self.fast_embeddings(codes)[:, None], frame)
 
-    def _forward_fast(self, x: Tensor, attend: FrameAttention) -> Tensor:
-        x = x[:, None]  # [B, 1, fast_dim]
-        rotations = self.fast_rotations[attend.position][None]
+    def _forward_fast(self, x: Tensor, frame: FrameAttention) -> Tensor:
+        end = frame.position + x.shape[1]
+        rotations = self.fast_rotations[frame.position : end]
         for index, layer in enumerate(self.fast_layers):
-            x = layer(x, rotations, index, attend)
-        attend.position += 1
-        return x[:, 0]
+            x = layer(x, rotations, index, frame)
+        frame.position = end
+        logits: Tensor = self.fast_output(self.fast_norm(x[:, -1]))
+        return logits.float()
 
 
 def _linear(weight: Tensor) -> nn.Linear:

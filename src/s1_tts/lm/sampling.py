@@ -7,12 +7,15 @@ precision, temperature 0 is exactly greedy, and the penalty sees the last frames
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 PENALTY_WINDOW_FRAMES = 16
 NO_CODE = -1
 """Fills a penalty window before there are enough frames."""
+SMALLEST_UNIFORM = 2.0**-25
+"""Stands for the uniform number 0: half a step of float32's generator, which counts in 2^-24."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,11 @@ class RowSampling:
     temperature: Tensor
     top_p: Tensor
     repetition_penalty: Tensor
+
+
+def exponential(uniform: Tensor) -> Tensor:
+    """Exponential(1) noise from uniform noise in [0, 1); never zero, which a probability could not be divided by."""
+    return -torch.log1p(-uniform.clamp(min=SMALLEST_UNIFORM))
 
 
 def sample_codes(logits: Tensor, options: RowSampling, window: Tensor, noise: Tensor) -> Tensor:
@@ -56,8 +64,15 @@ def _penalise(logits: Tensor, window: Tensor, penalty: Tensor) -> Tensor:
 
 
 def _keep_nucleus(logits: Tensor, top_p: Tensor) -> Tensor:
-    ordered, order = torch.sort(logits, descending=True, dim=-1, stable=True)
+    ordered = _descending(logits)
     mass = torch.softmax(ordered, dim=-1).cumsum(dim=-1)
-    dropped = mass > top_p[:, None]
-    dropped[:, 0] = False  # the likeliest code always stays
-    return logits.masked_fill(dropped.scatter(1, order, dropped), -torch.inf)
+    num_kept = (mass <= top_p[:, None]).sum(dim=-1, keepdim=True).clamp(min=1)  # the likeliest code always stays
+    smallest_kept = ordered.gather(1, num_kept - 1)
+    return logits.masked_fill(logits < smallest_kept, -torch.inf)
+
+
+def _descending(logits: Tensor) -> Tensor:
+    """Sort values; on a CPU numpy does it ten times as fast as torch, which sorts positions along with them."""
+    if logits.device.type != "cpu":
+        return torch.sort(logits, dim=-1, descending=True).values
+    return torch.from_numpy(-np.sort(-logits.numpy(), axis=-1))

@@ -112,4 +112,4 @@ def test_a_pool_that_does_not_fit_says_so(tiny_folder: Path) -> None:
 def test_bfloat16_computes(tiny_folder: Path) -> None:
     loaded = load_language_model(tiny_folder, CPU, torch.bfloat16)
     assert loaded.model.dtype is torch.bfloat16
-    assert loaded.model.rotations.dtype is torch.float32
+    assert loaded.model.rotations.dtype is torch.complex64

@@ -1,6 +1,5 @@
 """One gRPC channel to a server, and what its errors mean."""
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -11,7 +10,7 @@ from tritonclient.grpc.aio import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
 from s1_client.address import check_headers, check_url
-from s1_client.errors import S1ClientError, ServerError, UnreachableError
+from s1_client.errors import S1ClientError, ServerError, UnreachableError, plain_message
 from s1_client.policy import Tls
 from s1_tts.errors import ErrorCode
 from s1_tts.protocol import ModelName
@@ -33,8 +32,6 @@ CHANNEL_ARGUMENTS = [
 ]
 
 _PROBE_TIMEOUT_S = 2.0
-
-_ENSEMBLE_PREFIX = re.compile(r"^in ensemble '[^']*', ")
 
 _CODES = {
     grpc.StatusCode.INVALID_ARGUMENT: ErrorCode.INVALID_ARG,
@@ -155,9 +152,9 @@ def status_of(error: RpcError) -> grpc.StatusCode | None:
 
 
 def message_of(error: RpcError) -> str:
-    """Message of a failed call, without what Triton puts before that of a step of ``s1_mini_stream``."""
+    """Message of a failed call."""
     message = (error.details() if isinstance(error, grpc.aio.AioRpcError) else error.message()) or ""
-    return _ENSEMBLE_PREFIX.sub("", message)
+    return plain_message(message)
 
 
 async def _only(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

@@ -1,6 +1,15 @@
 """What can go wrong for a caller, each with a type of its own."""
 
+import re
+
 from s1_tts.errors import ErrorCode
+
+_ENSEMBLE_PREFIX = re.compile(r"^in ensemble '[^']*', ")
+
+
+def plain_message(message: str) -> str:
+    """A message of the server without what Triton puts before that of a step of ``s1_mini_stream``."""
+    return _ENSEMBLE_PREFIX.sub("", message)
 
 
 class S1ClientError(Exception):

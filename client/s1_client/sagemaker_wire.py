@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from s1_client.audio import Speech
-from s1_client.errors import OptionError, ServerError, UnexpectedAnswerError
+from s1_client.errors import OptionError, ServerError, UnexpectedAnswerError, plain_message
 from s1_client.options import SpeechOptions, make_tensors
 from s1_tts.protocol import SAGEMAKER_BINARY_TYPE, Field, ModelName, Parameter
 
@@ -118,12 +118,15 @@ def read_wav_answer(content: bytes) -> Speech:
 
 
 def read_error(content: str) -> str:
-    """The message in what Triton answers when it refuses: ``{"error": message}``, or the text as it is."""
+    """The message in what Triton answers when it refuses: ``{"error": message}``, an event of it where events are asked.
+
+    Anything else is the message as it is.
+    """
     try:
-        answer = json.loads(content)
+        answer = json.loads(content.removeprefix("data:"))
     except ValueError:
         return content.strip()
-    return str(answer["error"]) if isinstance(answer, dict) and "error" in answer else content.strip()
+    return plain_message(str(answer["error"])) if isinstance(answer, dict) and "error" in answer else content.strip()
 
 
 @dataclass
@@ -161,7 +164,7 @@ def _read_event(content: bytes) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise UnexpectedAnswerError(ModelName.STREAM, "an event that is no JSON object")
     if "error" in event:
-        raise ServerError(None, str(event["error"]))
+        raise ServerError(None, plain_message(str(event["error"])))
     return event
 
 

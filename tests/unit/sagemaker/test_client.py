@@ -147,6 +147,13 @@ def test_refusal_is_told_in_the_models_own_words(connect: Connect, runtime: Runt
     assert caught.value.code is None  # Triton's SageMaker port says 400 whatever happened
 
 
+def test_refusal_of_a_stream_comes_as_an_event(connect: Connect, runtime: Runtime) -> None:
+    told = b"""data: {"error":"in ensemble 's1_mini_stream', text: is empty"}\n\n"""
+    runtime.container = lambda _body, _type: Answer(400, "text/event-stream", told)
+    with connect("streaming") as client, pytest.raises(ServerError, match=r"^text: is empty$"):
+        client.speak(" ")
+
+
 def test_status_that_tells_something(connect: Connect, runtime: Runtime) -> None:
     runtime.container = refusing("the queue is full", status=503)
     with connect("realtime") as client, pytest.raises(ServerError) as caught:

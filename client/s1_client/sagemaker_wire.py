@@ -118,7 +118,7 @@ def read_wav_answer(content: bytes) -> Speech:
 
 
 def read_error(content: str) -> str:
-    """The message in what Triton answers when it refuses: ``{"error": message}``, an event of it where events are asked.
+    """The message in what Triton answers when it refuses, ``{"error": message}``, in an event for a stream.
 
     Anything else is the message as it is.
     """

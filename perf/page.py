@@ -17,8 +17,9 @@ A stream's times run from the moment its request was due; an open loop is charge
 first chunk with sound. A stream's real-time factor is the time from its request to its last sound over the length of
 the sound, waiting included; that *in all* is wall time over the length of all sound. CPU s is processor time of all the
 server's processes for a second of sound. An underrun is a moment at which a listener who plays at 1x from the first
-chunk on has nothing to play. Percentiles of a few streams are interpolated: a p99 of fewer than a hundred streams
-is little less than the worst one. Requests are bare `tritonclient` streams from one process on the same machine; no text comes twice.
+chunk on has nothing to play. Percentiles of a few streams are interpolated: a p99 of fewer than a hundred streams is
+little less than the worst one. Requests are bare `tritonclient` streams from one process on the same machine; no text
+comes twice.
 
 Development checkpoints do not end speech on their own reliably, so each request is bounded: 21.53 frames a second for
 the time that a person would take to say the text (15 characters a second; Chinese 5, Japanese 7). They make noise.
@@ -189,8 +190,8 @@ def _reference_table(size: SizeResult) -> Table:
     note = (
         f"fish-speech 0.1.0 as its own server calls it: {reference.dtype}, one request after the other, heard when all"
         f" of it is decoded, on all cores. {len(short.taken_s)} texts of at most {reference.frames} frames, the same"
-        f" for both; its full context with {len(full.taken_s)} request(s) of fewer frames. Ratios are to its short context,"
-        f" which is a favour to it. Peak memory of its process: {figure(reference.peak_mb)} MB."
+        f" for both; its full context with {len(full.taken_s)} request(s) of fewer frames. Ratios are to its short"
+        f" context, which is a favour to it. Peak memory of its process: {figure(reference.peak_mb)} MB."
     )
     columns = ("", f"context {short.context}", f"context {full.context}", "this server", "ratio")
     return Table("Beside the reference", columns, rows, note)

@@ -114,7 +114,7 @@ def num_open(server: TritonServer) -> float:
     return sum(value for name, value in metrics.items() if name.startswith(("s1_lm_active_seq", "s1_lm_waiting_seq")))
 
 
-async def until(is_true: Callable[[], bool], timeout_s: float = 5.0) -> bool:
+async def until(is_true: Callable[[], bool], timeout_s: float = 30.0) -> bool:
     """Whether something comes true in time; metrics change once a second, so there is no event to wait for."""
     deadline_s = time.monotonic() + timeout_s
     while not is_true():

@@ -37,6 +37,7 @@ class Cloud:
 
     statuses: list[str] = field(default_factory=list)
     failure_reason: str = ""
+    takes_updates_back: bool = False
     calls: list[str] = field(default_factory=list)
     """Operations that were sent, in order, as AWS names them."""
 
@@ -71,7 +72,8 @@ def mocked_cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         backend = response.sagemaker_backend
         backend.describe_endpoint_config(body["EndpointConfigName"])
         endpoint = backend.endpoints[body["EndpointName"]]
-        endpoint.endpoint_config_name = body["EndpointConfigName"]
+        if not cloud.takes_updates_back:
+            endpoint.endpoint_config_name = body["EndpointConfigName"]
         return ActionResult({"EndpointArn": endpoint.arn})
 
     def describe_endpoint(backend: SageMakerModelBackend, endpoint_name: str) -> dict[str, Any]:
@@ -225,7 +227,7 @@ def running_runtime(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterat
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", f"http://127.0.0.1:{server.server_address[1]}")
     try:

@@ -28,6 +28,7 @@ from s1_tts.protocol import FRAME_SAMPLES
 from s1_tts.serving.repository import PACKAGED_REPOSITORY
 from tests.sagemaker_container import Served, serving
 from tests.triton.callers import request_http
+from tests.triton.test_lifecycle import is_running
 
 TEXT = "This is a sentence of a length that many sentences have, no more and no less."
 NUM_CALLERS = 20
@@ -171,6 +172,6 @@ def test_memory_is_given_back_when_the_container_stops(load: Load) -> None:
     """Comes last, since it stops the container."""
     processes = psutil.Process(load.served.process.pid).children(recursive=True)
     assert load.served.stop() == 0
-    assert [process for process in processes if process.is_running()] == []
+    assert [process for process in processes if is_running(process)] == []
     if load.device.type == "cuda":
         assert used_bytes(load.device) <= load.used_before_bytes + (64 << 20)

@@ -126,7 +126,10 @@ class Deployer:
         else:
             outcome = "unchanged"
         self._tell(f"endpoint {name}", outcome)
-        wait_until_in_service(self.aws, name, self.patience, self.console)
+        endpoint = wait_until_in_service(self.aws, name, self.patience, self.console)
+        if endpoint["EndpointConfigName"] != config_name:
+            reason = endpoint.get("FailureReason", "AWS tells no reason")
+            raise EndpointError(f"AWS has taken the update back, and the former version serves on ({reason})")
 
     def _find_policy_and_take_alarm(self) -> None:
         """Take the alarm's step with the ARN that AWS has given the policy."""

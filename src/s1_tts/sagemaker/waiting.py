@@ -37,19 +37,23 @@ def describe(name: str) -> Request:
     return Request("sagemaker", "describe_endpoint", {"EndpointName": name})
 
 
-def wait_until_in_service(aws: Aws, name: str, patience: Patience, console: Console) -> None:
+def wait_until_in_service(aws: Aws, name: str, patience: Patience, console: Console) -> Mapping[str, Any]:
     """Wait until an endpoint takes requests.
+
+    Returns:
+        AWS's description.
 
     Raises:
         EndpointError: it failed, or the time passed.
         AwsError: it cannot be asked.
     """
-    endpoint = _wait(aws, name, patience, console, lambda found: found is None or _status(found) not in _CHANGING)
+    endpoint = wait_until_settled(aws, name, patience, console)
     if endpoint is None:
         raise EndpointError(f"the endpoint {name} has gone while it was waited for")
     if _status(endpoint) != "InService":
         reason = endpoint.get("FailureReason", "AWS tells no reason; the container's log in CloudWatch may")
         raise EndpointError(f"the endpoint {name} is {_status(endpoint)}: {reason}")
+    return endpoint
 
 
 def wait_until_gone(aws: Aws, name: str, patience: Patience, console: Console) -> None:

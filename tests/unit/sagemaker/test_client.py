@@ -99,19 +99,21 @@ Connect = Callable[..., SageMakerClient]
 
 
 @pytest.fixture
-def connect(runtime: Runtime, deploy: Deploy) -> Connect:
-    """A client of an endpoint that the deployment script has made."""
+def connect(runtime: Runtime) -> Connect:
+    """A client that knows what kind of endpoint it asks."""
 
     def make(kind: str, **options: Any) -> SageMakerClient:
-        assert deploy(kind).exit_code == 0
-        return SageMakerClient("voice", poll_s=0.01, **options)
+        upload_to = f"s3://{BUCKET}/voice/requests"
+        return SageMakerClient("voice", kind=EndpointKind(kind), upload_to=upload_to, poll_s=0.01, **options)
 
     return make
 
 
 @pytest.mark.parametrize("kind", EndpointKind)
-def test_every_kind_is_recognised_and_speaks(connect: Connect, kind: EndpointKind) -> None:
-    with connect(kind) as client:
+def test_every_kind_is_recognised_and_speaks(runtime: Runtime, deploy: Deploy, kind: EndpointKind) -> None:
+    """What the deployment script has made tells the client how it is to be asked."""
+    assert deploy(kind).exit_code == 0
+    with SageMakerClient("voice", poll_s=0.01) as client:
         speech = client.speak("Hello.", SpeechOptions(seed=1))
         assert client.kind is kind
         np.testing.assert_array_equal(speech.samples, SOUND)
@@ -229,8 +231,9 @@ def test_closing_ends_the_wait_for_a_result(connect: Connect, runtime: Runtime) 
         client.speak("Hello.")
 
 
-def test_async_request_is_put_below_the_endpoints_own_place(connect: Connect, cloud: Cloud) -> None:
-    with connect("async") as client:
+def test_async_request_is_put_below_the_endpoints_own_place(runtime: Runtime, cloud: Cloud, deploy: Deploy) -> None:
+    assert deploy("async").exit_code == 0
+    with SageMakerClient("voice", poll_s=0.01) as client:
         client.speak("Hello.")
     assert [key for key in cloud.objects() if key.startswith("tts/voice/requests/")]
     with SageMakerClient("voice", upload_to=f"s3://{BUCKET}/mine", poll_s=0.01) as client:
@@ -308,20 +311,18 @@ def test_events_are_whole_wherever_they_are_cut(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", EndpointKind)
-@pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
-def test_say_writes_the_file(
-    connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: EndpointKind, flag: str
-) -> None:
-    connect(kind)
-    output = tmp_path / "out.wav"
-    said = CliRunner().invoke(app, ["say", "Hello.", "-o", str(output), "--sagemaker", "voice", flag])
-    assert said.exit_code == 0, said.output
-    np.testing.assert_array_equal(soundfile.read(output, dtype="int16")[0], SOUND)
+def test_say_writes_the_file(runtime: Runtime, deploy: Deploy, tmp_path: Path, kind: EndpointKind) -> None:
+    assert deploy(kind).exit_code == 0
+    for flag in ("--stream", "--no-stream"):
+        output = tmp_path / f"out{flag}.wav"
+        said = CliRunner().invoke(app, ["say", "Hello.", "-o", str(output), "--sagemaker", "voice", flag])
+        assert said.exit_code == 0, said.output
+        np.testing.assert_array_equal(soundfile.read(output, dtype="int16")[0], SOUND)
 
 
-def test_say_tells_the_models_own_words(connect: Connect, runtime: Runtime, tmp_path: Path) -> None:
+def test_say_tells_the_models_own_words(runtime: Runtime, deploy: Deploy, tmp_path: Path) -> None:
     runtime.container = refusing("no voice anna")
-    connect("realtime")
+    assert deploy("realtime").exit_code == 0
     said = CliRunner().invoke(app, ["say", "Hello.", "-o", str(tmp_path / "out.wav"), "--sagemaker", "voice"])
     assert said.exit_code == 1
     assert said.stderr == "error: no voice anna\n"

@@ -245,6 +245,18 @@ def test_endpoint_that_fails_tells_the_step_the_reason_and_what_is_left(cloud: C
     assert failed.stderr.count("\n") == 1
 
 
+def test_update_that_aws_takes_back_leaves_the_former_version_alone(cloud: Cloud, deploy: Deploy) -> None:
+    deploy("realtime")
+    before = remains(cloud)
+    cloud.takes_updates_back, cloud.statuses, cloud.failure_reason = True, ["InService"] * 3, "no ping"
+    failed = deploy("realtime", "voice", "--set", "S1_MAX_SLOTS=4")
+    assert failed.exit_code == 1
+    assert "AWS has taken the update back, and the former version serves on (no ping)" in failed.stderr
+    kept = remains(cloud)
+    for kind in ("models", "configs"):
+        assert all(old in kept[kind] for old in before[kind])
+
+
 def test_failed_endpoint_is_to_be_deleted_first(cloud: Cloud, deploy: Deploy) -> None:
     deploy("realtime")
     cloud.statuses, cloud.failure_reason = ["Failed"], "no capacity"

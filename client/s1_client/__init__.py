@@ -6,6 +6,7 @@ from s1_client.connection import Health
 from s1_client.errors import (
     DeadlineError,
     EarlyEndError,
+    EndpointError,
     OptionError,
     S1ClientError,
     ServerError,
@@ -31,6 +32,7 @@ __all__ = [
     "DeadlineError",
     "Delivery",
     "EarlyEndError",
+    "EndpointError",
     "ErrorCode",
     "Health",
     "NewRecording",

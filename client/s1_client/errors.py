@@ -42,6 +42,19 @@ class UnreachableError(S1ClientError):
         self.url = url
 
 
+class EndpointError(S1ClientError):
+    """A SageMaker endpoint cannot be asked: there is none, AWS is not reached, or AWS's own settings are wrong.
+
+    Args:
+        endpoint: Its name.
+        detail: What AWS or its library says.
+    """
+
+    def __init__(self, endpoint: str, detail: str) -> None:
+        super().__init__(f"the SageMaker endpoint {endpoint} cannot be asked: {detail}")
+        self.endpoint = endpoint
+
+
 class DeadlineError(S1ClientError):
     """The caller's ``deadline_s`` passed; the server has been told to stop.
 

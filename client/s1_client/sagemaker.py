@@ -18,11 +18,11 @@ from s1_client.audio import AudioChunk, Speech, join
 from s1_client.errors import (
     DeadlineError,
     EarlyEndError,
+    EndpointError,
     S1ClientError,
     ServerError,
     StreamGapError,
     UnexpectedAnswerError,
-    UnreachableError,
 )
 from s1_client.options import SpeechOptions
 from s1_client.sagemaker_wire import (
@@ -58,7 +58,7 @@ class SageMakerClient:
         poll_s: Pause between two looks for it.
 
     Raises:
-        UnreachableError: AWS's own settings are wrong, for example without a region.
+        EndpointError: AWS's own settings are wrong, for example without a region.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class SageMakerClient:
         """How the endpoint is asked.
 
         Raises:
-            UnreachableError: there is no such endpoint, or AWS is not reached.
+            EndpointError: there is no such endpoint, or AWS is not reached.
             ServerError: AWS does not tell.
         """
         if self._kind is None:
@@ -119,7 +119,7 @@ class SageMakerClient:
         Raises:
             OptionError: an option cannot be sent.
             ServerError: the model refused the request or failed; the message is its own.
-            UnreachableError: there is no such endpoint, or AWS is not reached.
+            EndpointError: there is no such endpoint, or AWS is not reached.
             DeadlineError: an asynchronous result did not come in time.
             StreamError: a stream was not whole.
         """
@@ -245,7 +245,7 @@ class SageMakerClient:
     def _explain(self, error: Exception) -> S1ClientError:
         """Make ours of an error of boto3."""
         if not isinstance(error, ClientError):
-            return UnreachableError(f"the SageMaker endpoint {self.endpoint}", " ".join(str(error).split()))
+            return EndpointError(self.endpoint, " ".join(str(error).split()))
         details = error.response.get("Error", {})
         code, message = str(details.get("Code", "")), str(details.get("Message", error))
         if "OriginalMessage" in error.response:  # the container's own answer
@@ -254,7 +254,7 @@ class SageMakerClient:
             told = {known.http_status: known for known in ErrorCode if known is not ErrorCode.INVALID_ARG}
             return ServerError(told.get(status), read_error(error.response["OriginalMessage"]))
         if "could not find" in message.lower() or "not found" in message.lower():
-            return UnreachableError(f"the SageMaker endpoint {self.endpoint}", message)
+            return EndpointError(self.endpoint, message)
         return ServerError(ErrorCode.UNAVAILABLE if code in _BUSY_CODES else None, f"{code}: {message}")
 
 

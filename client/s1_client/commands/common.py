@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.console import Console
 
-from s1_client.errors import S1ClientError, UnreachableError
+from s1_client.errors import EndpointError, S1ClientError, UnreachableError
 from s1_tts.protocol import ServiceClass
 
 
@@ -59,7 +59,7 @@ def fail(error: Exception) -> NoReturn:
         tell_error(f"error: {error}; is it running there? s1-tts doctor looks closer")
         raise typer.Exit(ExitCode.UNREACHABLE)
     tell_error(f"error: {_describe(error)}")
-    raise typer.Exit(ExitCode.FAILED)
+    raise typer.Exit(ExitCode.UNREACHABLE if isinstance(error, EndpointError) else ExitCode.FAILED)
 
 
 def _describe(error: Exception) -> str:

@@ -30,7 +30,7 @@ class Aws:
         self._session = boto3.Session(region_name=region)
         self._clients: dict[str, Any] = {}
         if self._session.region_name is None:
-            raise SettingsError("no AWS region: give --region, or set AWS_REGION")
+            raise SettingsError("no AWS region: give --region, or set AWS_DEFAULT_REGION")
         self.region: str = self._session.region_name
 
     def send(self, request: Request) -> Mapping[str, Any]:

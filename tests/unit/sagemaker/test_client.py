@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from s1_client import (
     DeadlineError,
     EarlyEndError,
+    EndpointError,
     ErrorCode,
     OptionError,
     S1ClientError,
@@ -26,7 +27,6 @@ from s1_client import (
     SpeechOptions,
     StreamGapError,
     UnexpectedAnswerError,
-    UnreachableError,
 )
 from s1_client.cli import app
 from s1_client.sagemaker import SageMakerClient
@@ -245,14 +245,14 @@ def test_async_request_is_put_below_the_endpoints_own_place(runtime: Runtime, cl
 def test_endpoint_that_is_not_there(runtime: Runtime, kind: EndpointKind | None) -> None:
     with (
         SageMakerClient("nowhere", kind=kind) as client,
-        pytest.raises(UnreachableError, match="the SageMaker endpoint nowhere"),
+        pytest.raises(EndpointError, match="the SageMaker endpoint nowhere cannot be asked: "),
     ):
         client.speak("Hello.")
 
 
 def test_runtime_that_is_not_reached(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "http://127.0.0.1:1")
-    with SageMakerClient("voice", kind=EndpointKind.REALTIME) as client, pytest.raises(UnreachableError):
+    with SageMakerClient("voice", kind=EndpointKind.REALTIME) as client, pytest.raises(EndpointError):
         client.speak("Hello.")
 
 
@@ -331,7 +331,8 @@ def test_say_tells_the_models_own_words(runtime: Runtime, deploy: Deploy, tmp_pa
 def test_say_without_such_an_endpoint(runtime: Runtime, tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["say", "Hello.", "-o", str(tmp_path / "out.wav"), "--sagemaker", "nowhere"])
     assert said.exit_code == 3
-    assert "the SageMaker endpoint nowhere" in said.stderr
+    assert said.stderr.startswith("error: the SageMaker endpoint nowhere cannot be asked: ")
+    assert "doctor" not in said.stderr
 
 
 def test_say_without_boto3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

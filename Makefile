@@ -9,11 +9,14 @@ CHECKPOINT ?= $(or $(S1_CHECKPOINT),$(DOWNLOADED),$(DEV_CHECKPOINT))
 DEV_FULL := checkpoints/dev-full
 FULL_CHECKPOINT ?= $(or $(DOWNLOADED),$(DEV_FULL))
 BENCH_FLAGS ?=
+LOAD_FLAGS ?=
+CAPACITY_FLAGS ?=
+PROFILE_FLAGS ?=
 SERVE_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint bench bench-quick
+.PHONY: help setup demo serve test lint bench bench-quick load capacity profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -61,3 +64,12 @@ bench: setup $(FULL_CHECKPOINT_FILES) ## measure everything, tiny and full size;
 
 bench-quick: setup ## the same in a few minutes; a little of the full size if it is there
 	$(BIN)/python perf/bench.py --quick $(if $(wildcard $(FULL_CHECKPOINT)/config.json),--full "$(FULL_CHECKPOINT)") $(BENCH_FLAGS)
+
+load: setup $(CHECKPOINT_FILES) ## load, burst and 10 minutes' soak of a server; CHECKPOINT=DIR, LOAD_FLAGS="--soak-minutes 1"
+	$(BIN)/python perf/load_test.py --checkpoint "$(CHECKPOINT)" $(LOAD_FLAGS)
+
+capacity: setup ## how many GPUs carry 50 000 voice notes in 5 minutes; CAPACITY_FLAGS="--users 1000 ...", see docs/capacity.md
+	$(BIN)/python perf/capacity.py $(CAPACITY_FLAGS)
+
+profile: setup $(CHECKPOINT_FILES) ## where the time of a decode step goes; CHECKPOINT=DIR, PROFILE_FLAGS="--rows 8"
+	$(BIN)/python perf/profile_step.py --checkpoint "$(CHECKPOINT)" $(PROFILE_FLAGS)

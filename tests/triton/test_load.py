@@ -1,0 +1,53 @@
+"""A short version of ``make load``: many at once, more than fit, and all kinds of callers mixed."""
+
+import pytest
+from perf.load_generator import LoadGenerator
+from perf.load_test_callers import SHARES, sample_requests
+from perf.load_test_phases import run_alone, run_burst, run_level, run_soak
+from perf.load_test_server import Target
+from perf.texts import read_texts
+
+from s1_tts.serving.server import TritonServer
+
+SHORT_TEXTS = [text for text in read_texts() if text.length == "short"]
+TIMEOUT_S = 120.0
+
+
+def target_of(server: TritonServer) -> Target:
+    return Target(
+        f"127.0.0.1:{server.ports.grpc}", f"http://127.0.0.1:{server.ports.metrics}/metrics", server.process_id
+    )
+
+
+@pytest.mark.parametrize("concurrency", [20])
+async def test_many_at_once_then_all_kinds_of_callers(server, concurrency):
+    target = target_of(server)
+    async with LoadGenerator(target.url, TIMEOUT_S) as generator:
+        references = await run_alone(target, generator, sample_requests(SHORT_TEXTS, 4, max_frames=8))
+        level = await run_level(target, generator, references, concurrency, 2 * concurrency)
+        assert level.faults == []
+        assert level.completed == 2 * concurrency
+        soak = await run_soak(target, generator, references, minutes=0.08, concurrency=8, seed=1)
+    assert soak.faults == []
+    assert min(soak.completed, soak.left, soak.rejected) > 0, f"a soak without one of {list(SHARES)}"
+
+
+async def test_burst_of_ten_times_the_capacity(strained_server):
+    target = target_of(strained_server)
+    capacity = target.capacity()
+    async with LoadGenerator(target.url, TIMEOUT_S) as generator:
+        references = await run_alone(target, generator, sample_requests(SHORT_TEXTS, 2, max_frames=8))
+        burst = await run_burst(target, generator, references, 10)
+    assert burst.faults == []
+    assert burst.completed >= capacity
+    assert burst.refused + burst.completed == burst.requests == 10 * capacity
+
+
+async def test_a_stream_with_other_samples_is_a_fault(server):
+    """What the test itself must be able to see."""
+    target = target_of(server)
+    async with LoadGenerator(target.url, TIMEOUT_S) as generator:
+        first, second = await run_alone(target, generator, sample_requests(SHORT_TEXTS, 2, max_frames=8))
+        swapped = type(first)(first.request, second.checksum, second.num_samples)
+        level = await run_level(target, generator, [swapped], 1, 1)
+    assert [fault for fault in level.faults if "other samples than alone" in fault]

@@ -372,6 +372,7 @@ def test_commands_of_the_guide_are_accepted(cloud: Cloud, monkeypatch: pytest.Mo
     commands = re.findall(r"scripts/deploy_sagemaker\.py (.*)", guide)
     assert {command.split()[0] for command in commands} == {*KINDS, "delete"}
     values = dict(re.findall(r"\b(image|role)=(\S+)", guide))
+    values["common"] = Template(re.findall(r'common="(.*)"', guide)[0]).substitute(values)
     app = load_script("deploy_sagemaker").app
     for command in commands:
         arguments = Template(command).substitute(values).replace("BUCKET", BUCKET).split()

@@ -1,12 +1,13 @@
 """Triton's own ``perf_analyzer`` against a server, and what its export says about first audio.
 
     scripts/install_perf_analyzer.sh
-    .venv/bin/python perf/perf_analyzer.py profile.json     first audio of an export, by concurrency
+    .venv/bin/python perf/perf_analyzer.py export.json ...     first and last response of each request
 
 It prints no time to the first response of a stream, but its export holds the time of every response.
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -141,10 +142,11 @@ def _num_samples(audio: Any) -> int:
 
 
 def main() -> None:
-    """Print first and last response of an export."""
+    """Print first and last response of exports."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("export", type=Path, help="what --profile-export-file wrote")
-    for experiment in read_export(parser.parse_args().export):
+    parser.add_argument("exports", type=Path, nargs="+", metavar="FILE", help="what --profile-export-file wrote")
+    files: list[Path] = parser.parse_args().exports
+    for experiment in itertools.chain.from_iterable(map(read_export, files)):
         first = Percentiles.of((request.first_s for request in experiment.requests), 1e3)
         last = Percentiles.of((request.last_s for request in experiment.requests), 1e3)
         print(f"concurrency {experiment.concurrency}, {first.count} requests")

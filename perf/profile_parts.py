@@ -20,6 +20,7 @@ from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner, Row
 from s1_tts.request import Sampling
 
+PARTS = ("slow", "fast", "sampling")
 WARM_UP_STEPS = 3
 CHUNK_FRAMES = 16
 """Frames of a chunk, for the codec's share of a step."""
@@ -139,24 +140,31 @@ def step_parts(subject: Subject) -> StepParts:
         return runner
 
     timer = PartTimer(device)
-    served_s = median(_steps(ready(use_cuda_graphs=True), subject, timer)[0])
-    runner = ready(use_cuda_graphs=False)
-    with watching(timer, runner):
-        times, parts = _steps(runner, subject, timer)
-    by_part = {part: median(seconds[part] for seconds in parts) for part in ("slow", "fast", "sampling")}
-    return StepParts(by_part["slow"], by_part["fast"], by_part["sampling"], median(times), served_s)
-
-
-def _steps(runner: ModelRunner, subject: Subject, timer: PartTimer) -> tuple[list[float], list[dict[str, float]]]:
-    """Whole times of the steps, and what the timer saw in each."""
-    times, parts = [], []
-    for step in range(WARM_UP_STEPS + subject.steps):
+    served, watched = ready(use_cuda_graphs=True), ready(use_cuda_graphs=False)
+    served_s: list[float] = []
+    watched_s: list[float] = []
+    parts: list[dict[str, float]] = []
+    for step in range(WARM_UP_STEPS + subject.steps):  # in turns, so that a busy machine slows both alike
+        rows = [Row(slot, subject.position + step) for slot in range(subject.rows)]
+        served_s.append(_seconds(served, rows, timer))
         timer.seconds = {}
-        started_s = timer.now_s()
-        runner.decode([Row(slot, subject.position + step) for slot in range(subject.rows)])
-        times.append(timer.now_s() - started_s)
+        with watching(timer, watched):
+            watched_s.append(_seconds(watched, rows, timer))
         parts.append(timer.seconds)
-    return times[WARM_UP_STEPS:], parts[WARM_UP_STEPS:]
+    by_part = {part: median(seconds[part] for seconds in parts[WARM_UP_STEPS:]) for part in PARTS}
+    return StepParts(
+        by_part["slow"],
+        by_part["fast"],
+        by_part["sampling"],
+        median(watched_s[WARM_UP_STEPS:]),
+        median(served_s[WARM_UP_STEPS:]),
+    )
+
+
+def _seconds(runner: ModelRunner, rows: list[Row], timer: PartTimer) -> float:
+    started_s = timer.now_s()
+    runner.decode(rows)
+    return timer.now_s() - started_s
 
 
 def codec_s(subject: Subject) -> float:

@@ -20,6 +20,9 @@ from s1_client.options import SpeechOptions
 TEXT = SampleText(
     "en", "long", "This sentence is said again and again, so that no stream ends before the others. " * 20
 )
+LEAST_FRAMES = 240
+"""So many that the steps in which some streams have not yet begun hardly count."""
+
 METRICS_DELAY_S = 1.5
 """Metrics change once a second."""
 
@@ -100,7 +103,7 @@ async def _run(target: Target, subject: Subject) -> ServerParts:
         await _speak(generator, subject, max_frames=20)
         await asyncio.sleep(METRICS_DELAY_S)
         metrics, times = target.metrics(), Times.of(target)
-        await _speak(generator, subject, max_frames=subject.steps * 2)
+        await _speak(generator, subject, max_frames=max(2 * subject.steps, LEAST_FRAMES))
         computing_s, transport_s, triton_s = Times.of(target).since(times)
         await asyncio.sleep(METRICS_DELAY_S)
     later = target.metrics()

@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=8, help="streams decoded at once (%(default)s)")
     parser.add_argument("--position", type=int, default=200, help="position of the timed steps (%(default)s)")
-    parser.add_argument("--steps", type=int, default=60, help="steps timed; twice as many in the server (%(default)s)")
+    parser.add_argument("--steps", type=int, default=60, help="steps timed; more in the server (%(default)s)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each model; the busiest thread computes")

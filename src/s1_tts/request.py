@@ -44,7 +44,8 @@ class NumberRule:
     @property
     def allowed(self) -> str:
         """The range in words."""
-        return f"{self.low:g} to {self.high:g}" if self.is_low_allowed else f"over {self.low:g}, to {self.high:g}"
+        low, high = _plain(self.low), _plain(self.high)
+        return f"{low} to {high}" if self.is_low_allowed else f"over {low}, to {high}"
 
     def read(self, tensors: Tensors) -> float:
         """Value of the option in a request.
@@ -57,7 +58,7 @@ class NumberRule:
         value = _only_element(tensors, self.field).item()
         is_in = self.low <= value <= self.high and (self.is_low_allowed or value != self.low)
         if math.isnan(value) or not is_in:
-            raise InvalidArgumentError(self.field, f"got {value:g}", self.allowed)
+            raise InvalidArgumentError(self.field, f"got {_plain(value)}", self.allowed)
         return float(value) if isinstance(value, float) else int(value)
 
 
@@ -225,6 +226,11 @@ def read_elements(tensors: Tensors, name: Field) -> list[Any]:
     if tensor.ndim < 1 or tensor.shape[0] != 1:
         raise InvalidArgumentError(name, f"has shape {list(tensor.shape)}", "one text a request, shape [1, N]")
     return list(tensor.reshape(-1))
+
+
+def _plain(value: float) -> str:
+    """A number as people write it: whole ones in full, others to six digits."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _decode(name: Field, data: Any) -> str:

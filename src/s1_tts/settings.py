@@ -13,6 +13,9 @@ from s1_tts.errors import SettingsError
 
 ENV_PREFIX = "S1_"
 
+CLIENT_VARIABLES = frozenset({"S1_URL"})
+"""Variables of the command ``s1-tts``; a server that finds them in its environment leaves them alone."""
+
 
 class Settings(BaseSettings):
     """Validated settings. Build them with :meth:`load`; unknown names and bad values raise ``SettingsError``."""
@@ -94,7 +97,7 @@ class Settings(BaseSettings):
             SettingsError: an unknown name (with the nearest known one) or a value out of range.
         """
         given = {name: value for name, value in (parameters or {}).items() if value != ""}
-        env_names = [name for name in os.environ if name.startswith(ENV_PREFIX)]
+        env_names = [name for name in os.environ if name.startswith(ENV_PREFIX) and name not in CLIENT_VARIABLES]
         known = set(cls.model_fields)
         for name, shown in [(n, n) for n in given] + [(n[len(ENV_PREFIX) :].lower(), n) for n in env_names]:
             if name not in known:

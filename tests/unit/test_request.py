@@ -171,6 +171,8 @@ def test_the_message_shows_the_value_and_the_range() -> None:
     assert str(error) == "top_p: got 0; allowed: over 0, to 1"
     error = refusal({Field.TEXT: strings("a"), Field.MAX_FRAMES: number(Field.MAX_FRAMES, 100_000)})
     assert str(error) == "max_frames: got 100000; allowed: 1 to 4096"
+    error = refusal({Field.TEXT: strings("a"), Field.MAX_FRAMES: number(Field.MAX_FRAMES, -300_000_000)})
+    assert str(error) == "max_frames: got -300000000; allowed: 1 to 4096"
 
 
 # seed

@@ -42,6 +42,11 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     assert (settings.checkpoint, settings.max_slots) == (None, 3)
 
 
+def test_the_clients_variable_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S1_URL", "localhost:9001")
+    assert Settings.load() == Settings()
+
+
 def test_a_zero_is_a_value() -> None:
     assert Settings.load({"max_queue": "0"}).max_queue == 0
 

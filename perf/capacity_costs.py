@@ -7,7 +7,7 @@ They come from measurements on a machine (``capacity_calibration.py``) or from a
 import bisect
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -113,6 +113,20 @@ class Costs:
     hop_s: float
     prefill_tokens: int
     codec_batch_frames: int
+
+    def at_speed(self, speed: float) -> Self:
+        """The costs on a machine so many times as fast."""
+
+        def scaled(table: Table) -> Table:
+            return Table(table.at, tuple(value / speed for value in table.values))
+
+        return replace(
+            self,
+            step=replace(self.step, base_s=scaled(self.step.base_s), per_position_s=scaled(self.step.per_position_s)),
+            round_s=self.round_s / speed,
+            prefill_s=scaled(self.prefill_s),
+            codec=CodecCosts(scaled(self.codec.by_frames_s), self.codec.per_stream_s / speed),
+        )
 
     def save(self, file: Path) -> None:
         """Write the tables as JSON."""

@@ -4,8 +4,9 @@
 
 The costs are measured first, part by part and without a server (``capacity_calibration.py``); only the way through
 Triton is measured on the server, by asking for its list of voices while nothing else runs. Then come the runs: so many
-streams at a time, and Poisson arrivals. What is kept of a request is what the planner may know: the tokens of its
-prompt and the frames that it became.
+streams at a time, and Poisson arrivals. Before and after each of them steps and a chunk are timed again, since a shared
+machine is not always as fast as it was when the costs were measured. What is kept of a request is what the planner may
+know: the tokens of its prompt and the frames that it became.
 """
 
 import argparse
@@ -26,7 +27,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf, which is not installed
 
-from perf.capacity_calibration import Subject, calibrate
+from perf.capacity_calibration import CODEC_CHUNK_FRAMES, Subject, calibrate, medians_s
 from perf.capacity_costs import Costs
 from perf.capacity_run import Fared, run_closed, run_open
 from perf.capacity_server import ServerShape
@@ -50,6 +51,7 @@ from s1_tts.text.sentences import split_text
 
 MODEL_REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 HOP_REPEATS = 40
+PROBE_ROUNDS = 6
 TIMEOUT_S = 300.0
 
 
@@ -68,6 +70,7 @@ class Run:
         completion_p50_s: Median time from a request to its last chunk.
         completion_p95_s: The same, 95th percentile.
         foreign_cores: Cores that other processes of the machine kept busy meanwhile.
+        speed: Speed of the machine right before and after, over its speed when the costs were measured.
     """
 
     name: str
@@ -80,9 +83,11 @@ class Run:
     completion_p50_s: float
     completion_p95_s: float
     foreign_cores: float
+    speed: float
 
     def simulate(self, costs: Costs, shape: ServerShape) -> Fared:
-        """Run the same requests through the simulated server."""
+        """Run the same requests through the simulated server, on a machine of the speed that this one had."""
+        costs = costs.at_speed(self.speed)
         pairs = zip(self.prompt_tokens, self.frames, strict=True)
         requests = [SimulatedRequest(tokens, frames) for tokens, frames in pairs]
         if self.concurrency:
@@ -147,6 +152,35 @@ class Prompts:
         """Positions of the prompt of a text that is one part."""
         part = split_text(clean_text(text), self._part_characters)[0]
         return int(self._builder.first_part(part).shape[1])
+
+
+class SpeedProbe:
+    """How fast the machine is at the moment: a shared one is not always as fast.
+
+    A step of one row, one of all rows and a chunk of the codec are timed, each beside nothing of ours.
+
+    Args:
+        subject: What is measured.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        lm, codec = subject.language_model(), subject.codec()
+        self._calls = [lm.step(1), lm.all_rows(), codec.chunks([CODEC_CHUNK_FRAMES])]
+        self._reference_s: list[float] = []
+
+    def set_reference(self, before_s: Sequence[float]) -> None:
+        """Take the speed between an earlier look and now as that of the measured costs."""
+        self._reference_s = [(before + after) / 2 for before, after in zip(before_s, self.look(), strict=True)]
+
+    def look(self) -> list[float]:
+        """Times of the three."""
+        return medians_s(self._calls, PROBE_ROUNDS)
+
+    def speed(self, before_s: Sequence[float]) -> float:
+        """Mean speed between an earlier look and now, over the reference."""
+        between_s = [(before + after) / 2 for before, after in zip(before_s, self.look(), strict=True)]
+        ratios = [reference / now for reference, now in zip(self._reference_s, between_s, strict=True)]
+        return sum(ratios) / len(ratios)
 
 
 class ForeignLoad:
@@ -220,10 +254,11 @@ def _told(records: Sequence[StreamRecord], concurrency: int, arrivals_s: Sequenc
         completion_p50_s=median(completions_s),
         completion_p95_s=float(np.percentile(completions_s, 95)),
         foreign_cores=0.0,
+        speed=1.0,
     )
 
 
-async def run_all(server: TritonServer, arguments: argparse.Namespace) -> list[Run]:
+async def run_all(server: TritonServer, probe: SpeedProbe, arguments: argparse.Namespace) -> list[Run]:
     """Run every load, one after the other, after a few requests to warm up."""
     prompts = Prompts(arguments.checkpoint)
     possible = [text for text in read_texts() if text.length != "long" and prompts.is_one_part(text.text)]
@@ -233,7 +268,9 @@ async def run_all(server: TritonServer, arguments: argparse.Namespace) -> list[R
     runs = []
     for concurrency in arguments.concurrency:
         count = arguments.streams * (concurrency + 1)
-        runs.append(await run_load(server, prompts, list(take(texts, count)), concurrency, ()))
+        before_s = probe.look()
+        run = await run_load(server, prompts, list(take(texts, count)), concurrency, ())
+        runs.append(replace(run, speed=probe.speed(before_s)))
         print(
             runs[-1].name,
             f"{runs[-1].audio_s_per_s:.2f} audio s/s, others {runs[-1].foreign_cores:.2f} cores",
@@ -244,7 +281,9 @@ async def run_all(server: TritonServer, arguments: argparse.Namespace) -> list[R
     rate_per_s = arguments.load * busiest.audio_s_per_s / mean_s
     count = round(rate_per_s * arguments.open_s)
     arrivals_s = poisson_arrivals(rate_per_s, count, seed=1)
-    runs.append(await run_load(server, prompts, list(take(texts, count)), 0, arrivals_s))
+    before_s = probe.look()
+    run = await run_load(server, prompts, list(take(texts, count)), 0, arrivals_s)
+    runs.append(replace(run, speed=probe.speed(before_s)))
     print(runs[-1].name, f"{rate_per_s * 60:.1f} a minute: {runs[-1].audio_s_per_s:.2f} audio s/s", flush=True)
     return runs
 
@@ -254,7 +293,10 @@ def record(arguments: argparse.Namespace) -> Recording:
     device = resolve_device(arguments.device)
     machine = asdict(Machine.describe(device))
     subject = Subject(arguments.checkpoint, arguments.device, arguments.dtype)
+    probe = SpeedProbe(subject)
+    before_s = probe.look()
     costs = calibrate(subject, hop_s=0.0)
+    probe.set_reference(before_s)
     options = ServerOptions(
         arguments.checkpoint,
         MODEL_REPOSITORY,
@@ -265,7 +307,7 @@ def record(arguments: argparse.Namespace) -> Recording:
     with tempfile.TemporaryFile("w") as log, TritonServer(options, log=log) as server:
         server.wait_until_ready()
         costs = replace(costs, hop_s=asyncio.run(hop_s(url_of(server))))
-        runs = asyncio.run(run_all(server, arguments))
+        runs = asyncio.run(run_all(server, probe, arguments))
     return Recording(machine, " ".join(sys.argv), arguments.checkpoint.name, costs, tuple(runs))
 
 

@@ -55,3 +55,12 @@ def test_efficiency_out_of_range_and_files_that_are_no_costs_are_refused(tmp_pat
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(ValueError, match=r"other\.json holds no costs"):
         Costs.load(tmp_path / "other.json")
+
+
+def test_costs_at_another_speed():
+    costs = modelled_costs(GPUS["L4"], 0.5, 8, 1024)
+    fast = costs.at_speed(2)
+    assert fast.step.seconds(8, 300, 400) == pytest.approx(costs.step.seconds(8, 300, 400) / 2)
+    assert fast.codec.seconds([16, 16]) == pytest.approx(costs.codec.seconds([16, 16]) / 2)
+    assert fast.prefill_s(20) == pytest.approx(costs.prefill_s(20) / 2)
+    assert fast.hop_s == costs.hop_s

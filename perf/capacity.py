@@ -19,11 +19,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf, which is not installed
 
 from perf.capacity_hardware import GPUS
+from perf.capacity_parts import ServerShape
 from perf.capacity_plan import Answer, Goals, Question, answer_measured, answer_modelled, sweep
-from perf.capacity_record import Recording
+from perf.capacity_recording import Recording
 from perf.capacity_report import plot, to_markdown
 from perf.capacity_run import Fared
-from perf.capacity_server import ServerShape
 from perf.capacity_workload import Notes, Peak
 
 SWEEP = (0.7, 0.85, 1.0, 1.2, 1.5, 2.0)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from perf.capacity_costs import Costs
 from perf.capacity_hardware import Gpu, modelled_costs, slots_that_fit
+from perf.capacity_parts import ServerShape
 from perf.capacity_run import Fared, run_peak
-from perf.capacity_server import ServerShape
 from perf.capacity_workload import Notes, Peak
 from s1_tts.protocol import FRAMES_PER_SECOND
 

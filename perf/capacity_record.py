@@ -17,10 +17,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Self
 
 import numpy as np
 import psutil
@@ -28,10 +27,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf, which is not installed
 
 from perf.capacity_calibration import CODEC_CHUNK_FRAMES, Subject, calibrate, medians_s
-from perf.capacity_costs import Costs
-from perf.capacity_run import Fared, run_closed, run_open
-from perf.capacity_server import ServerShape
-from perf.capacity_workload import SimulatedRequest
+from perf.capacity_recording import Recording, Run, compare
 from perf.load_generator import LoadGenerator, StreamRequest, poisson_arrivals
 from perf.machine import Machine
 from perf.streams import StreamRecord
@@ -53,83 +49,6 @@ MODEL_REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 HOP_REPEATS = 40
 PROBE_ROUNDS = 6
 TIMEOUT_S = 300.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run of the real server.
-
-    Args:
-        name: What was run.
-        concurrency: Streams at a time; 0: they came at given times.
-        arrivals_s: Those times.
-        prompt_tokens: Tokens of each request's prompt.
-        frames: Frames of each request.
-        audio_s_per_s: Seconds of sound a second, from the first request to the last chunk.
-        first_audio_p50_s: Median time from a request to its first sound.
-        completion_p50_s: Median time from a request to its last chunk.
-        completion_p95_s: The same, 95th percentile.
-        foreign_cores: Cores that other processes of the machine kept busy meanwhile.
-        speed: Speed of the machine right before and after, over its speed when the costs were measured.
-    """
-
-    name: str
-    concurrency: int
-    arrivals_s: tuple[float, ...]
-    prompt_tokens: tuple[int, ...]
-    frames: tuple[int, ...]
-    audio_s_per_s: float
-    first_audio_p50_s: float
-    completion_p50_s: float
-    completion_p95_s: float
-    foreign_cores: float
-    speed: float
-
-    def simulate(self, costs: Costs, shape: ServerShape) -> Fared:
-        """Run the same requests through the simulated server, on a machine of the speed that this one had."""
-        costs = costs.at_speed(self.speed)
-        pairs = zip(self.prompt_tokens, self.frames, strict=True)
-        requests = [SimulatedRequest(tokens, frames) for tokens, frames in pairs]
-        if self.concurrency:
-            return run_closed(costs, shape, requests, self.concurrency)
-        return run_open(costs, shape, requests, self.arrivals_s)
-
-
-@dataclass(frozen=True)
-class Recording:
-    """Costs and runs of one machine.
-
-    Args:
-        machine: Where and with what it was measured.
-        command: What made it.
-        checkpoint: Name of the checkpoint.
-        costs: What the server's work takes.
-        runs: Runs of the server.
-    """
-
-    machine: dict[str, Any]
-    command: str
-    checkpoint: str
-    costs: Costs
-    runs: tuple[Run, ...]
-
-    @classmethod
-    def load(cls, file: Path) -> Self:
-        """Read a recording.
-
-        Raises:
-            ValueError: the file is none.
-        """
-        try:
-            told = json.loads(file.read_text(encoding="utf-8"))
-            runs = tuple(Run(**{**run, **_lists_as_tuples(run)}) for run in told["runs"])
-            return cls(told["machine"], told["command"], told["checkpoint"], Costs.from_json(told["costs"]), runs)
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{file} is no recording: {error!r}; allowed: what capacity_record.py writes") from error
-
-
-def _lists_as_tuples(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
 
 
 class Prompts:
@@ -309,18 +228,6 @@ def record(arguments: argparse.Namespace) -> Recording:
         costs = replace(costs, hop_s=asyncio.run(hop_s(url_of(server))))
         runs = asyncio.run(run_all(server, probe, arguments))
     return Recording(machine, " ".join(sys.argv), arguments.checkpoint.name, costs, tuple(runs))
-
-
-def compare(recording: Recording) -> str:
-    """Measured beside simulated, as a Markdown table."""
-    lines = ["| run | figure | measured | simulated | difference |", "|---|---|---|---|---|"]
-    for run in recording.runs:
-        fared = run.simulate(recording.costs, ServerShape())
-        for figure in ("audio_s_per_s", "first_audio_p50_s", "completion_p50_s", "completion_p95_s"):
-            measured, simulated = getattr(run, figure), getattr(fared, figure)
-            difference = f"{simulated / measured - 1:+.0%}"
-            lines.append(f"| {run.name} | {figure} | {measured:.3f} | {simulated:.3f} | {difference} |")
-    return "\n".join(lines)
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import simpy
 
 from perf.capacity_costs import Costs
-from perf.capacity_server import Hearing, Process, ServerShape, SimulatedServer
+from perf.capacity_parts import Hearing, Process, ServerShape
+from perf.capacity_server import SimulatedServer
 from perf.capacity_workload import Notes, Peak, SimulatedRequest
 from s1_tts.protocol import FRAMES_PER_SECOND
 

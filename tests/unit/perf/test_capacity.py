@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from perf.capacity import parse, question_of
 from perf.capacity_costs import CodecCosts, Costs, StepCosts, Table
+from perf.capacity_parts import ServerShape
 from perf.capacity_plan import Goals, Question, answer_measured
-from perf.capacity_record import Recording
+from perf.capacity_recording import Recording
 from perf.capacity_run import run_closed, run_open, run_peak
-from perf.capacity_server import ServerShape
 from perf.capacity_workload import Notes, Peak, SimulatedRequest
 
 from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass

@@ -134,4 +134,13 @@ def whole_full(checkpoint: Path, *, is_cuda: bool) -> Plan:
     if is_cuda:
         lengths = ("short", "medium", "long")
         return replace(whole_tiny(checkpoint), lengths=lengths, max_streams=256, open_streams=200)
-    return Plan(checkpoint, long_runs=(("medium", 4, 8), ("long", 4, 4)), analyzer=AnalyzerPlan(requests=4, frames=24))
+    return Plan(
+        checkpoint,
+        min_streams=2,
+        open_streams=8,
+        long_runs=(
+            ("medium", 4, 4),
+        ),  # a long one would take minutes, and says what the tiny checkpoint's long ones say
+        analyzer=AnalyzerPlan(requests=4, frames=8),
+        reference=ReferencePlan(frames=32, full_frames=8),
+    )

@@ -50,7 +50,7 @@ def rotate(x: Tensor, rotations: Tensor) -> Tensor:
         x: ``[B, S, heads, head_dim]``.
         rotations: ``[B, S, 1, head_dim / 2]`` or broadcastable, complex64.
     """
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # [B, S, heads, head_dim / 2]
+    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))  # [B, S, heads, head_dim / 2]
     return torch.view_as_real(pairs * rotations).flatten(-2).type_as(x)
 
 
@@ -101,9 +101,9 @@ class Attention(nn.Module):
         heads = self.wqkv(x).view(batch, length, -1, sizes.head_dim)  # [B, S, n_head + 2 * n_kv_head, head_dim]
         turning, value = heads.split([sizes.n_head + sizes.n_kv_head, sizes.n_kv_head], dim=2)
         if sizes.has_qk_norm:
-            query, key = turning.split([sizes.n_head, sizes.n_kv_head], dim=2)
+            query, key = turning.tensor_split([sizes.n_head], dim=2)
             turning = torch.cat([self.q_norm(query), self.k_norm(key)], dim=2)
-        query, key = rotate(turning, rotations).split([sizes.n_head, sizes.n_kv_head], dim=2)
+        query, key = rotate(turning, rotations).tensor_split([sizes.n_head], dim=2)
         attended = attend(layer, query, key, value)
         return self.wo(attended)  # type: ignore[no-any-return]
 

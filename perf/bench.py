@@ -24,7 +24,7 @@ from perf.plan import Plan, quick_full, quick_tiny, whole_full, whole_tiny
 from perf.plots import draw
 from perf.result_files import write_json, write_runs_csv, write_streams_csv
 from perf.results import Conditions, SizeResult
-from perf.sizes import measure_size
+from perf.sizes import ReferenceFailedError, measure_size
 from perf.targets import verdicts
 from s1_tts.checkpoint.dev import write_dev_checkpoint
 from s1_tts.device import resolve_device
@@ -39,17 +39,30 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a few streams of everything")
-    parser.add_argument("--tiny", type=Path, metavar="DIR", help="checkpoint of tiny size; made if not given")
-    parser.add_argument("--full", type=Path, metavar="DIR", help="checkpoint of full size; left out if not given")
+    parser.add_argument("--tiny", type=_folder, metavar="DIR", help="checkpoint of tiny size; made if not given")
+    parser.add_argument("--full", type=_folder, metavar="DIR", help="checkpoint of full size; left out if not given")
     parser.add_argument("--only", choices=["tiny", "full"], help="leave the other one out")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument(
-        "--setting", action="append", default=[], metavar="NAME=VALUE", help="an S1_* setting, such as max_slots=32"
+        "--setting", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="S1_*, such as max_slots=32"
     )
     parser.add_argument(
         "--results", type=Path, metavar="DIR", help="where to write; else perf/results/<date>-<machine>"
     )
     return parser.parse_args(arguments)
+
+
+def _folder(argument: str) -> Path:
+    if not Path(argument).is_dir():
+        raise argparse.ArgumentTypeError(f"no folder {argument}; allowed: the folder of a checkpoint")
+    return Path(argument)
+
+
+def _setting(argument: str) -> tuple[str, str]:
+    name, equals, value = argument.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"got {argument!r}; allowed: NAME=VALUE, such as max_slots=32")
+    return name, value
 
 
 def make_plans(arguments: argparse.Namespace, device: torch.device, made: Path) -> list[Plan]:
@@ -72,8 +85,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     Raises:
         S1Error: a setting or a checkpoint is wrong, or a server did not start.
         AnalyzerError: ``perf_analyzer`` cannot be installed or failed.
+        ReferenceFailedError: the reference failed.
     """
-    settings = dict(setting.split("=", 1) for setting in arguments.setting)
+    settings = dict(arguments.setting)
     Settings.load(settings)  # refuses what is wrong before minutes have passed
     device = resolve_device(arguments.device)
     conditions = Conditions.describe(device)
@@ -115,7 +129,7 @@ def main() -> int:
         return 2
     try:
         run(arguments, Console(width=None if sys.stdout.isatty() else PRINTED_WIDTH))
-    except (S1Error, AnalyzerError) as error:
+    except (S1Error, AnalyzerError, ReferenceFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

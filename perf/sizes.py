@@ -28,13 +28,23 @@ FREE_PORTS = Ports(http=0, grpc=0, metrics=0)
 START_TIMEOUT_S = 600.0
 
 
+class ReferenceFailedError(Exception):
+    """The reference's process failed; the message is its last words."""
+
+
 def measure_reference(checkpoint: Path, device: str, plan: ReferencePlan) -> ReferenceResult:
-    """Run the reference in a process of its own, so that its memory is given back."""
+    """Run the reference in a process of its own, so that its memory is given back.
+
+    Raises:
+        ReferenceFailedError: it failed.
+    """
     script = ROOT / "perf" / "reference_speed.py"
     command: list[str | Path] = [sys.executable, script, "--checkpoint", checkpoint, "--device", device]
     command += ["--requests", str(plan.requests), "--frames", str(plan.frames)]
     command += ["--full-requests", str(plan.full_requests), "--full-frames", str(plan.full_frames), "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ReferenceFailedError(f"the reference failed: {done.stderr.strip().splitlines()[-1]}")
     told = json.loads(done.stdout.splitlines()[-1])
     told["machine"] = Machine(**told["machine"])
     told["short_context"], told["full_context"] = (ReferenceRun(**told[f"{n}_context"]) for n in ("short", "full"))

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from collections.abc import Sequence as AbstractSequence
+from dataclasses import replace
 from typing import Self
 
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
@@ -31,6 +32,7 @@ from s1_tts.request import SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.stream import CodesSink, StreamFailed
 from s1_tts.text.cleaning import clean_text, is_speakable
+from s1_tts.text.front_end import TextFrontEnd, load_text_front_end, plain_text
 from s1_tts.text.sentences import split_text
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class LmEngine:
         prefixes: Prefixes of voices, kept in the runner's pool.
         prefill_tokens: Prompt tokens computed between two decode steps.
         part_characters: Longest part of a text that is generated in one go; longer texts are split at sentences.
+        front_end: What the checkpoint wants done to a text before it is tokenized.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class LmEngine:
         *,
         prefill_tokens: int,
         part_characters: int,
+        front_end: TextFrontEnd = plain_text,
     ) -> None:
         self._runner = runner
         self._builder = builder
@@ -70,6 +74,7 @@ class LmEngine:
         self._prefixes = prefixes
         self._prefiller = Prefiller(runner, prefixes, prefill_tokens)
         self._part_characters = part_characters
+        self._front_end = front_end
         self._chunk_rules = ChunkRules()
         self._counters = Counters()
         self._timings = TimingLog()
@@ -91,9 +96,8 @@ class LmEngine:
         """
         limit_threads(settings.threads)
         device = resolve_device(settings.device)
-        loaded = load_language_model(
-            settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device), settings.context_tokens
-        )
+        folder = settings.require_checkpoint()
+        loaded = load_language_model(folder, device, resolve_dtype(settings.dtype, device), settings.context_tokens)
         runner = ModelRunner(loaded.model, settings.max_slots, loaded.num_positions, use_compile=settings.compile)
         runner.warm_up()
         return cls(
@@ -103,6 +107,7 @@ class LmEngine:
             PrefixCache(runner.pool, settings.prefix_cache_mb * 2**20),
             prefill_tokens=settings.prefill_tokens or PREFILL_TOKENS[device.type],
             part_characters=settings.part_characters,
+            front_end=load_text_front_end(folder),
         )
 
     def start(self) -> None:
@@ -131,8 +136,9 @@ class LmEngine:
 
         Raises:
             UnavailableError: the queue is full, the deadline cannot be met, or the engine is closing.
-            InvalidArgumentError: the prompt does not fit into the context.
+            InvalidArgumentError: the prompt does not fit into the context, or the model cannot read the text.
         """
+        request = self._read_transcripts(request)
         parts = self._parts(request.text)
         columns = self._builder.first_part(parts[0], request.prompts)
         self._check_fits(columns)
@@ -354,7 +360,11 @@ class LmEngine:
 
     def _parts(self, text: str) -> deque[str]:
         parts = split_text(clean_text(text), self._part_characters)
-        return deque(part for part in parts if is_speakable(part))
+        return deque(self._front_end(part) for part in parts if is_speakable(part))
+
+    def _read_transcripts(self, request: SpeechRequest) -> SpeechRequest:
+        prompts = (replace(prompt, transcript=self._front_end(prompt.transcript)) for prompt in request.prompts)
+        return replace(request, prompts=tuple(prompts))
 
     def _check_fits(self, columns: Columns) -> None:
         limit = self._runner.num_positions - 1

@@ -10,7 +10,8 @@ from torch import Tensor
 
 def can_pack(weight: Tensor) -> bool:
     """Whether oneDNN can lay out this weight ahead, where and in the type it is."""
-    if weight.device.type != "cpu" or not torch._C._has_mkldnn:
+    is_trained = weight.requires_grad  # packed operations have no gradients
+    if is_trained or weight.device.type != "cpu" or not torch._C._has_mkldnn:
         return False
     return weight.dtype is torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 

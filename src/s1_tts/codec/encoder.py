@@ -50,6 +50,45 @@ class EncoderBlock:
         return x if self.transformer is None else self.transformer(x, positions, states)
 
 
+class ConvEncoder:
+    """Samples to latents.
+
+    Args:
+        weights: Below ``encoder``.
+        config: Sizes.
+        layout: Where the states' spans are reserved.
+    """
+
+    def __init__(self, weights: Weights, config: CodecConfig, layout: StateLayout) -> None:
+        blocks = weights.under("block")
+        self.samples_per_frame = config.samples_per_frame
+        self.first = CausalConv(*blocks.conv("0.conv"), layout)
+        self.blocks = [
+            EncoderBlock(blocks.under(str(index + 1)), config, layout, index)
+            for index in range(len(config.encoder_rates))
+        ]
+        last = len(config.encoder_rates) + 1
+        self.last = CausalConv(*blocks.conv(f"{last + 1}.conv"), layout, snake=Snake(blocks.under(str(last))))
+
+    def __call__(self, x: Tensor, positions: Tensor, states: Tensor) -> Tensor:
+        """Encode the next samples; moves the states on.
+
+        Args:
+            x: ``[B, T, 1]``, whole frames.
+            positions: ``[B]`` on the CPU: frames already encoded.
+            states: ``[B, N]``.
+
+        Returns:
+            ``[B, T / prod(encoder_rates), latent]``.
+        """
+        steps_per_frame = self.samples_per_frame
+        x = self.first(x, states)
+        for block in self.blocks:
+            steps_per_frame //= block.stride
+            x = block(x, positions * steps_per_frame, states)
+        return self.last(x, states)
+
+
 class CodecEncoder:
     """Samples to codes, piece by piece with the same layers as the decoder, so that memory stays small.
 
@@ -63,14 +102,7 @@ class CodecEncoder:
         self.config = config
         self.device = weights.device
         self.dtype = weights.dtype
-        blocks = weights.under("encoder.block")
-        self._first = CausalConv(*blocks.conv("0.conv"), layout)
-        self._blocks = [
-            EncoderBlock(blocks.under(str(index + 1)), config, layout, index)
-            for index in range(len(config.encoder_rates))
-        ]
-        last = len(config.encoder_rates) + 1
-        self._last = CausalConv(*blocks.conv(f"{last + 1}.conv"), layout, snake=Snake(blocks.under(str(last))))
+        self._to_latent = ConvEncoder(weights.under("encoder"), config, layout)
         self._to_codes = LatentToCodes(weights.under("quantizer"), config, layout)
         self._state_size = layout.size
 
@@ -121,10 +153,5 @@ class CodecEncoder:
 
     def _encode_piece(self, x: Tensor, first_frame: int, states: Tensor) -> Tensor:
         """Encode ``x [1, T, 1]`` to codes ``[1, C, T / samples_per_frame]``."""
-        steps_per_frame = self.config.samples_per_frame
-        x = self._first(x, states)
-        for block in self._blocks:
-            steps_per_frame //= block.stride
-            x = block(x, torch.tensor([first_frame * steps_per_frame]), states)
-        x = self._last(x, states)
-        return self._to_codes(x, torch.tensor([first_frame]), states)
+        positions = torch.tensor([first_frame])
+        return self._to_codes(self._to_latent(x, positions, states), positions, states)

@@ -94,15 +94,19 @@ class LatentToCodes:
         Returns:
             Codes ``[B, C, T]`` int64.
         """
-        for downsample, block in self.steps:
-            x = block(downsample(x, states), states)
-        residual = self.transformer(x, positions, states)  # [B, T, latent]
+        residual = self.frames(x, positions, states)  # [B, T, latent]
         codes = []
         for codebook in self.codebooks:
             code, quantized = codebook(residual)
             residual = residual - quantized
             codes.append(code)
         return torch.stack(codes, dim=1)
+
+    def frames(self, x: Tensor, positions: Tensor, states: Tensor) -> Tensor:
+        """One latent a frame ``[B, T, latent]``, not quantized; arguments as of a call."""
+        for downsample, block in self.steps:
+            x = block(downsample(x, states), states)
+        return self.transformer(x, positions, states)
 
 
 class VectorQuantizer:

@@ -103,7 +103,8 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: i
 
     On a CPU each position of each row is computed by itself, over exactly its window. All other layers give the same
     bits for a frame in any chunk, batch and company, and so does this one then; computed together, the order in which
-    a window is summed would depend on them. The loop is about a hundredth of the decoder's time.
+    a window is summed would depend on them. The loop is about a hundredth of the decoder's time. In training, bits do
+    not matter.
 
     Args:
         query: ``[B, H, T, head_dim]``.
@@ -115,7 +116,7 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: i
     Returns:
         ``[B, H, T, head_dim]``.
     """
-    if query.is_cuda:
+    if query.is_cuda or query.requires_grad:
         return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
     attended = torch.empty_like(query)
     for row in range(query.shape[0]):

@@ -19,7 +19,6 @@ import boto3  # noqa: F401  # this and the next two: see options_of
 import torch  # noqa: F401
 
 import s1_client.cli  # noqa: F401
-
 from tests.doc_pages import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

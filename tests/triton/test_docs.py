@@ -1,7 +1,7 @@
 """The documentation on a real server: its commands do what they say, its metrics and errors are the server's.
 
 A page's blocks run in their order in a folder that looks like the repository, each as a reader would run it, with the
-ports of the tests' server in place of the default ones.
+ports of the tests' server in place of the default ones, and with a bound on the length of the speech.
 """
 
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from s1_client import Speech
 from s1_tts.serving.server import TritonServer
@@ -42,6 +43,9 @@ def folder(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "checkpoints").mkdir()
     for name in ("dev-tiny", "openaudio-s1-mini"):
         (folder / "checkpoints" / name).symlink_to(checkpoint)
+    (folder / ".curlrc").write_text(
+        "fail-with-body\n", encoding="utf-8"
+    )  # else it ends with 0 whatever the server says
     (folder / "lines.csv").write_text(LINES, encoding="utf-8")
     tone = Speech((np.sin(np.arange(2 * 44_100) / 40) * 9000).astype(np.int16), 44_100)
     tone.save(folder / "anna.wav")
@@ -49,9 +53,11 @@ def folder(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def adapted(text: str, server: TritonServer) -> str:
-    """A block with the ports of the tests' server."""
+    """A block with the ports of the tests' server, and with less to say."""
     ports = {"8000": server.ports.http, "8001": server.ports.grpc, "8002": server.ports.metrics}
     text = re.sub(r"\blocalhost:(800[012])\b", lambda found: f"127.0.0.1:{ports[found[1]]}", text)
+    text = re.sub(r"s1-tts (say|batch) ", r"s1-tts \1 --max-frames 20 ", text)
+    text = text.replace("SpeechOptions(", "SpeechOptions(max_frames=20, ")
     # It looks for the metrics on the default port, wherever the rest of the server is.
     return text.replace("s1-tts doctor", f"s1-tts doctor --metrics-url http://127.0.0.1:{server.ports.metrics}/metrics")
 
@@ -60,7 +66,7 @@ def run(block: Block, folder: Path, server: TritonServer) -> str:
     """Run a block to its end; gives what it prints."""
     program = ["bash", "-euo", "pipefail", "-c"] if block.language == "sh" else [sys.executable, "-c"]
     environment = {**os.environ, "PATH": f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"}
-    environment["S1_URL"] = f"127.0.0.1:{server.ports.grpc}"
+    environment |= {"S1_URL": f"127.0.0.1:{server.ports.grpc}", "CURL_HOME": str(folder)}
     done = subprocess.run(
         [*program, adapted(block.text, server)],
         cwd=folder,
@@ -83,10 +89,16 @@ def is_to_be_run(block: Block) -> bool:
     return block.language in ("sh", "python") and not block.is_marked and not is_run_elsewhere(block)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(map(is_to_be_run, blocks_of(page)))], ids=str)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(map(is_to_be_run, blocks_of(page)))], ids=lambda page: page.name
+)
 def test_commands_of_a_page_run(page: Path, folder: Path, server: TritonServer) -> None:
     for block in filter(is_to_be_run, blocks_of(page)):
         run(block, folder, server)
+    for sound in (*folder.glob("*.wav"), *folder.glob("*.mp3"), *folder.glob("*.flac"), *folder.glob("out/*.flac")):
+        assert soundfile.info(sound).frames > 0
+    for sound in folder.glob("*.pcm"):
+        assert sound.stat().st_size > 0
 
 
 @pytest.mark.parametrize("command", RUN_ELSEWHERE)

@@ -1,0 +1,23 @@
+"""Train the demo voice from nothing: text, speech, codes, codec, language model. Resumes where it was interrupted."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from s1_tts.training.plan import Plan
+from s1_tts.training.run import VoiceTraining
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the work on it")
+    parser.add_argument("--minutes", type=float, default=150.0, help="time in all (default: 150)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything (default: 0)")
+    arguments = parser.parse_args()
+    plan = Plan.of_minutes(arguments.minutes, arguments.seed)
+    VoiceTraining(arguments.out, plan, use_compile=shutil.which("g++") is not None).run()
+
+
+if __name__ == "__main__":
+    main()

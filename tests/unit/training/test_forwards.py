@@ -1,0 +1,112 @@
+"""The forwards of training give what the forwards of serving give: they are the same modules."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812  # as in every code base
+
+from s1_tts.codec.encoder import CodecEncoder
+from s1_tts.codec.streaming import StreamingDecoder
+from s1_tts.codec.weights import Weights
+from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
+from s1_tts.lm.model import DualArModel
+from s1_tts.training.codec_modules import code_logits, decode_codes, fresh_codec, is_of_decoder
+from s1_tts.training.codes import CodedCorpus
+from s1_tts.training.lm_stage import LmStage, start_weights
+from s1_tts.training.voice_checkpoint import with_vocabulary, write_tokenizer
+from tests.unit.training.conftest import TINY
+
+CPU = torch.device("cpu")
+NUM_FRAMES = 20
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, torch.Tensor]:
+    return {key: value.requires_grad_() for key, value in fresh_codec(TINY.codec, seed=1).items()}
+
+
+@pytest.fixture(scope="module")
+def weights(tensors: dict[str, torch.Tensor]) -> Weights:
+    return Weights({key: value.detach() for key, value in tensors.items()}, CPU, torch.float32)
+
+
+@pytest.fixture(scope="module")
+def codes() -> torch.Tensor:
+    return torch.randint(64, (2, NUM_FRAMES), generator=torch.Generator().manual_seed(5))
+
+
+def test_the_decoder_trains_on_what_it_serves(
+    tensors: dict[str, torch.Tensor], weights: Weights, codes: torch.Tensor
+) -> None:
+    decoder = StreamingDecoder(weights, TINY.codec)
+    served = decoder.decode([decoder.new_state()], [codes])[0]
+    trained = decode_codes(tensors, TINY.codec, codes[None])[0]
+    assert served.std() > 1e-3
+    torch.testing.assert_close(trained, served, atol=1e-5, rtol=1e-4)
+
+
+def test_the_encoder_trains_on_what_it_serves(tensors: dict[str, torch.Tensor], weights: Weights) -> None:
+    samples = torch.randn(NUM_FRAMES * 2048, generator=torch.Generator().manual_seed(6)) * 0.2
+    served = CodecEncoder(weights, TINY.codec).encode(samples)
+    cosines = code_logits(tensors, TINY.codec, samples[None], served[None])
+    likeliest = torch.stack([cosine[0].argmax(-1) for cosine in cosines])
+    assert served.unique().numel() > 5
+    assert (likeliest == served).float().mean() > 0.9  # near ties may fall the other way
+
+
+def test_gradients_reach_every_weight_of_their_side_and_no_other(
+    tensors: dict[str, torch.Tensor], codes: torch.Tensor
+) -> None:
+    decoded = decode_codes(tensors, TINY.codec, codes[None])
+    reached = torch.autograd.grad(decoded.square().sum(), list(tensors.values()), allow_unused=True)
+    for key, gradient in zip(tensors, reached, strict=True):
+        assert (gradient is not None) == is_of_decoder(key), key
+    cosines = code_logits(tensors, TINY.codec, decoded.detach(), codes[None])
+    encoder_side = {key: value for key, value in tensors.items() if not is_of_decoder(key)}
+    loss = sum(cosine.square().sum() for cosine in cosines)
+    assert isinstance(loss, torch.Tensor)
+    for gradient in torch.autograd.grad(loss, list(encoder_side.values())):
+        assert gradient.isfinite().all()
+
+
+def test_the_language_model_trains_on_what_it_serves(tmp_path: Path) -> None:
+    """Losses of a chain of two texts, against those of the server's attention, position by position."""
+    tokenizer = write_tokenizer(tmp_path, num_semantic=64)
+    model = DualArModel(with_vocabulary(TINY.lm, tokenizer))
+    start_weights(model, seed=2)
+    model.cut_heads(tokenizer.semantic_begin_id, tokenizer.num_semantic, tokenizer.im_end_id)
+    model.make_tables(256)
+    random = np.random.default_rng(1)
+    coded = CodedCorpus(
+        ["həlˈoʊ.", "ˈɛks, wʌn."], np.array([0, 5, 12]), random.integers(0, 64, (2, 12)).astype(np.int16)
+    )
+    stage = LmStage(model, tokenizer, coded, seed=0)
+    columns = stage._sequences.columns_of([[0, 1]])
+    losses = stage.losses_of(columns)
+    with torch.inference_mode():
+        semantic, residual = _served_losses(model, columns[0][:, columns[0][0] >= 0])
+    assert len(semantic) == 12 + 2  # frames and ends
+    assert len(residual) == 12
+    assert float(losses["semantic"].detach()) == pytest.approx(np.mean(semantic), abs=0.05)  # trained in bfloat16
+    assert float(losses["residual"].detach()) == pytest.approx(np.mean(residual), abs=0.05)
+
+
+def _served_losses(model: DualArModel, columns: torch.Tensor) -> tuple[list[float], list[float]]:
+    pool = KvPool(model.config.slow, 1, 256, torch.float32, CPU)
+    semantic, residual = [], []
+    tokens = columns[0] - model.semantic_begin_id
+    is_code = (tokens >= 0) & (tokens < model.num_semantic)
+    for position in range(columns.shape[1] - 1):
+        attend = SpanAttention(pool, [Span(0, position, position + 1)])
+        hidden = model.forward_slow(columns[None, :, position : position + 1], torch.tensor([[position]]), attend)[:, 0]
+        follows = position + 1
+        if not is_code[follows] and not is_code[position]:
+            continue
+        wanted = tokens[follows] if is_code[follows] else torch.tensor(model.num_semantic)
+        semantic.append(float(F.cross_entropy(model.semantic_logits(hidden), wanted[None])))
+        if is_code[follows]:
+            _, logits = model.start_frame(hidden, columns[1, follows][None])
+            residual.append(float(F.cross_entropy(logits, columns[2, follows][None])))
+    return semantic, residual

@@ -7,10 +7,12 @@ slower for a while is slower for all of it.
 """
 
 import multiprocessing
+import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -18,6 +20,7 @@ from statistics import median
 from typing import Literal, Self
 
 import numpy as np
+import psutil
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf, in the processes started here too
@@ -53,6 +56,7 @@ NEIGHBOUR_SWITCH_S = 0.1
 CALLS_A_ROUND = 5
 
 Call = Callable[[], object]
+Part = Literal["lm", "codec"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Subject:
         checkpoint: Folder of the checkpoint.
         device: ``S1_DEVICE``.
         dtype: ``S1_DTYPE``.
+        cores: By model, the cores that it runs on; none: any.
         slots: ``S1_MAX_SLOTS``.
         positions: Longest sequence; over ``FAR``.
         rounds: Turns in which everything is called a few times; the median of all calls counts.
@@ -71,17 +76,32 @@ class Subject:
     checkpoint: Path
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    cores: dict[Part, tuple[int, ...]] | None = None
     slots: int = 8
     positions: int = 2048
     rounds: int = 12
 
     def language_model(self) -> "LmBench":
         """Load the language model."""
+        self.move_to("lm")
         return LmBench(self)
 
     def codec(self) -> "CodecBench":
         """Load the codec."""
+        self.move_to("codec")
         return CodecBench(self)
+
+    def move_to(self, part: Part) -> None:
+        """Go on on a model's cores."""
+        if self.cores:
+            pin(psutil.Process(), self.cores[part])
+
+
+def pin(process: psutil.Process, cores: Iterable[int]) -> None:
+    """Let a process run on these cores only, with all its threads."""
+    for thread in process.threads():
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            os.sched_setaffinity(thread.id, cores)
 
 
 def medians_s(calls: Sequence[Call], rounds: int) -> list[float]:
@@ -167,6 +187,7 @@ def calibrate(subject: Subject, hop_s: float) -> Costs:
     """
     device = resolve_device(subject.device)
     is_cuda = device.type == "cuda"
+    subject.move_to("lm")
     round_s = _round_s(subject)
     lm = subject.language_model()
     rows = [count for count in (1, 2, 4, 8, 16, 32, 64, 128, 256) if count < subject.slots] + [subject.slots]
@@ -241,7 +262,7 @@ def _round_s(subject: Subject) -> float:
 class Neighbour:
     """The other model in a process of its own, which computes without a pause while it should."""
 
-    def __init__(self, subject: Subject, part: Literal["lm", "codec"]) -> None:
+    def __init__(self, subject: Subject, part: Part) -> None:
         context = multiprocessing.get_context("spawn")
         self._is_warm, self._is_over, self._is_working = context.Event(), context.Event(), context.Event()
         events = (self._is_warm, self._is_over, self._is_working)
@@ -269,7 +290,7 @@ class Neighbour:
         time.sleep(NEIGHBOUR_SWITCH_S)
 
 
-def _rate_beside(subject: Subject, part: Literal["lm", "codec"], call: Call) -> float:
+def _rate_beside(subject: Subject, part: Part, call: Call) -> float:
     """Speed of a call beside the other model, over its speed alone."""
     alone_s, beside_s = [], []
     with Neighbour(subject, part) as neighbour:
@@ -281,7 +302,7 @@ def _rate_beside(subject: Subject, part: Literal["lm", "codec"], call: Call) -> 
     return min(1.0, median(alone_s) / median(beside_s))
 
 
-def _work(subject: Subject, part: Literal["lm", "codec"], is_warm: Event, is_over: Event, is_working: Event) -> None:
+def _work(subject: Subject, part: Part, is_warm: Event, is_over: Event, is_working: Event) -> None:
     call = subject.codec().chunks([CODEC_CHUNK_FRAMES]) if part == "codec" else subject.language_model().all_rows()
     call()
     is_warm.set()

@@ -4,41 +4,48 @@
 
 The costs are measured first, part by part and without a server (``capacity_calibration.py``); only the way through
 Triton is measured on the server, by asking for its list of voices while nothing else runs. Then come the runs: so many
-streams at a time, and Poisson arrivals. Before and after each of them steps and a chunk are timed again, since a shared
-machine is not always as fast as it was when the costs were measured. What is kept of a request is what the planner may
-know: the tokens of its prompt and the frames that it became.
+streams at a time, and Poisson arrivals. Before and after each of them the language model alone is asked for codes and
+its steps are timed, since a shared machine is not always as fast as it was when the costs were measured. On a CPU each
+model has half of the cores to itself, in all of it, since some systems put both on one core while there is little to
+do. What is kept of a request is what the planner may know: the tokens of its prompt and the frames that it became.
 """
 
 import argparse
 import asyncio
 import itertools
 import json
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
+from typing import Any
 
 import numpy as np
 import psutil
+import torch
+from tritonclient.grpc.aio import InferenceServerClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf, which is not installed
 
-from perf.capacity_calibration import CODEC_CHUNK_FRAMES, Subject, calibrate, medians_s
+from perf.capacity_calibration import TEXT, Part, Subject, calibrate, pin
+from perf.capacity_costs import Costs
 from perf.capacity_recording import Recording, Run, compare
 from perf.load_generator import LoadGenerator, StreamRequest, poisson_arrivals
 from perf.machine import Machine
 from perf.streams import StreamRecord
 from perf.texts import SampleText, read_texts
 from s1_client import AsyncS1Client, SpeechOptions
+from s1_client.options import make_inputs
 from s1_tts.device import resolve_device
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.loading import CONFIG_FILE
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.tokenizer import Tokenizer
-from s1_tts.protocol import FRAME_SAMPLES
+from s1_tts.protocol import FRAME_SAMPLES, ModelName
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import ServerOptions, TritonServer
 from s1_tts.settings import Settings
@@ -47,7 +54,9 @@ from s1_tts.text.sentences import split_text
 
 MODEL_REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 HOP_REPEATS = 40
-PROBE_ROUNDS = 6
+PROBE_ROWS = (1, 4, 8)
+PROBE_FRAMES = 64
+PROBE_CHUNK_FRAMES = 8
 TIMEOUT_S = 300.0
 
 
@@ -76,30 +85,42 @@ class Prompts:
 class SpeedProbe:
     """How fast the machine is at the moment: a shared one is not always as fast.
 
-    A step of one row, one of all rows and a chunk of the codec are timed, each beside nothing of ours.
+    The language model alone is asked for codes, without ensemble and codec, and its steps are timed from outside.
 
     Args:
-        subject: What is measured.
+        server: The server.
+        costs: Costs as they were measured.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        lm, codec = subject.language_model(), subject.codec()
-        self._calls = [lm.step(1), lm.all_rows(), codec.chunks([CODEC_CHUNK_FRAMES])]
-        self._reference_s: list[float] = []
+    def __init__(self, server: TritonServer, costs: Costs) -> None:
+        self._url = url_of(server)
+        self._costs = costs
 
-    def set_reference(self, before_s: Sequence[float]) -> None:
-        """Take the speed between an earlier look and now as that of the measured costs."""
-        self._reference_s = [(before + after) / 2 for before, after in zip(before_s, self.look(), strict=True)]
+    async def look(self) -> list[float]:
+        """Speed over that of the measured costs, for each number of rows."""
+        async with InferenceServerClient(self._url) as client:
+            return [self._expected_s(rows) / await self._step_s(client, rows) for rows in PROBE_ROWS]
 
-    def look(self) -> list[float]:
-        """Times of the three."""
-        return medians_s(self._calls, PROBE_ROUNDS)
+    def _expected_s(self, rows: int) -> float:
+        return self._costs.step.seconds(rows, PROBE_FRAMES, PROBE_FRAMES) + self._costs.round_s
 
-    def speed(self, before_s: Sequence[float]) -> float:
-        """Mean speed between an earlier look and now, over the reference."""
-        between_s = [(before + after) / 2 for before, after in zip(before_s, self.look(), strict=True)]
-        ratios = [reference / now for reference, now in zip(self._reference_s, between_s, strict=True)]
-        return sum(ratios) / len(ratios)
+    async def _step_s(self, client: InferenceServerClient, rows: int) -> float:
+        times_s: list[float] = await asyncio.gather(*(self._frame_s(client, seed) for seed in range(rows)))
+        return mean(times_s)
+
+    async def _frame_s(self, client: InferenceServerClient, seed: int) -> float:
+        """Seconds a frame of one stream, from its first chunk to its last."""
+        options = SpeechOptions(seed=seed, max_frames=PROBE_FRAMES, chunk_frames=PROBE_CHUNK_FRAMES)
+
+        async def requests() -> AsyncIterator[dict[str, Any]]:
+            yield {"model_name": ModelName.LLAMA.value, "inputs": make_inputs(TEXT, options)}
+
+        arrivals_s = []
+        async for _result, error in client.stream_infer(requests()):
+            if error is not None:
+                raise error
+            arrivals_s.append(time.perf_counter())
+        return (arrivals_s[-1] - arrivals_s[0]) / (PROBE_FRAMES - PROBE_CHUNK_FRAMES)
 
 
 class ForeignLoad:
@@ -123,6 +144,22 @@ class ForeignLoad:
         everybody = psutil.cpu_times()
         ours_s = sum(times.user + times.system for times in (process.cpu_times() for process in self._ours))
         return float(everybody.user + everybody.system + everybody.nice - ours_s)
+
+
+def cores_of(device: torch.device) -> dict[Part, tuple[int, ...]] | None:
+    """Cores of each model when each has half of them; none on a GPU or with a single core."""
+    cores = sorted(os.sched_getaffinity(0))
+    if device.type != "cpu" or len(cores) < 2:
+        return None
+    return {"lm": tuple(cores[: len(cores) // 2]), "codec": tuple(cores[len(cores) // 2 :])}
+
+
+def pin_server(server: TritonServer, cores: dict[Part, tuple[int, ...]]) -> None:
+    """Give the language model its cores, and the codec, Triton and this process the others."""
+    leader = psutil.Process(server.process_id)
+    for process in (psutil.Process(), leader, *leader.children(recursive=True)):
+        is_lm = any(f"/{ModelName.LLAMA}/" in argument for argument in process.cmdline())
+        pin(process, cores["lm" if is_lm else "codec"])
 
 
 async def hop_s(url: str) -> float:
@@ -187,9 +224,9 @@ async def run_all(server: TritonServer, probe: SpeedProbe, arguments: argparse.N
     runs = []
     for concurrency in arguments.concurrency:
         count = arguments.streams * (concurrency + 1)
-        before_s = probe.look()
+        before = await probe.look()
         run = await run_load(server, prompts, list(take(texts, count)), concurrency, ())
-        runs.append(replace(run, speed=probe.speed(before_s)))
+        runs.append(replace(run, speed=mean(before + await probe.look())))
         print(
             runs[-1].name,
             f"{runs[-1].audio_s_per_s:.2f} audio s/s, others {runs[-1].foreign_cores:.2f} cores",
@@ -200,9 +237,9 @@ async def run_all(server: TritonServer, probe: SpeedProbe, arguments: argparse.N
     rate_per_s = arguments.load * busiest.audio_s_per_s / mean_s
     count = round(rate_per_s * arguments.open_s)
     arrivals_s = poisson_arrivals(rate_per_s, count, seed=1)
-    before_s = probe.look()
+    before = await probe.look()
     run = await run_load(server, prompts, list(take(texts, count)), 0, arrivals_s)
-    runs.append(replace(run, speed=probe.speed(before_s)))
+    runs.append(replace(run, speed=mean(before + await probe.look())))
     print(runs[-1].name, f"{rate_per_s * 60:.1f} a minute: {runs[-1].audio_s_per_s:.2f} audio s/s", flush=True)
     return runs
 
@@ -211,11 +248,9 @@ def record(arguments: argparse.Namespace) -> Recording:
     """Measure the costs, then the runs."""
     device = resolve_device(arguments.device)
     machine = asdict(Machine.describe(device))
-    subject = Subject(arguments.checkpoint, arguments.device, arguments.dtype)
-    probe = SpeedProbe(subject)
-    before_s = probe.look()
+    cores = None if arguments.no_pin else cores_of(device)
+    subject = Subject(arguments.checkpoint, arguments.device, arguments.dtype, cores)
     costs = calibrate(subject, hop_s=0.0)
-    probe.set_reference(before_s)
     options = ServerOptions(
         arguments.checkpoint,
         MODEL_REPOSITORY,
@@ -223,10 +258,14 @@ def record(arguments: argparse.Namespace) -> Recording:
         device=arguments.device,
         settings={"S1_DTYPE": arguments.dtype},
     )
+    if cores:
+        os.sched_setaffinity(0, [core for part in cores.values() for core in part])  # the server sees all of them
     with tempfile.TemporaryFile("w") as log, TritonServer(options, log=log) as server:
         server.wait_until_ready()
+        if cores:
+            pin_server(server, cores)
         costs = replace(costs, hop_s=asyncio.run(hop_s(url_of(server))))
-        runs = asyncio.run(run_all(server, probe, arguments))
+        runs = asyncio.run(run_all(server, SpeedProbe(server, costs), arguments))
     return Recording(machine, " ".join(sys.argv), arguments.checkpoint.name, costs, tuple(runs))
 
 
@@ -243,6 +282,7 @@ def main() -> None:
         "--load", type=float, default=0.7, help="Poisson arrivals, as a share of what the last run took"
     )
     parser.add_argument("--open-s", type=float, default=40.0, help="length of the Poisson arrivals")
+    parser.add_argument("--no-pin", action="store_true", help="let the system choose the cores of the two models")
     arguments = parser.parse_args()
     recording = record(arguments)
     arguments.out.write_text(json.dumps(asdict(recording), indent=1) + "\n", encoding="utf-8")

@@ -7,6 +7,8 @@ from pathlib import Path
 from s1_tts.training.plan import Plan
 from s1_tts.training.run import VoiceTraining
 
+MINUTES_WORTH_COMPILING = 30
+
 
 def main() -> None:
     """Parse the command line and train."""
@@ -16,7 +18,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of everything (default: 0)")
     arguments = parser.parse_args()
     plan = Plan.of_minutes(arguments.minutes, arguments.seed)
-    VoiceTraining(arguments.out, plan, use_compile=shutil.which("g++") is not None).run()
+    use_compile = arguments.minutes >= MINUTES_WORTH_COMPILING and shutil.which("g++") is not None
+    VoiceTraining(arguments.out, plan, use_compile=use_compile).run()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,7 +14,7 @@ from s1_tts.training.codec_modules import code_logits, decode_codes, is_of_decod
 from s1_tts.training.codes import CodedCorpus
 from s1_tts.training.corpus import Corpus
 from s1_tts.training.mel import FLOOR, mel_bands
-from s1_tts.training.speech import FRAME_SAMPLES, SAMPLE_RATE
+from s1_tts.training.speech import FRAME_SAMPLES
 
 PIECE_FRAMES: Final = 16
 LEAD_FRAMES: Final = 2
@@ -69,7 +68,7 @@ class DecoderStage:
         tensors: The codec; its decoder's side is trained.
         config: Sizes.
         pieces: What to learn from.
-        use_compile: Compile the forward; the first step then takes a minute.
+        use_compile: Compile the forward; the first step then takes a minute or two.
     """
 
     name = "decoder"
@@ -98,24 +97,20 @@ class EncoderStage:
         tensors: The codec, its decoder's side trained; its encoder's side is trained here.
         config: Sizes.
         pieces: What to learn from.
-        use_compile: Compile the forward; the first step then takes a minute.
     """
 
     name = "encoder"
 
-    def __init__(
-        self, tensors: Mapping[str, Tensor], config: CodecConfig, pieces: Pieces, *, use_compile: bool
-    ) -> None:
+    def __init__(self, tensors: Mapping[str, Tensor], config: CodecConfig, pieces: Pieces) -> None:
         self.parameters = {key: value.requires_grad_() for key, value in tensors.items() if not is_of_decoder(key)}
         self._fixed = {key: value.detach() for key, value in tensors.items() if is_of_decoder(key)}
         self._config = config
         self._pieces = pieces
-        self._logits = torch.compile(code_logits) if use_compile else code_logits
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """Losses of a step by name."""
         samples, codes = self._pieces.draw(step)
-        cosines = self._logits({**self.parameters, **self._fixed}, self._config, samples, codes)
+        cosines = code_logits({**self.parameters, **self._fixed}, self._config, samples, codes)
         return {
             f"code{index}": F.cross_entropy(
                 COSINE_SCALE * cosine[:, LEAD_FRAMES:].flatten(0, 1), codes[:, index, LEAD_FRAMES:].flatten()
@@ -176,14 +171,3 @@ def _amplitudes(samples: Tensor, window: Tensor) -> Tensor:
 
 def _log(amplitudes: Tensor) -> Tensor:
     return amplitudes.clamp(min=FLOOR).log()
-
-
-def seconds(num_frames: int) -> float:
-    """Length of so many frames."""
-    return num_frames * FRAME_SAMPLES / SAMPLE_RATE
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read weights that a finished stage left."""
-    loaded: dict[str, Tensor] = torch.load(path, weights_only=True)
-    return loaded

@@ -18,7 +18,7 @@ BATCH_COLUMNS: Final = 2048
 MAX_COLUMNS: Final = 1024
 CHAIN_SHARE: Final = 0.25
 """Share of texts that follow another one in its context, as the second part of a long text does."""
-_ROUND_TO: Final = 16
+_ROUND_TO: Final = 32
 _IGNORED: Final = -100
 
 

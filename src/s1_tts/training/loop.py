@@ -18,6 +18,8 @@ from s1_tts.training.progress import StageProgress
 SAVE_INTERVAL_STEPS = 250
 AVERAGE_DECAY = 0.999
 
+Check = Callable[[], Mapping[str, float]]
+
 
 class Stage(Protocol):
     """Something to train."""
@@ -44,7 +46,7 @@ class Optimisation:
         clip: Largest norm of the gradients.
     """
 
-    num_steps: int
+    num_steps: int = 0
     rate: float = 1.5e-3
     warm_up_steps: int = 100
     weight_decay: float = 0.01
@@ -63,7 +65,7 @@ def train(
     how: Optimisation,
     folder: Path,
     progress: StageProgress,
-    check: Callable[[], Mapping[str, float]] | None = None,
+    check: Check | None = None,
 ) -> dict[str, Tensor]:
     """Train a stage to its end, from where its last checkpoint stands.
 

@@ -1,5 +1,6 @@
 """The whole training, stage by stage; whatever is finished in the work folder is taken as it is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from s1_tts.training.codes import CodedCorpus, assign, code_corpus, learn_codebo
 from s1_tts.training.corpus import Corpus, Shard, make_held_out
 from s1_tts.training.evaluation import evaluate
 from s1_tts.training.lm_stage import LmStage, start_weights
-from s1_tts.training.loop import Optimisation, train
+from s1_tts.training.loop import Check, Optimisation, Stage, train
 from s1_tts.training.plan import DEMO_SIZES, Plan, VoiceSizes, measure_step_s
 from s1_tts.training.progress import StageProgress
 from s1_tts.training.voice_checkpoint import with_vocabulary, write_codec, write_language_model, write_tokenizer
@@ -22,6 +23,8 @@ from s1_tts.training.voice_checkpoint import with_vocabulary, write_codec, write
 PLAN_FILE = "plan.json"
 CHECKPOINT_FOLDER = "checkpoint"
 WORK_FOLDER = "work"
+LM_WEIGHT_DECAY = 0.05
+PLAIN = Optimisation()
 EVALUATION_FILE = "evaluation.json"
 
 
@@ -32,7 +35,7 @@ class VoiceTraining:
         folder: Where to; made if missing.
         plan: What to do; a plan that is in the folder goes before it.
         sizes: Sizes of the voice.
-        use_compile: Compile the codec's forwards, which takes a C++ compiler.
+        use_compile: Compile the forward of the codec's decoder, which takes a C++ compiler.
     """
 
     def __init__(self, folder: Path, plan: Plan, *, sizes: VoiceSizes = DEMO_SIZES, use_compile: bool = True) -> None:
@@ -87,16 +90,21 @@ class VoiceTraining:
         start_codebooks(tensors, config, codebooks)
         tensors = {key: value.to(self._device) for key, value in tensors.items()}
         pieces = Pieces.of(self._corpus, coded, self._device, self.plan.seed)
-        for kind in (DecoderStage, EncoderStage):
-            if self.plan.steps_of(kind.name) == 0:
-                copies = {key: value.detach().clone() for key, value in tensors.items()}
-                trial = kind(copies, config, pieces, use_compile=self._use_compile)
-                self._decide_steps(kind.name, measure_step_s(trial))
-            stage = kind(tensors, config, pieces, use_compile=self._use_compile)
-            how = Optimisation(self.plan.steps_of(kind.name))
-            trained = train(stage, how, self._work, self.progress)
-            tensors |= {key: value.to(self._device) for key, value in trained.items()}
+        decoder = DecoderStage(tensors, config, pieces, use_compile=self._use_compile)
+        tensors |= self._trained(decoder)
+        tensors |= self._trained(EncoderStage(tensors, config, pieces))
         write_codec(self.checkpoint, config, tensors)
+
+    def _trained(self, stage: Stage, how: Optimisation = PLAIN, check: Check | None = None) -> dict[str, Tensor]:
+        """Averaged weights of a stage, on the device."""
+        if self.plan.steps_of(stage.name) == 0:
+            step_s = measure_step_s(stage)
+            self.plan = self.plan.with_steps(stage.name, step_s)
+            self.plan.save(self._plan_path)
+            self.progress.say(f"{stage.name}: {step_s:.3f} s a step, {self.plan.steps_of(stage.name)} steps")
+        how = replace(how, num_steps=self.plan.steps_of(stage.name))
+        weights = train(stage, how, self._work, self.progress, check)
+        return {name: value.to(self._device) for name, value in weights.items()}
 
     def _train_lm(self, coded: CodedCorpus, held_out: CodedCorpus) -> None:
         tokenizer = write_tokenizer(self.checkpoint, self._sizes.codec.semantic_codebook_size)
@@ -107,17 +115,10 @@ class VoiceTraining:
         model.to(self._device)
         model.make_tables(self._sizes.lm.max_seq_len + 1)
         stage = LmStage(model, tokenizer, coded, self.plan.seed)
-        if self.plan.steps_of(stage.name) == 0:
-            self._decide_steps(stage.name, measure_step_s(stage))
         check = LmStage(model, tokenizer, held_out, self.plan.seed).mean_losses
-        how = Optimisation(self.plan.steps_of(stage.name), weight_decay=0.05)
-        weights = train(stage, how, self._work, self.progress, check)
+        weights = self._trained(stage, Optimisation(weight_decay=LM_WEIGHT_DECAY), check)
+        weights = {name: value.cpu() for name, value in weights.items()}
         write_language_model(self.checkpoint, model.config, weights, tokenizer, head)
-
-    def _decide_steps(self, name: str, step_s: float) -> None:
-        self.plan = self.plan.with_steps(name, step_s)
-        self.plan.save(self._plan_path)
-        self.progress.say(f"{name}: {step_s:.3f} s a step, {self.plan.steps_of(name)} steps")
 
 
 def _coded_shard(shard: Shard, codebooks: Tensor) -> CodedCorpus:

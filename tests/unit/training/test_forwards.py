@@ -44,12 +44,12 @@ def test_the_decoder_trains_on_what_it_serves(
     served = decoder.decode([decoder.new_state()], [codes])[0]
     trained = decode_codes(tensors, TINY.codec, codes[None])[0]
     assert served.std() > 1e-3
-    torch.testing.assert_close(trained, served, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(trained, served, atol=1e-4, rtol=1e-3)
 
 
 def test_the_encoder_trains_on_what_it_serves(tensors: dict[str, torch.Tensor], weights: Weights) -> None:
     samples = torch.randn(NUM_FRAMES * 2048, generator=torch.Generator().manual_seed(6)) * 0.2
-    served = CodecEncoder(weights, TINY.codec).encode(samples)
+    served = CodecEncoder(weights, TINY.codec).encode(samples).clone()  # out of inference mode
     cosines = code_logits(tensors, TINY.codec, samples[None], served[None])
     likeliest = torch.stack([cosine[0].argmax(-1) for cosine in cosines])
     assert served.unique().numel() > 5

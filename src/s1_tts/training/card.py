@@ -1,5 +1,6 @@
 """The voice's model card."""
 
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def write_card(folder: Path, plan: Plan, coded: CodedCorpus, result: Evaluation)
 A small English voice in the format of S1-mini, so that the server says words on a machine without S1-mini's gated
 weights. It is not S1-mini, contains nothing of it, and is no human voice: a monotone robot, learned from espeak-ng.
 
-- Made by `scripts/train_demo_voice.py` of s1-tts {package_version()}, {datetime.now(UTC):%Y-%m-%d}.
+- Made by `scripts/train_demo_voice.py` of s1-tts {package_version()}, commit {_commit()}, {datetime.now(UTC):%Y-%m-%d}.
 - Seed {plan.seed}; {plan.decoder_steps} steps of the codec's decoder, {plan.encoder_steps} of its encoder, \
 {plan.lm_steps} of the language model, in {plan.minutes:g} minutes.
 - Speech: espeak-ng, `en-us`, variant `{BASE_VARIANT}` without echo, roughness and flutter, one pitch (172.27 Hz), \
@@ -60,6 +61,18 @@ pocketsphinx with its English model, the {len(HELD_OUT)} held-out sentences, ser
 """,
         encoding="utf-8",
     )
+
+
+def _commit() -> str:
+    """Commit of the repository that this file is in, marked when files differ from it."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or "unknown"
 
 
 def _row(name: str, understood: Understood) -> str:

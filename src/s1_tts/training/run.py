@@ -59,13 +59,16 @@ class VoiceTraining:
 
     def run(self) -> None:
         """Do all that is not done yet, and judge the voice."""
-        codebooks, coded = self.train()
-        held_out = make_held_out(self._work)
-        result = evaluate(self.checkpoint, held_out, _coded_shard(held_out, codebooks), self._work / "listening")
-        result.save(self.checkpoint / EVALUATION_FILE)
-        write_card(self.checkpoint, self.plan, coded, result)
-        self.progress.say(f"{self.checkpoint}: {result}")
-        self.progress.close()
+        try:
+            codebooks, coded = self.train()
+            held_out = make_held_out(self._work)
+            self.progress.say("listening to the held-out sentences")
+            result = evaluate(self.checkpoint, held_out, _coded_shard(held_out, codebooks), self._work / "listening")
+            result.save(self.checkpoint / EVALUATION_FILE)
+            write_card(self.checkpoint, self.plan, coded, result)
+            self.progress.say(f"{self.checkpoint}: {result}")
+        finally:
+            self.progress.close()
 
     def train(self) -> tuple[Tensor, CodedCorpus]:
         """Do all that is not done yet up to the checkpoint; gives the codebooks and what was learned from."""

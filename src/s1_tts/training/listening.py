@@ -20,6 +20,7 @@ from s1_tts.training.speech import SAMPLE_RATE, Samples
 
 RECOGNISER_HZ: Final = 16_000
 _START, _END = "<s>", "</s>"
+_PICKS = "picks"
 _DISCOUNT = 0.8  # of what is known about the next word; the rest is left for any word
 
 
@@ -41,7 +42,7 @@ class Listener:
 
     Args:
         sentences: All that may be said.
-        folder: Where its grammar and language model are written; made if missing.
+        folder: Where its language model is written; made if missing.
     """
 
     def __init__(self, sentences: Sequence[str], folder: Path) -> None:
@@ -49,11 +50,11 @@ class Listener:
 
         folder.mkdir(parents=True, exist_ok=True)
         self._sentences = [words_of(sentence) for sentence in sentences]
-        bigrams, grammar = folder / "bigrams.arpa", folder / "sentences.gram"
+        bigrams = folder / "bigrams.arpa"
         bigrams.write_text(bigram_model(self._sentences), encoding="ascii")
-        grammar.write_text(_grammar(self._sentences), encoding="ascii")
-        self._words: Any = Decoder(lm=str(bigrams), samprate=RECOGNISER_HZ, loglevel="FATAL")
-        self._picks: Any = Decoder(jsgf=str(grammar), samprate=RECOGNISER_HZ, loglevel="FATAL")
+        self._decoder: Any = Decoder(lm=str(bigrams), samprate=RECOGNISER_HZ, loglevel="FATAL")
+        self._words = self._decoder.current_search()
+        self._decoder.add_jsgf_string(_PICKS, _grammar(self._sentences))
 
     def listen(self, recordings: Sequence[Samples]) -> Understood:
         """Listen to one recording of each sentence.
@@ -63,10 +64,20 @@ class Listener:
         """
         errors = total = right = 0
         for sentence, samples in zip(self._sentences, recordings, strict=True):
-            errors += edit_distance(sentence, _hear(self._words, samples))
+            errors += edit_distance(sentence, self._hear(self._words, samples))
             total += len(sentence)
-            right += _hear(self._picks, samples) == sentence
+            right += self._hear(_PICKS, samples) == sentence
         return Understood(words=1 - errors / total, picks=right / len(self._sentences))
+
+    def _hear(self, search: str, samples: Samples) -> tuple[str, ...]:
+        lowered = soxr.resample(samples, SAMPLE_RATE, RECOGNISER_HZ)
+        decoder = self._decoder
+        decoder.activate_search(search)
+        decoder.start_utt()
+        decoder.process_raw((np.clip(lowered, -1, 1) * 32767).astype(np.int16).tobytes(), full_utt=True)
+        decoder.end_utt()
+        found = decoder.hyp()
+        return tuple(re.sub(r"\(\d+\)", "", found.hypstr).split()) if found else ()
 
 
 def bigram_model(sentences: Sequence[tuple[str, ...]]) -> str:
@@ -96,15 +107,6 @@ def edit_distance(wanted: Sequence[str], heard: Sequence[str]) -> int:
         for index, other in enumerate(heard, 1):
             before, row[index] = row[index], min(row[index] + 1, row[index - 1] + 1, before + (word != other))
     return row[-1]
-
-
-def _hear(decoder: Any, samples: Samples) -> tuple[str, ...]:
-    lowered = soxr.resample(samples, SAMPLE_RATE, RECOGNISER_HZ)
-    decoder.start_utt()
-    decoder.process_raw((np.clip(lowered, -1, 1) * 32767).astype(np.int16).tobytes(), full_utt=True)
-    decoder.end_utt()
-    found = decoder.hyp()
-    return tuple(re.sub(r"\(\d+\)", "", found.hypstr).split()) if found else ()
 
 
 def _grammar(sentences: Sequence[tuple[str, ...]]) -> str:

@@ -34,7 +34,7 @@ def to_markdown(question: Question, answers: Sequence[Answer], command: str) -> 
         lines += [
             "",
             "**Modelled, not measured**: rows with a percentage are computed from data sheets at that share of their "
-            "rates. The last columns are of the middle row's callers, on one server with its share of them.",
+            "rates. The last columns tell how the callers of one such server fare, with its share of all of them.",
         ]
     return "\n".join(lines) + "\n"
 

@@ -92,16 +92,17 @@ class SpanAttention:
         length = spans[0].end - spans[0].start
         device = pool.keys.device
         self._mask = _causal_mask(spans[0], device) if length > 1 else None
-        self._slots = torch.tensor([span.slot for span in spans], device=device)[:, None]
-        self._positions = torch.tensor([span.start for span in spans], device=device)[:, None] + torch.arange(
+        self.slots = torch.tensor([span.slot for span in spans], device=device)
+        self.positions = torch.tensor([span.start for span in spans], device=device)[:, None] + torch.arange(
             length, device=device
         )  # [B, S]
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
         keys, values = self._pool.keys[layer], self._pool.values[layer]  # [slots, positions, n_kv_head, head_dim]
-        keys[self._slots, self._positions] = key
-        values[self._slots, self._positions] = value
+        slots = self.slots[:, None]
+        keys[slots, self.positions] = key
+        values[slots, self.positions] = value
         rows = []
         for row, span in enumerate(self._spans):
             seen = keys[span.slot, : span.end].transpose(0, 1), values[span.slot, : span.end].transpose(0, 1)

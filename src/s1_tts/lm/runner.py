@@ -95,8 +95,7 @@ class ModelRunner:
         """
         end = start + columns.shape[1]
         attend = SpanAttention(self.pool, [Span(slot, start, end)])
-        positions = torch.arange(start, end, device=self.device)[None]
-        self.model.forward_slow(torch.from_numpy(columns).to(self.device)[None], positions, attend)
+        self.model.forward_slow(torch.from_numpy(columns).to(self.device)[None], attend.positions, attend)
 
     @torch.inference_mode()
     def start(self, slot: int, column: npt.NDArray[np.int64]) -> None:
@@ -116,12 +115,8 @@ class ModelRunner:
         return [Frame(codes, is_end=bool(codes[0] == end), is_sound=bool(codes[0] != UNSOUND)) for codes in frames]
 
     def _decode_spans(self, rows: Sequence[Row]) -> torch.Tensor:
-        spans = [Span(row.slot, row.position, row.position + 1) for row in rows]
-        step_rows = StepRows(
-            slots=torch.tensor([row.slot for row in rows], device=self.device),
-            positions=torch.tensor([row.position for row in rows], device=self.device),
-            attend=SpanAttention(self.pool, spans),
-        )
+        attend = SpanAttention(self.pool, [Span(row.slot, row.position, row.position + 1) for row in rows])
+        step_rows = StepRows(slots=attend.slots, positions=attend.positions[:, 0], attend=attend)
         return decode_step(self.model, self.state, step_rows)
 
 

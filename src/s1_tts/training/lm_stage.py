@@ -1,35 +1,50 @@
 """The language model's stage: the serving modules over whole sequences, all codebooks of a frame at once."""
 
-from collections.abc import Iterator
 from typing import Final
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from s1_tts.lm.model import DualArModel
-from s1_tts.lm.prompt import Columns, PromptBuilder
 from s1_tts.lm.tokenizer import Tokenizer
 from s1_tts.training.codes import CodedCorpus
+from s1_tts.training.sequences import NOISE_SHARE, Batch, Sequences
 
-BATCH_COLUMNS: Final = 2048
-"""Columns of a batch, filling included."""
-MAX_COLUMNS: Final = 1024
-CHAIN_SHARE: Final = 0.25
-"""Share of texts that follow another one in its context, as the second part of a long text does."""
-_ROUND_TO: Final = 32
+_ROUND_TO: Final = 512
+"""Columns that are judged come in multiples of it, so that their count has few values."""
 _IGNORED: Final = -100
 
 
-class CausalAttention:
-    """Attends over whole sequences: a column sees itself and those before it (an :class:`s1_tts.lm.layers.Attend`)."""
+class MaskedAttention:
+    """Attends over whole rows (an :class:`s1_tts.lm.layers.Attend`).
+
+    Args:
+        visible: Which columns (last dimension) each column sees ``[rows, S, S]``, bool.
+    """
+
+    def __init__(self, visible: Tensor) -> None:
+        self._visible = visible[:, None, None]  # heads of keys, queries to each
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend in one layer; filling at a sequence's end is seen by nothing that counts."""
-        query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
-        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
-        return attended.transpose(1, 2).flatten(2)
+        """Attend in one layer."""
+        rows, length, heads, head_dim = query.shape
+        grouped = query.transpose(1, 2).reshape(rows, key.shape[2], -1, length, head_dim) * head_dim**-0.5
+        key, value = key.transpose(1, 2)[:, :, None], value.transpose(1, 2)[:, :, None]
+        scores = (grouped @ key.transpose(-1, -2)).float().masked_fill(~self._visible, -torch.inf)
+        attended: Tensor = scores.softmax(-1).to(value.dtype) @ value  # [rows, kv heads, queries to each, S, head_dim]
+        return attended.reshape(rows, heads, length, head_dim).transpose(1, 2).flatten(2)
+
+
+def attend_in_frame(layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attend over the few positions of a frame, in the fast transformer."""
+    positions, groups = query.shape[1], query.shape[2] // key.shape[2]
+    key, value = key.repeat_interleave(groups, 2), value.repeat_interleave(groups, 2)
+    scores = (query[:, :, None] * key[:, None]).sum(-1, dtype=torch.float32) * query.shape[-1] ** -0.5
+    later = torch.ones(positions, positions, dtype=torch.bool, device=query.device).triu(1)[:, :, None]
+    shares = scores.masked_fill(later, -torch.inf).softmax(2)  # [frames, S, S, heads]
+    attended: Tensor = (shares[..., None] * value[:, None]).sum(2)  # [frames, S, heads, head_dim]
+    return attended.to(value.dtype).flatten(2)
 
 
 class LmStage:
@@ -40,20 +55,21 @@ class LmStage:
         tokenizer: Tokenizer of the checkpoint.
         coded: What to learn.
         seed: Seed of the order.
+        use_compile: Compile the forwards; the first steps of each shape then take minutes in all.
     """
 
     name = "lm"
 
-    def __init__(self, model: DualArModel, tokenizer: Tokenizer, coded: CodedCorpus, seed: int) -> None:
+    def __init__(
+        self, model: DualArModel, tokenizer: Tokenizer, coded: CodedCorpus, seed: int, *, use_compile: bool
+    ) -> None:
         self._model = model.requires_grad_()
         self.parameters = dict(model.named_parameters())
-        self._sequences = Sequences(tokenizer, coded, model.config.num_codebooks, seed)
-        self._attend = CausalAttention()
-
-    @property
-    def num_batches(self) -> int:
-        """Steps in which every text comes once."""
-        return self._sequences.num_batches
+        self._sequences = Sequences(tokenizer, coded, model.config.num_codebooks, seed, NOISE_SHARE)
+        self._hidden, self._judge = self._forward_slow, self._cross_entropies
+        if use_compile:
+            self._hidden = torch.compile(self._hidden, dynamic=False)
+            self._judge = torch.compile(self._judge, dynamic=False)
 
     def losses(self, step: int) -> dict[str, Tensor]:
         """Losses of a step by name."""
@@ -61,42 +77,48 @@ class LmStage:
 
     @torch.no_grad()
     def mean_losses(self) -> dict[str, float]:
-        """Mean losses over all texts, with the weights as they are."""
-        batches = [self.losses(step) for step in range(self.num_batches)]
+        """Mean losses over all texts as they are, with the weights as they are."""
+        batches = [self.losses_of(batch) for batch in self._sequences.epoch(0)]
         return {name: float(torch.stack([losses[name] for losses in batches]).mean()) for name in batches[0]}
 
-    def losses_of(self, columns: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy of the semantic codes and ends, and of the residual codes, in nats.
+    def losses_of(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the semantic codes and ends, and of the residual codes, in nats."""
+        batch = batch.to(self._model.device)
+        hidden = self._hidden(batch.read, batch.positions, batch.visible()).flatten(0, 1)
+        wanted = batch.wanted.transpose(1, 2).flatten(0, 1)  # [columns, 1 + num_codebooks]
+        semantic = self._semantic_targets(batch).flatten()
+        judged = torch.nonzero(semantic != _IGNORED)[:, 0]
+        filling = torch.zeros(-len(judged) % _ROUND_TO, dtype=judged.dtype, device=judged.device)
+        is_real = torch.arange(len(judged) + len(filling), device=judged.device) < len(judged)
+        judged = torch.cat([judged, filling])
+        semantic = torch.where(is_real, semantic[judged], torch.full_like(judged, _IGNORED))
+        is_frame = is_real & (semantic < self._model.num_semantic)
+        codes = torch.where(is_frame[:, None], wanted[judged, 1:], torch.zeros_like(wanted[judged, 1:]))
+        residual = torch.where(is_frame[:, None], codes[:, 1:], torch.full_like(codes[:, 1:], _IGNORED))
+        losses = self._judge(hidden[judged], codes, semantic, residual)
+        return {"semantic": losses[0], "residual": losses[1]}
 
-        Args:
-            columns: ``[B, 1 + num_codebooks, S]``, filled up with columns of -1.
-        """
-        model = self._model
-        columns = columns.to(model.device)
-        wanted = columns[:, :, 1:]
-        read = columns[:, :, :-1].clamp(min=0)
-        positions = torch.arange(read.shape[2], device=model.device).expand(read.shape[0], -1)
-        with torch.autocast(model.device.type, torch.bfloat16):
-            hidden = model.forward_slow(read, positions, self._attend)
-            targets = self._semantic_targets(read, wanted)
-            is_target = targets != _IGNORED
-            chosen = hidden[is_target]  # [N, dim]
-            logits = model.semantic_logits(chosen)
-            is_frame = targets[is_target] < model.num_semantic
-            codes = wanted[:, 1:].transpose(1, 2)[is_target][is_frame]  # [frames, num_codebooks]
-            residual = self._residual_logits(chosen[is_frame], codes)
-        return {
-            "semantic": F.cross_entropy(logits, targets[is_target]),
-            "residual": F.cross_entropy(residual.flatten(0, 1), codes[:, 1:].flatten()),
-        }
+    def _forward_slow(self, read: Tensor, positions: Tensor, visible: Tensor) -> Tensor:
+        """Hidden states ``[rows, S, dim]``."""
+        with torch.autocast(read.device.type, torch.bfloat16):
+            return self._model.forward_slow(read, positions, MaskedAttention(visible))
 
-    def _semantic_targets(self, read: Tensor, wanted: Tensor) -> Tensor:
-        """Code, end, or nothing to be learned, that follows each column ``[B, S]``."""
+    def _cross_entropies(self, hidden: Tensor, codes: Tensor, semantic: Tensor, residual: Tensor) -> Tensor:
+        """Both losses ``[2]`` from hidden states ``[frames, dim]``."""
+        with torch.autocast(hidden.device.type, torch.bfloat16):
+            logits = self._model.semantic_logits(hidden)
+            residual_logits = self._residual_logits(hidden, codes)
+        return torch.stack(
+            [F.cross_entropy(logits, semantic), F.cross_entropy(residual_logits.flatten(0, 1), residual.flatten())]
+        )
+
+    def _semantic_targets(self, batch: Batch) -> Tensor:
+        """Code, end, or nothing to be learned, that follows each column ``[rows, S]``."""
         model = self._model
-        semantic = wanted[:, 0] - model.semantic_begin_id
+        semantic = batch.wanted[:, 0] - model.semantic_begin_id
         is_code = (semantic >= 0) & (semantic < model.num_semantic)
-        before = read[:, 0] - model.semantic_begin_id
-        is_end = (before >= 0) & (before < model.num_semantic) & ~is_code & (wanted[:, 0] >= 0)
+        before = batch.read[:, 0] - model.semantic_begin_id
+        is_end = (before >= 0) & (before < model.num_semantic) & ~is_code & (batch.wanted[:, 0] >= 0)
         targets = torch.where(is_code, semantic, torch.full_like(semantic, _IGNORED))
         return torch.where(is_end, torch.full_like(semantic, model.num_semantic), targets)
 
@@ -107,80 +129,9 @@ class LmStage:
         x = torch.cat([model.fast_project_in(hidden)[:, None].type_as(known), known], dim=1)
         rotations = model.fast_rotations[: x.shape[1]]
         for index, layer in enumerate(model.fast_layers):
-            x = layer(x, rotations, index, self._attend)
+            x = layer(x, rotations, index, attend_in_frame)
         logits: Tensor = model.fast_output(model.fast_norm(x[:, 1:]))
         return logits.float()
-
-
-class Sequences:
-    """Texts and codes laid out as the prompts of the server are, in batches of about the same length.
-
-    Args:
-        tokenizer: Tokenizer of the checkpoint.
-        coded: Texts and codes.
-        num_codebooks: Codebooks of the model.
-        seed: Seed of the order.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, coded: CodedCorpus, num_codebooks: int, seed: int) -> None:
-        self._tokenizer = tokenizer
-        self._builder = PromptBuilder(tokenizer, num_codebooks)
-        self._coded = coded
-        self._seed = seed
-        self._order: list[list[list[int]]] = []
-        self._epoch = -1
-        self._lengths = np.diff(coded.starts) + [len(text) + 8 for text in coded.phonemes]  # more than tokens are
-        self.num_batches = len(self._batches(0))
-
-    def batch(self, step: int) -> Tensor:
-        """Columns of a step ``[B, 1 + num_codebooks, S]``, filled up with -1."""
-        epoch, index = divmod(step, self.num_batches)
-        if epoch != self._epoch:
-            self._order, self._epoch = self._batches(epoch), epoch
-        return self.columns_of(self._order[index % len(self._order)])
-
-    def columns_of(self, chains: list[list[int]]) -> Tensor:
-        """Columns of some chains of texts, by their indices."""
-        rows = [self._chain(chain) for chain in chains]
-        length = max(row.shape[1] for row in rows)
-        length += -length % _ROUND_TO
-        filled = [np.pad(row, ((0, 0), (0, length - row.shape[1])), constant_values=-1) for row in rows]
-        return torch.from_numpy(np.stack(filled))
-
-    def _chain(self, chain: list[int]) -> Columns:
-        pieces = []
-        for place, index in enumerate(chain):
-            text, codes = self._coded.phonemes[index], self._coded.codes_of(index).astype(np.int64)
-            pieces.append(self._builder.next_part(text) if place else self._builder.first_part(text))
-            pieces.append(np.concatenate([codes[:1] + self._tokenizer.semantic_begin_id, codes]))
-        end = np.zeros((pieces[0].shape[0], 1), dtype=np.int64)
-        end[0] = self._tokenizer.im_end_id
-        return np.concatenate([*pieces, end], axis=1)
-
-    def _batches(self, epoch: int) -> list[list[list[int]]]:
-        """Chains of texts in batches, another order in each epoch."""
-        random = np.random.default_rng([self._seed, epoch])
-        chains = sorted(self._chains(random), key=lambda chain: self._length(chain) + random.uniform(0, 16))
-        batches: list[list[list[int]]] = [[]]
-        for chain in chains:  # the longest so far comes last: it decides on the filling
-            if (len(batches[-1]) + 1) * self._length(chain) > BATCH_COLUMNS and batches[-1]:
-                batches.append([])
-            batches[-1].append(chain)
-        return [batches[index] for index in random.permutation(len(batches))]
-
-    def _chains(self, random: np.random.Generator) -> Iterator[list[int]]:
-        chain: list[int] = []
-        for index in random.permutation(len(self._lengths)).tolist():
-            if chain and (random.random() > CHAIN_SHARE or self._length([*chain, index]) > MAX_COLUMNS):
-                yield chain
-                chain = []
-            if self._length([index]) <= MAX_COLUMNS:
-                chain.append(index)
-        if chain:
-            yield chain
-
-    def _length(self, chain: list[int]) -> int:
-        return int(sum(self._lengths[index] for index in chain))
 
 
 def start_weights(model: nn.Module, seed: int) -> None:

@@ -121,7 +121,8 @@ def _optimizer(parameters: Mapping[str, Tensor], how: Optimisation) -> torch.opt
     matrices = [value for value in parameters.values() if value.ndim > 1]
     vectors = [value for value in parameters.values() if value.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": how.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=how.rate, betas=(0.9, 0.98))
+    given = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(given, lr=how.rate, betas=(0.9, 0.98), fused=True)
 
 
 def _save(

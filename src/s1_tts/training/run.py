@@ -35,7 +35,7 @@ class VoiceTraining:
         folder: Where to; made if missing.
         plan: What to do; a plan that is in the folder goes before it.
         sizes: Sizes of the voice.
-        use_compile: Compile the forward of the codec's decoder, which takes a C++ compiler.
+        use_compile: Compile the forwards of the codec's decoder and of the language model, which takes a C++ compiler.
     """
 
     def __init__(self, folder: Path, plan: Plan, *, sizes: VoiceSizes = DEMO_SIZES, use_compile: bool = True) -> None:
@@ -117,8 +117,8 @@ class VoiceTraining:
         model.cut_heads(tokenizer.semantic_begin_id, tokenizer.num_semantic, tokenizer.im_end_id)
         model.to(self._device)
         model.make_tables(self._sizes.lm.max_seq_len + 1)
-        stage = LmStage(model, tokenizer, coded, self.plan.seed)
-        check = LmStage(model, tokenizer, held_out, self.plan.seed).mean_losses
+        stage = LmStage(model, tokenizer, coded, self.plan.seed, use_compile=self._use_compile)
+        check = LmStage(model, tokenizer, held_out, self.plan.seed, use_compile=False).mean_losses
         weights = self._trained(stage, Optimisation(weight_decay=LM_WEIGHT_DECAY), check)
         weights = {name: value.cpu() for name, value in weights.items()}
         write_language_model(self.checkpoint, model.config, weights, tokenizer, head)

@@ -12,8 +12,8 @@ import regex
 from s1_tts.training.held_out import HeldOutCheck
 from s1_tts.training.phrases import FILLERS, PATTERNS, SHORT
 
-NUM_WORDS = 2000
-"""Commonest words of English that come evenly often; 20 hours hold each some 30 times."""
+NUM_WORDS = 6000
+"""Commonest words of English that come evenly often; 20 hours hold each some 12 times."""
 
 RUN_SHARE, SHORT_SHARE = 0.6, 0.05
 NUM_SENTENCES = (1, 2, 3, 4, 5)

@@ -15,6 +15,7 @@ from s1_tts.lm.model import DualArModel
 from s1_tts.training.codec_modules import code_logits, decode_codes, fresh_codec, is_of_decoder
 from s1_tts.training.codes import CodedCorpus
 from s1_tts.training.lm_stage import LmStage, start_weights
+from s1_tts.training.sequences import Sequences
 from s1_tts.training.voice_checkpoint import with_vocabulary, write_tokenizer
 from tests.unit.training.conftest import TINY
 
@@ -80,17 +81,25 @@ def test_the_language_model_trains_on_what_it_serves(tmp_path: Path) -> None:
     model.make_tables(256)
     random = np.random.default_rng(1)
     coded = CodedCorpus(
-        ["həlˈoʊ.", "ˈɛks, wʌn."], np.array([0, 5, 12]), random.integers(0, 64, (2, 12)).astype(np.int16)
+        ["həlˈoʊ.", "ˈɛks, wʌn.", "tˈuː."], np.array([0, 5, 12, 16]), random.integers(0, 64, (2, 16)).astype(np.int16)
     )
-    stage = LmStage(model, tokenizer, coded, seed=0)
-    columns = stage._sequences.columns_of([[0, 1]])
-    losses = stage.losses_of(columns)
+    sequences = Sequences(tokenizer, coded, model.config.num_codebooks, seed=0, noise_share=0)
+    stage = LmStage(model, tokenizer, coded, seed=0, use_compile=False)
+    losses = stage.losses_of(sequences.batch_of([[[0, 1], [2]], [[1]]]))
     with torch.inference_mode():
-        semantic, residual = _served_losses(model, columns[0][:, columns[0][0] >= 0])
-    assert len(semantic) == 12 + 2  # frames and ends
-    assert len(residual) == 12
+        served = [_served_losses(model, _columns(sequences, chain)) for chain in ([0, 1], [2], [1])]
+    semantic, residual = (np.concatenate([losses[kind] for losses in served]) for kind in (0, 1))
+    assert len(semantic) == (5 + 7 + 4 + 7) + 4  # frames and ends
+    assert len(residual) == 5 + 7 + 4 + 7
     assert float(losses["semantic"].detach()) == pytest.approx(np.mean(semantic), abs=0.05)  # trained in bfloat16
     assert float(losses["residual"].detach()) == pytest.approx(np.mean(residual), abs=0.05)
+
+
+def _columns(sequences: Sequences, chain: list[int]) -> torch.Tensor:
+    """Columns of a chain and the end that follows them ``[1 + num_codebooks, S]``."""
+    batch = sequences.batch_of([[chain]])
+    length = int((batch.chains[0] == 0).sum())
+    return torch.cat([batch.read[0, :, :length], batch.wanted[0, :, length - 1 : length]], dim=1)
 
 
 def _served_losses(model: DualArModel, columns: torch.Tensor) -> tuple[list[float], list[float]]:

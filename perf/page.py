@@ -1,9 +1,9 @@
 """The page about a benchmark: what was measured on what, every table, every picture."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
+from perf.hearing import NUM_SEEDS, Hearing
 from perf.measures import Percentiles
 from perf.plots import Picture
 from perf.results import Conditions, Loop, Run, SizeResult
@@ -27,7 +27,11 @@ Only those of full size have the published sizes, and so the speed of a real one
 
 
 def page(
-    conditions: Conditions, sizes: Sequence[SizeResult], goals: Sequence[Verdict], pictures: Sequence[Picture]
+    conditions: Conditions,
+    sizes: Sequence[SizeResult],
+    goals: Sequence[Verdict],
+    pictures: Sequence[Picture],
+    hearing: Hearing | None = None,
 ) -> str:
     """The page in Markdown."""
     parts = [f"# {'Quick benchmark' if '--quick' in conditions.command else 'Benchmark'}, {conditions.machine.date}"]
@@ -38,7 +42,29 @@ def page(
         parts.append(f"## {size.checkpoint} ({kind})\n\nSettings of server and bare engines: {settings}.")
         parts += [table.to_markdown() for table in size_tables(size)]
         parts += [f"![{each.title}]({each.file.name})" for each in pictures if each.checkpoint == size.checkpoint]
+    if hearing:
+        parts += [f"## {hearing.checkpoint}", hearing_table(hearing).to_markdown()]
     return "\n\n".join(parts) + "\n"
+
+
+def hearing_table(hearing: Hearing) -> Table:
+    """What a recogniser understood."""
+    rows = [
+        (name, f"{understood.words:.1%}", f"{understood.picks:.0%}")
+        for name, understood in (
+            ("espeak-ng's originals", hearing.original),
+            ("streamed", hearing.streamed),
+            ("in one answer", hearing.answered),
+            ("the original of one sentence", hearing.original_seeded),
+            (f"that sentence with {NUM_SEEDS} seeds", hearing.seeded),
+        )
+    ]
+    note = (
+        f"pocketsphinx on {hearing.sentences} held-out sentences, through a running server. Spoken sentences last"
+        f" {hearing.mean_length:.2f} times their originals, at most {hearing.longest:.2f} times; {hearing.differing} of"
+        " them differ between stream and answer."
+    )
+    return Table("Heard", ("audio", "words heard right", "told from the others"), rows, note)
 
 
 def goals_table(goals: Sequence[Verdict]) -> Table:
@@ -229,14 +255,3 @@ def _memory_table(size: SizeResult) -> Table:
     rows += [(f"server, {profile}", "CUDA device", "", "", figure(mb)) for profile, mb in size.device_memory_mb.items()]
     note = "Resident memory; the peak is the kernel's own, over the life of each process, and those of a name added up."
     return Table("Memory", ("", "process", "how many", "peak MB", "at the end MB"), rows, note)
-
-
-def write_page(
-    file: Path,
-    conditions: Conditions,
-    sizes: Sequence[SizeResult],
-    goals: Sequence[Verdict],
-    pictures: Sequence[Picture],
-) -> None:
-    """Write the page beside its pictures."""
-    file.write_text(page(conditions, sizes, goals, pictures), encoding="utf-8")

@@ -7,14 +7,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from perf.hearing import Hearing
 from perf.results import Conditions, SizeResult
 from perf.streams import StreamRecord
 
 
-def write_json(file: Path, conditions: Conditions, sizes: Sequence[SizeResult]) -> None:
+def write_json(file: Path, conditions: Conditions, sizes: Sequence[SizeResult], hearing: Hearing | None = None) -> None:
     """Write all figures; single streams are in the CSV file."""
     told = [asdict(replace(size, streams=[])) for size in sizes]
-    file.write_text(json.dumps({"conditions": asdict(conditions), "sizes": told}, indent=1) + "\n", encoding="utf-8")
+    figures = {"conditions": asdict(conditions), "sizes": told, "hearing": asdict(hearing) if hearing else None}
+    file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def write_runs_csv(file: Path, sizes: Iterable[SizeResult]) -> None:

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from perf.hearing import Hearing
 from perf.results import Run, SizeResult
 from s1_tts.serving.repository import Profile
 
 MIN_SHARE_OF_BARE = 0.9
 MAX_ADDED_MS = 5.0
 MAX_TAIL = 3.0
+MIN_SHARE_OF_WORDS, MIN_PICKS, MAX_LENGTH = 0.85, 0.9, 1.5
 CONCURRENCY = 8
 
 
@@ -30,9 +32,9 @@ class Verdict:
     is_met: bool
 
 
-def verdicts(sizes: Sequence[SizeResult]) -> list[Verdict]:
+def verdicts(sizes: Sequence[SizeResult], hearing: Hearing | None = None) -> list[Verdict]:
     """Every goal that something was measured for."""
-    return [verdict for size in sizes for verdict in _of(size)]
+    return [verdict for size in sizes for verdict in _of(size)] + (list(_heard(hearing)) if hearing else [])
 
 
 def _of(size: SizeResult) -> Iterator[Verdict]:
@@ -53,6 +55,16 @@ def _of(size: SizeResult) -> Iterator[Verdict]:
             goal = f"profile calls at concurrency {CONCURRENCY}: first audio p99 at most {MAX_TAIL:g} times p50"
             told = f"{tail:.2f} times ({first.p99:.0f} and {first.p50:.0f} ms, {first.count} streams)"
             yield Verdict(size.checkpoint, goal, told, tail <= MAX_TAIL)
+
+
+def _heard(hearing: Hearing) -> Iterator[Verdict]:
+    goal = f"words understood: at least {MIN_SHARE_OF_WORDS:.0%} of those of the originals"
+    told = f"{hearing.share_of_words:.0%} ({hearing.streamed.words:.1%} and {hearing.original.words:.1%})"
+    yield Verdict(hearing.checkpoint, goal, told, hearing.share_of_words >= MIN_SHARE_OF_WORDS)
+    goal = f"told from the other sentences: at least {MIN_PICKS:.0%}"
+    yield Verdict(hearing.checkpoint, goal, f"{hearing.streamed.picks:.0%}", hearing.streamed.picks >= MIN_PICKS)
+    goal = f"no sentence longer than {MAX_LENGTH:g} times its original"
+    yield Verdict(hearing.checkpoint, goal, f"at most {hearing.longest:.2f} times", hearing.longest <= MAX_LENGTH)
 
 
 def _tail(run: Run) -> float | None:

@@ -56,18 +56,20 @@ class Listener:
         self._words = self._decoder.current_search()
         self._decoder.add_jsgf_string(_PICKS, _grammar(self._sentences))
 
-    def listen(self, recordings: Sequence[Samples]) -> Understood:
-        """Listen to one recording of each sentence.
+    def listen(self, recordings: Sequence[Samples], places: Sequence[int] | None = None) -> Understood:
+        """Listen to recordings.
 
         Args:
-            recordings: ``[samples]`` at 44.1 kHz of each sentence, in their order.
+            recordings: ``[samples]`` at 44.1 kHz each.
+            places: Which sentence each of them says; left out, they are one of each sentence in their order.
         """
         errors = total = right = 0
-        for sentence, samples in zip(self._sentences, recordings, strict=True):
+        said = [self._sentences[place] for place in (range(len(self._sentences)) if places is None else places)]
+        for sentence, samples in zip(said, recordings, strict=True):
             errors += edit_distance(sentence, self._hear(self._words, samples))
             total += len(sentence)
             right += self._hear(_PICKS, samples) == sentence
-        return Understood(words=1 - errors / total, picks=right / len(self._sentences))
+        return Understood(words=1 - errors / total, picks=right / len(said))
 
     def _hear(self, search: str, samples: Samples) -> tuple[str, ...]:
         lowered = soxr.resample(samples, SAMPLE_RATE, RECOGNISER_HZ)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from perf.hearing import Hearing
 from perf.machine import Machine
 from perf.measures import summarize
 from perf.page import page
@@ -17,6 +18,7 @@ from perf.results import AddedTime, AnalyzerComparison, BareComparison, Conditio
 from perf.tables import Table, figure
 from perf.targets import verdicts
 
+from s1_tts.training.listening import Understood
 from tests.unit.perf.test_streams import record
 
 
@@ -96,6 +98,22 @@ def test_goals_met_and_missed() -> None:
     ]
     size.added[1] = replace(size.added[1], bare_ms=(10.0, 11.0, 12.0))
     assert [verdict.is_met for verdict in verdicts([size])] == [True, False, True]
+
+
+def test_what_was_heard_stands_on_the_page_and_in_the_figures(tmp_path: Path, conditions: Conditions) -> None:
+    half, all_of_it = Understood(words=0.5, picks=0.88), Understood(words=0.8, picks=1.0)
+    hearing = Hearing(conditions.machine, "voice", 50, all_of_it, half, half, all_of_it, all_of_it, 1.4, 1.02, 0)
+    goals = verdicts([], hearing)
+    assert [(goal.checkpoint, goal.measured.split()[0], goal.is_met) for goal in goals] == [
+        ("voice", "62%", False),
+        ("voice", "88%", False),
+        ("voice", "at", True),
+    ]
+    told = page(conditions, [], goals, [], hearing)
+    assert "| streamed | 50.0% | 88% |" in told
+    assert "at most 1.40 times" in told
+    write_json(tmp_path / "bench.json", conditions, [], hearing)
+    assert json.loads((tmp_path / "bench.json").read_text())["hearing"]["streamed"] == {"words": 0.5, "picks": 0.88}
 
 
 def test_agreement_with_perf_analyzer_is_within_noise_or_a_tenth() -> None:

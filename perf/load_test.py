@@ -10,6 +10,8 @@ and a soak with callers that leave, read slowly or ask for what is not allowed. 
 - after each phase no slot, stream, state or waiting request is left (the server's metrics);
 - no process's memory grows over the soak (linear regression, after a warm-up);
 - the processes are the same at the end, and the server stops with code 0 and leaves nothing behind.
+
+A server that dies ends the test at once, with the end of its log.
 """
 
 import argparse
@@ -57,6 +59,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, help="folder for load.json and load.md; default: perf/results/<date>-<machine>"
     )
+    parser.add_argument("--server-log", type=Path, help="file for the server's log; default: one in a new folder")
     return parser.parse_args()
 
 
@@ -117,16 +120,16 @@ def test(arguments: argparse.Namespace) -> Report:
     machine = Machine.describe(resolve_device(arguments.device))
     os.environ.setdefault("S1_DTYPE", "float32")  # what the server starts with; only then are samples exact
     started_s = time.monotonic()
-    with ScriptedServer(arguments.checkpoint, ("--device", arguments.device)) as server:
+    with ScriptedServer(arguments.checkpoint, ("--device", arguments.device), log=arguments.server_log) as server:
         processes = server.target.process_ids()
         watch = MemoryWatch(server.target.process_id, server.shared_memory_bytes, interval_s=1.0)
-        phases = asyncio.run(run_phases(server, watch, arguments))
+        phases = asyncio.run(server.watch(run_phases(server, watch, arguments)))
         trends, growing = judge_memory(watch, arguments)
         shutdown_faults = [] if server.is_alive() else ["the server was gone before it was stopped"]
         if server.is_alive() and server.target.process_ids() != processes:
             shutdown_faults.append("the server's processes are not those of the start: one has crashed")
         shutdown_faults += server.stop()
-    print(f"took {time.monotonic() - started_s:.0f} s", flush=True)
+    print(f"took {time.monotonic() - started_s:.0f} s; the server's log: {server.log}", flush=True)
     command = shlex.join(["perf/load_test.py", *sys.argv[1:]])
     return Report(
         machine, command, arguments.checkpoint.name, phases, trends, arguments.slope_limit, growing, shutdown_faults

@@ -1,5 +1,6 @@
 """A real server under test: started through its script, watched from outside, stopped as an operator would."""
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -7,18 +8,27 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import psutil
+
+T = TypeVar("T")
 
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "serve.py"
 SHARED_MEMORY = Path("/dev/shm")
 STOP_LIMIT_S = 20.0
 POLL_S = 0.1
+
+LAST_LINES = 40
+"""Of a log, in an error message: a stack trace with what its processes still say after it."""
+
+_SIGNAL = re.compile(r"ended by itself, by signal (\d+)")
+"""What our launcher says."""
 
 IDLE_GAUGES = (
     "s1_lm_active_sequences",
@@ -83,6 +93,20 @@ class Target:
         return {leader.pid, *(child.pid for child in leader.children(recursive=True))}
 
 
+class ServerDiedError(RuntimeError):
+    """The server ended while it was needed.
+
+    Args:
+        log: File with its log.
+    """
+
+    def __init__(self, log: Path) -> None:
+        text = log.read_text(encoding="utf-8", errors="replace")
+        found = _SIGNAL.search(text)
+        cause = f"signal {found[1]}" if found else "no signal"
+        super().__init__(f"the server died ({cause}); its log: {log}\n{last_lines(text)}")
+
+
 class ScriptedServer:
     """``scripts/serve.py`` as a process of its own.
 
@@ -90,20 +114,28 @@ class ScriptedServer:
         checkpoint: Folder of the checkpoint.
         arguments: Further arguments of the script.
         timeout_s: Longest time until it is ready.
+        log: File for its log, which is kept; none: one in a new temporary folder.
 
     Raises:
         RuntimeError: it did not get ready; the message is its own.
     """
 
-    def __init__(self, checkpoint: Path, arguments: tuple[str, ...] = (), timeout_s: float = 300.0) -> None:
+    def __init__(
+        self,
+        checkpoint: Path,
+        arguments: tuple[str, ...] = (),
+        timeout_s: float = 300.0,
+        log: Path | None = None,
+    ) -> None:
+        self.log = log or Path(tempfile.mkdtemp(prefix="s1-load-test-")) / "server.log"
         ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in stop()
-        self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), "--checkpoint", str(checkpoint), *ports, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
+        with self.log.open("w", encoding="utf-8") as target:
+            self._process = subprocess.Popen(
+                [sys.executable, str(SCRIPT), "--checkpoint", str(checkpoint), *ports, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=target,
+                text=True,
+            )
         ready = self._ready_line(timeout_s)
         leader = next(c for c in psutil.Process(self._process.pid).children(True) if "tritonserver" in c.name())
         command = " ".join(leader.cmdline())
@@ -134,6 +166,22 @@ class ScriptedServer:
         """Whether the server still runs."""
         return self._process.poll() is None and psutil.pid_exists(self.target.process_id)
 
+    async def watch(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do some work that needs the server, and give it up as soon as the server is dead.
+
+        Raises:
+            ServerDiedError: the server is dead, whatever became of the work.
+        """
+        task = asyncio.ensure_future(work)
+        while not task.done() and self.is_alive():
+            await asyncio.wait([task], timeout=POLL_S)
+        if self.is_alive():
+            return task.result()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.to_thread(self._process.wait, STOP_LIMIT_S)  # until the launcher has said why
+        raise ServerDiedError(self.log)
+
     def stop(self) -> list[str]:
         """Stop it with SIGINT; tells what was not as it should be."""
         ours = [psutil.Process(pid) for pid in self.target.process_ids()] if self.is_alive() else []
@@ -145,8 +193,6 @@ class ScriptedServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             return [f"the server did not stop within {STOP_LIMIT_S:g} s"]
-        finally:
-            self._log.close()
         faults = [] if code == 0 else [f"the server ended with code {code}; 0 is clean"]
         _, living = psutil.wait_procs(ours, timeout=2.0)
         faults += [f"process {process.pid} lives on after the server's end" for process in living]
@@ -165,8 +211,13 @@ class ScriptedServer:
                 break
         self._process.terminate()
         self._process.wait()
-        self._log.seek(0)
-        raise RuntimeError(f"the server did not get ready: {self._log.read()[-2000:]}")
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        raise RuntimeError(f"the server did not get ready; its log: {self.log}\n{last_lines(text)}")
+
+
+def last_lines(text: str) -> str:
+    """The end of a log."""
+    return "\n".join(text.splitlines()[-LAST_LINES:])
 
 
 def _found(pattern: str, text: str) -> str:

@@ -1,10 +1,14 @@
 """A short version of ``make load``: many at once, more than fit, and all kinds of callers mixed."""
 
+import asyncio
+import os
+import signal
+
 import pytest
 from perf.load_generator import LoadGenerator
 from perf.load_test_callers import SHARES, sample_requests
 from perf.load_test_phases import run_alone, run_burst, run_level, run_soak
-from perf.load_test_server import Target
+from perf.load_test_server import ScriptedServer, ServerDiedError, Target
 from perf.texts import read_texts
 
 from s1_tts.serving.server import TritonServer
@@ -51,3 +55,14 @@ async def test_a_stream_with_other_samples_is_a_fault(server):
         swapped = type(first)(first.request, second.checksum, second.num_samples)
         level = await run_level(target, generator, [swapped], 1, 1)
     assert [fault for fault in level.faults if "other samples than alone" in fault]
+
+
+async def test_a_server_that_dies_ends_the_load_test_at_once(checkpoint, tmp_path):
+    log = tmp_path / "server.log"
+    with ScriptedServer(checkpoint, ("--device", "cpu"), log=log) as server:
+        assert await server.watch(asyncio.sleep(0, "done")) == "done"
+        work = asyncio.create_task(server.watch(asyncio.sleep(TIMEOUT_S)))
+        await asyncio.sleep(0)
+        os.kill(server.target.process_id, signal.SIGSEGV)
+        with pytest.raises(ServerDiedError, match=rf"the server died \(signal 11\); its log: {log}\n"):
+            await asyncio.wait_for(work, TIMEOUT_S / 2)

@@ -113,8 +113,7 @@ def serve(arguments: argparse.Namespace) -> int:
         if server.options.is_development:
             print(NOISE_NOTICE, flush=True)
         print(ready_line(server), flush=True)
-        code = server.wait()
-        print(f"error: the server ended by itself, with code {code}", file=sys.stderr)
+        print(f"error: {server.outlive()}", file=sys.stderr)
         return 1
 
 

@@ -144,8 +144,7 @@ def serve(options: ServerOptions) -> int:
             f"http {ports.http}, grpc {ports.grpc}, metrics {ports.metrics} on {LOOPBACK} only",
             flush=True,
         )
-        code = server.wait()
-        print(f"error: the server ended by itself, with code {code}", file=sys.stderr)
+        print(f"error: {server.outlive()}", file=sys.stderr)
         return 1
 
 

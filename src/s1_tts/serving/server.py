@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -152,6 +153,12 @@ class TritonServer:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return None
+
+    def outlive(self) -> str:
+        """Wait for the server's end, that nobody asked for; tells how it ended, in words."""
+        code = self._process.wait()
+        how = f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with code {code}"
+        return f"the server ended by itself, {how}"
 
     def stop(self) -> None:
         """Stop the server: requests in flight have a few seconds, then all of it is ended and removed.

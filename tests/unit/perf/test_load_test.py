@@ -11,6 +11,7 @@ from perf.load_test_callers import BAD_OPTIONS, SHARES, Caller, Kind, Reference,
 from perf.load_test_memory import trend
 from perf.load_test_phases import MOST_FAULTS_TOLD, Phase
 from perf.load_test_report import Report
+from perf.load_test_server import ServerDiedError
 from perf.machine import Machine
 from perf.streams import ChunkArrival, Outcome, StreamRecord
 from perf.texts import SampleText
@@ -106,3 +107,15 @@ def test_report_tells_every_fault(tmp_path):
         assert f"- {fault}" in page.split("## Faults")[1]
     good = Report(machine, "x", "tiny", [Phase("5 at a time")], [], 1.0, [], [])
     assert "**Passed.**" in good.to_markdown()
+
+
+def test_a_death_is_told_with_its_signal_and_the_end_of_the_log(tmp_path):
+    log = tmp_path / "server.log"
+    lines = [f"line {number}" for number in range(100)]
+    log.write_text("\n".join([*lines, "error: the server ended by itself, by signal 11 (Segmentation fault)", ""]))
+    told = str(ServerDiedError(log))
+    assert told.startswith(f"the server died (signal 11); its log: {log}\n")
+    assert "line 99" in told
+    assert "line 0\n" not in told
+    log.write_text("error: the server ended by itself, with code 1\n")
+    assert "the server died (no signal)" in str(ServerDiedError(log))

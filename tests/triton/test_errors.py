@@ -1,12 +1,15 @@
 """Bad input, and what is told about it."""
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
 from tests.triton.callers import answer, collect, kserve_json, post_json, read_events
+
+EARLIEST_ERROR_S = 0.05  # as in s1_tts/triton/sender.py, which only Triton can import
 
 OUT_OF_RANGE = [
     ("temperature", -0.1),
@@ -77,6 +80,16 @@ async def test_wrong_type_or_shape(client, seed):
     for call in (collect, answer):
         with pytest.raises(InferenceServerException, match="seed"):
             await asyncio.wait_for(call(client, text="Hello.", seed=seed), 10)
+
+
+@pytest.mark.parametrize("fields", [{"temperature": 9.0}, {"voice": "nobody"}])
+async def test_no_error_comes_too_early_for_triton(client, fields):
+    """Its gRPC frontend dies of an error that is faster than itself."""
+    for _ in range(3):
+        started_s = time.monotonic()
+        with pytest.raises(InferenceServerException):
+            await asyncio.wait_for(collect(client, text="Hello.", **fields), 10)
+        assert time.monotonic() - started_s >= EARLIEST_ERROR_S
 
 
 async def test_unknown_voice(client):

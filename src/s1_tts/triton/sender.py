@@ -1,10 +1,13 @@
 """The one thread of a model that sends responses."""
 
+import heapq
+import itertools
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
@@ -15,9 +18,18 @@ from s1_tts.triton.tensors import NamedArray
 
 log = logging.getLogger(__name__)
 
+EARLIEST_ERROR_S = 0.05
+"""No error leaves sooner than this after its request came.
+
+Triton ends a gRPC stream with an error's code where the caller asks for that (``triton_grpc_error``). If the error is
+there before Triton's gRPC thread, which has just handed the request to the models, waits for the stream's next one, that
+thread puts the stream's state on its queue twice and dies of the second one. Release 24.10 died so after 36 to some
+thousand refusals, with a model of ten lines too; the source of 26.07 is the same in these places.
+"""
+
 
 class Sender:
-    """Sends responses in the order they are posted.
+    """Sends responses in the order they are posted, but for those that must wait for their time.
 
     ``response_sender.send()`` waits for the server process, so the threads that compute never call it: they post
     here. What waits here is bounded by what the engine lets in, streams times chunks.
@@ -25,6 +37,8 @@ class Sender:
 
     def __init__(self) -> None:
         self._letters: SimpleQueue[_Letter | None] = SimpleQueue()
+        self._held: list[tuple[float, int, _Letter]] = []
+        self._numbers = itertools.count()  # of two held to the same time, the first goes first
         self._thread = threading.Thread(target=self._run, name="s1-sender", daemon=True)
         self._thread.start()
 
@@ -33,17 +47,38 @@ class Sender:
         self._letters.put(letter)
 
     def close(self) -> None:
-        """Send what is queued and stop."""
+        """Send what is queued, held or not, and stop."""
         self._letters.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while (letter := self._letters.get()) is not None:
+        is_open = True
+        while is_open:
             try:
-                letter.responder.transmit(letter)
-            except Exception:
-                # One response that cannot be sent (its request is gone) must not end the others.
-                log.exception("a response could not be sent")
+                letter = self._letters.get(timeout=self._pause_s())
+            except Empty:
+                pass
+            else:
+                if letter is None:
+                    is_open = False
+                elif letter.earliest_s > time.monotonic():
+                    heapq.heappush(self._held, (letter.earliest_s, next(self._numbers), letter))
+                else:
+                    self._transmit(letter)
+            while self._held and (not is_open or self._held[0][0] <= time.monotonic()):
+                self._transmit(heapq.heappop(self._held)[-1])
+
+    def _pause_s(self) -> float | None:
+        """Until the first of those held may go; none: nothing is held."""
+        return max(self._held[0][0] - time.monotonic(), 0.0) if self._held else None
+
+    @staticmethod
+    def _transmit(letter: "_Letter") -> None:
+        try:
+            letter.responder.transmit(letter)
+        except Exception:
+            # One response that cannot be sent (its request is gone) must not end the others.
+            log.exception("a response could not be sent")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +87,8 @@ class _Letter:
     outputs: Sequence[NamedArray] | None
     error: S1Error | None
     is_final: bool
+    earliest_s: float = 0.0
+    """On ``time.monotonic``."""
 
 
 class Responder:
@@ -71,6 +108,7 @@ class Responder:
         self._response_sender = request.get_response_sender()
         self._sender = sender
         self._is_error_coded = is_error_coded
+        self._earliest_error_s = time.monotonic() + EARLIEST_ERROR_S
         self._has_ended = False
         self._in_server = threading.Lock()
         self._is_in_server = True
@@ -80,8 +118,8 @@ class Responder:
         self._post(_Letter(self, outputs, None, is_final))
 
     def fail(self, error: S1Error) -> None:
-        """End the request with an error."""
-        self._post(_Letter(self, None, error, is_final=True))
+        """End the request with an error, though not sooner than ``EARLIEST_ERROR_S`` after it came."""
+        self._post(_Letter(self, None, error, is_final=True, earliest_s=self._earliest_error_s))
 
     def finish(self) -> None:
         """End the request with nothing more to say."""

@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 EARLIEST_ERROR_S = 0.05
 """No error leaves sooner than this after its request came.
 
-Triton ends a gRPC stream with an error's code where the caller asks for that (``triton_grpc_error``). If the error is
-there before Triton's gRPC thread, which has just handed the request to the models, waits for the stream's next one, that
-thread puts the stream's state on its queue twice and dies of the second one. Release 24.10 died so after 36 to some
-thousand refusals, with a model of ten lines too; the source of 26.07 is the same in these places.
+Triton ends a gRPC stream with an error's code where the caller asks for that (``triton_grpc_error``). Its gRPC thread
+hands a request to the models and then waits for the stream's next one. If the error is there in between, that thread
+puts the stream's state on its queue twice and dies of the second one. Release 24.10 died so after 36 to some thousand
+refusals, with a model of ten lines too; the source of 26.07 is the same in these places.
 """
 
 

@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Generator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -43,6 +44,19 @@ MODEL_TIMEOUT_S = 60.0
 _ROUND_TRIP_S = 10.0
 _BUSY_CODES = {"ServiceUnavailable", "ThrottlingException", "ModelNotReadyException", "InternalDependencyException"}
 _MISSING_CODES = {"NoSuchKey", "404"}
+
+
+@dataclass(frozen=True)
+class _Endpoint:
+    """What AWS tells of an endpoint.
+
+    Args:
+        kind: How it is asked.
+        upload_to: Where requests to an asynchronous one are put.
+    """
+
+    kind: EndpointKind
+    upload_to: str | None = None
 
 
 class SageMakerClient:
@@ -105,8 +119,8 @@ class SageMakerClient:
             ServerError: AWS does not tell.
         """
         if self._kind is None:
-            self._look_up()
-        assert self._kind is not None, "it has just been looked up"
+            found = self._look_up()
+            self._kind, self._upload_to = found.kind, self._upload_to or found.upload_to
         return self._kind
 
     def speak(self, text: str, options: SpeechOptions | None = None) -> Speech:
@@ -182,11 +196,13 @@ class SageMakerClient:
             raise EarlyEndError(num_chunks)
 
     def _speak_through_s3(self, text: str, options: SpeechOptions) -> Speech:
-        if self._upload_to is None:
-            self._look_up()
+        upload_to = self._upload_to or self._look_up().upload_to
+        if upload_to is None:
+            raise EndpointError(self.endpoint, "it is not asynchronous: requests have no place in S3")
+        self._upload_to = upload_to
         s3 = self._call(self._session.client, "s3")
         body = make_binary_request(text, options, want_wav=True)
-        bucket, key = _parse_location(f"{self._upload_to}/{uuid.uuid4().hex}")
+        bucket, key = _parse_location(f"{upload_to}/{uuid.uuid4().hex}")
         self._call(s3.put_object, Bucket=bucket, Key=key, Body=body.content, ContentType=body.content_type)
         answer = self._call(
             self._runtime.invoke_endpoint_async,
@@ -219,22 +235,20 @@ class SageMakerClient:
             raise self._explain(error) from error
         return content
 
-    def _look_up(self) -> None:
+    def _look_up(self) -> "_Endpoint":
         """Ask AWS what kind of endpoint this is, and where its results go."""
         client = self._call(self._session.client, "sagemaker")
         endpoint = self._call(client.describe_endpoint, EndpointName=self.endpoint)
         config = self._call(client.describe_endpoint_config, EndpointConfigName=endpoint["EndpointConfigName"])
         asynchronous = config.get("AsyncInferenceConfig")
         if asynchronous:
-            self._kind = EndpointKind.ASYNC
             place = asynchronous["OutputConfig"]["S3OutputPath"].rstrip("/").rpartition("/")[0]
-            self._upload_to = self._upload_to or f"{place}/requests"
-            return
+            return _Endpoint(EndpointKind.ASYNC, f"{place}/requests")
         model_name = config["ProductionVariants"][0]["ModelName"]
         model = self._call(client.describe_model, ModelName=model_name)
         environment: Mapping[str, str] = model["PrimaryContainer"].get("Environment", {})
         is_streaming = environment.get(Variable.INFERENCE_TYPE) == InferenceType.GENERATE_STREAM
-        self._kind = EndpointKind.STREAMING if is_streaming else EndpointKind.REALTIME
+        return _Endpoint(EndpointKind.STREAMING if is_streaming else EndpointKind.REALTIME)
 
     def _call(self, function: Any, *arguments: Any, **parameters: Any) -> Any:
         try:

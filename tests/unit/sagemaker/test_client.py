@@ -241,6 +241,15 @@ def test_async_request_is_put_below_the_endpoints_own_place(runtime: Runtime, cl
     assert [key for key in cloud.objects() if key.startswith("mine/")]
 
 
+def test_an_endpoint_that_is_called_asynchronous_but_is_not(runtime: Runtime, deploy: Deploy) -> None:
+    assert deploy("realtime").exit_code == 0
+    with (
+        SageMakerClient("voice", kind=EndpointKind.ASYNC) as client,
+        pytest.raises(EndpointError, match="it is not asynchronous"),
+    ):
+        client.speak("Hello.")
+
+
 @pytest.mark.parametrize("kind", [None, EndpointKind.REALTIME])
 def test_endpoint_that_is_not_there(runtime: Runtime, kind: EndpointKind | None) -> None:
     with (

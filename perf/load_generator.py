@@ -21,7 +21,7 @@ from tritonclient.utils import InferenceServerException
 
 from perf.streams import ChunkArrival, Outcome, StreamRecord
 from perf.texts import SampleText
-from s1_client.connection import CHANNEL_ARGUMENTS, STREAM_HEADERS, RpcError, message_of, status_of
+from s1_client.connection import CHANNEL_ARGUMENTS, STREAM_PARAMETERS, RpcError, message_of, status_of
 from s1_client.options import SpeechOptions, make_inputs
 from s1_tts.protocol import Field, ModelName
 
@@ -123,11 +123,12 @@ class LoadGenerator:
         Raises:
             BrokenStreamError: a chunk is missing or the last one did not come.
         """
-        responses = self._triton.stream_infer(
-            _only({"model_name": ModelName.STREAM.value, "inputs": make_inputs(request.text.text, request.options)}),
-            stream_timeout=self._timeout_s,
-            headers=STREAM_HEADERS,
-        )
+        sent = {
+            "model_name": ModelName.STREAM.value,
+            "inputs": make_inputs(request.text.text, request.options),
+            "parameters": STREAM_PARAMETERS,
+        }
+        responses = self._triton.stream_infer(_only(sent), stream_timeout=self._timeout_s)
         has_last = False
         try:
             async for result, error in responses:

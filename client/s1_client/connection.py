@@ -10,15 +10,16 @@ from tritonclient.grpc.aio import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
 from s1_client.address import check_headers, check_url
-from s1_client.errors import S1ClientError, ServerError, UnreachableError, plain_message
+from s1_client.errors import S1ClientError, ServerError, UnreachableError, code_in, plain_message
 from s1_client.policy import Tls
 from s1_tts.errors import ErrorCode
-from s1_tts.protocol import ModelName
+from s1_tts.protocol import ModelName, Parameter
 
 DEFAULT_URL = "localhost:8001"
 
-# Triton keeps the error's code on a stream only for callers that ask for it, by ending the stream with that status.
-STREAM_HEADERS = {"triton_grpc_error": "true"}
+# On a stream an error has no code of its own. Triton's header triton_grpc_error, which gives it one, must not be sent:
+# tritonserver dies of it when a caller leaves while its error is on the way (24.10; the source of 26.07 is the same).
+STREAM_PARAMETERS = {Parameter.ERROR_CODE.value: True}
 
 CHANNEL_ARGUMENTS = [
     ("grpc.max_send_message_length", -1),
@@ -40,6 +41,7 @@ _CODES = {
     grpc.StatusCode.UNAVAILABLE: ErrorCode.UNAVAILABLE,
     grpc.StatusCode.INTERNAL: ErrorCode.INTERNAL,
 }
+_STATUSES = {code: status for status, code in _CODES.items()}
 
 RpcError: TypeAlias = grpc.aio.AioRpcError | InferenceServerException
 
@@ -122,10 +124,9 @@ class Connection:
         self, inputs: Sequence[InferInput], timeout_s: float | None, model: ModelName = ModelName.STREAM
     ) -> ResponseIterator:
         """Ask a model that answers with a stream."""
-        request = {"model_name": model.value, "inputs": inputs}
-        headers = self.headers | STREAM_HEADERS
+        request = {"model_name": model.value, "inputs": inputs, "parameters": STREAM_PARAMETERS}
         responses: ResponseIterator = self.triton.stream_infer(
-            _only(request), stream_timeout=timeout_s, headers=headers
+            _only(request), stream_timeout=timeout_s, headers=self.headers
         )
         return responses
 
@@ -145,10 +146,13 @@ class Connection:
 
 
 def status_of(error: RpcError) -> grpc.StatusCode | None:
-    """Status of a failed call, if it says one; ``tritonclient`` names it ``StatusCode.UNAVAILABLE`` or so."""
+    """Status of a failed call, or of the code that an error of a stream has in its message; none if neither is told."""
     if isinstance(error, grpc.aio.AioRpcError):
         return error.code()
-    return next((status for status in grpc.StatusCode if str(status) == error.status()), None)
+    # tritonclient names it "StatusCode.UNAVAILABLE" or so
+    told = next((status for status in grpc.StatusCode if str(status) == error.status()), None)
+    code = code_in(error.message() or "")
+    return told or (_STATUSES[code] if code else None)
 
 
 def message_of(error: RpcError) -> str:

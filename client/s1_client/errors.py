@@ -4,12 +4,26 @@ import re
 
 from s1_tts.errors import ErrorCode
 
-_ENSEMBLE_PREFIX = re.compile(r"^in ensemble '[^']*', ")
+_MESSAGE = re.compile(
+    rf"(?:in ensemble '[^']*', )?(?:(?P<code>{'|'.join(ErrorCode.__members__)}): )?(?P<plain>.*)", re.DOTALL
+)
 
 
 def plain_message(message: str) -> str:
-    """A message of the server without what Triton puts before that of a step of ``s1_mini_stream``."""
-    return _ENSEMBLE_PREFIX.sub("", message)
+    """A message of the server without its code and what Triton puts before that of a step of ``s1_mini_stream``."""
+    return _parts(message)["plain"]
+
+
+def code_in(message: str) -> ErrorCode | None:
+    """The code that a message of a stream begins with; none if the server did not put one there."""
+    name = _parts(message)["code"]
+    return ErrorCode[name] if name else None
+
+
+def _parts(message: str) -> re.Match[str]:
+    found = _MESSAGE.match(message)
+    assert found is not None  # every part may be empty
+    return found
 
 
 class S1ClientError(Exception):

@@ -112,6 +112,9 @@ class Parameter(StrEnum):
     AUDIO_BASE64 = "audio_base64"
     """Caller's: true fills the ``audio_base64`` output."""
 
+    ERROR_CODE = "error_code"
+    """Caller's: true puts the code before the message of an error, since a stream loses it."""
+
     TICKET = "s1_ticket"
     """The collector's own key of a request, by which it can abort the stream it started."""
 

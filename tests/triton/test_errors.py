@@ -82,6 +82,18 @@ async def test_wrong_type_or_shape(client, seed):
             await asyncio.wait_for(call(client, text="Hello.", seed=seed), 10)
 
 
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [({"temperature": 9.0}, "INVALID_ARG: temperature: "), ({"voice": "nobody"}, "NOT_FOUND: voice: ")],
+)
+async def test_the_code_is_in_the_message_of_a_stream_that_asks_for_it(client, fields, code):
+    with pytest.raises(InferenceServerException, match=code):
+        await collect(client, text="Hello.", parameters={"error_code": True}, **fields)
+    with pytest.raises(InferenceServerException) as caught:
+        await collect(client, text="Hello.", **fields)
+    assert code not in caught.value.message()
+
+
 @pytest.mark.parametrize("fields", [{"temperature": 9.0}, {"voice": "nobody"}])
 async def test_no_error_comes_too_early_for_triton(client, fields):
     """Its gRPC frontend dies of an error that is faster than itself."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic.fields import FieldInfo
 
-from s1_client.connection import STREAM_HEADERS
+from s1_client.connection import STREAM_PARAMETERS
 from s1_tts.errors import ErrorCode, InternalError, InvalidArgumentError, new_error_id
 from s1_tts.protocol import (
     AUDIO_OUTPUTS,
@@ -130,7 +130,7 @@ def test_every_output_is_listed_with_its_models_and_no_other() -> None:
 
 
 def test_every_parameter_is_listed_and_no_other() -> None:
-    (table,) = tables_under(API, "Parameter")
+    (table,) = tables_under(API, "Parameters")
     assert [row[0] for row in table] == quoted(set(Parameter) - {Parameter.TICKET})
 
 
@@ -142,10 +142,10 @@ def test_what_voices_are_managed_with_is_listed() -> None:
     assert further == {Field.OPERATION, Field.METADATA} <= named
 
 
-def test_headers_and_content_types_are_the_codes() -> None:
+def test_parameters_and_content_types_are_the_codes() -> None:
     page = API.read_text()
-    (header,) = STREAM_HEADERS.items()
-    assert f"`{header[0]}: {header[1]}`" in page
+    (parameter,) = STREAM_PARAMETERS
+    assert f"| `{parameter}` | bool | false |" in page
     assert f"`{SAGEMAKER_BINARY_TYPE}`" in page
 
 

@@ -64,7 +64,7 @@ class CodecModel:
         """Take chunks in; never waits, not even for the answer whether the caller is still there."""
         for request in requests:
             parameters = Parameters.of(request)
-            responder = Responder(request, self._sender, is_error_coded=parameters.is_from_collector)
+            responder = Responder(request, self._sender, is_error_coded=parameters.is_error_coded)
             self._arrivals.put(_Arrival(request, parameters, responder))
 
     def finalize(self) -> None:

@@ -29,7 +29,7 @@ def to_triton_error(error: S1Error, *, is_coded: bool = False) -> Any:
 
     Args:
         error: What happened.
-        is_coded: Whether the message begins with the code, for another model of ours.
+        is_coded: Whether the message begins with the code.
     """
     return pb_utils.TritonError(encode_error(error) if is_coded else str(error), _triton_code(error.code))
 

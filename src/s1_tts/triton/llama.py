@@ -68,7 +68,7 @@ class LlamaModel:
         """Take requests in; never waits."""
         for request in requests:
             parameters = Parameters.of(request)
-            responder = Responder(request, self._sender, is_error_coded=parameters.is_from_collector)
+            responder = Responder(request, self._sender, is_error_coded=parameters.is_error_coded)
             try:
                 self._take(request, parameters, responder)
             except Exception as error:

@@ -100,7 +100,7 @@ class Responder:
     Args:
         request: The Triton request.
         sender: Thread that sends.
-        is_error_coded: Whether errors carry their code in the message, for another model of ours.
+        is_error_coded: Whether the messages of errors begin with their code.
     """
 
     def __init__(self, request: Any, sender: Sender, *, is_error_coded: bool) -> None:

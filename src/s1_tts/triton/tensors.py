@@ -37,10 +37,12 @@ class Parameters:
 
     Args:
         is_base64_wanted: Whether ``audio_base64`` is to be filled.
+        is_error_code_wanted: Whether the message of an error is to begin with its code.
         ticket: Key of the request at the collector that sent it; empty when it did not come from there.
     """
 
     is_base64_wanted: bool = False
+    is_error_code_wanted: bool = False
     ticket: str = ""
 
     @property
@@ -48,12 +50,18 @@ class Parameters:
         """Whether the collector sent the request."""
         return bool(self.ticket)
 
+    @property
+    def is_error_coded(self) -> bool:
+        """Whether the message of an error begins with its code; the collector makes a code of it again."""
+        return self.is_error_code_wanted or self.is_from_collector
+
     @classmethod
     def of(cls, request: Any) -> Self:
         """Read the parameters of a request; unknown ones are passed over, since Triton adds some of its own."""
         given = read_parameters(request)
         return cls(
             is_base64_wanted=_is_true(given.get(Parameter.AUDIO_BASE64)),
+            is_error_code_wanted=_is_true(given.get(Parameter.ERROR_CODE)),
             ticket=str(given.get(Parameter.TICKET, "")),
         )
 

@@ -48,7 +48,7 @@ class VoiceModel:
     def execute(self, requests: list[Any]) -> None:
         """Take requests in; never waits."""
         for request in requests:
-            responder = Responder(request, self._sender, is_error_coded=Parameters.of(request).is_from_collector)
+            responder = Responder(request, self._sender, is_error_coded=Parameters.of(request).is_error_coded)
             try:
                 self._take(read_tensors(request), responder)
             except Exception as error:

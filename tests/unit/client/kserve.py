@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 
+from s1_tts.errors import ErrorCode
 from s1_tts.protocol import SAMPLE_RATE_HZ, Field
 
 
@@ -59,7 +60,7 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.metadata: list[dict[str, str | bytes]] = []
         self.requested = asyncio.Event()
         self.cancelled = asyncio.Event()
-        self.is_strict = True
+        self.knows_codes = True
         self.states: dict[str, str] | None = None
 
     async def ServerMetadata(self, request, context):  # noqa: N802  # the protocol's name
@@ -94,18 +95,18 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ModelStreamInfer(self, request_iterator, context):  # noqa: N802  # the protocol's name
         self.metadata.append(dict(context.invocation_metadata()))
-        is_strict = self.is_strict and self.metadata[-1].get("triton_grpc_error") == "true"
         try:
             async for request in request_iterator:
+                is_coded = self.knows_codes and request.parameters["error_code"].bool_param
                 self.requests.append(request)
                 self.requested.set()
                 async for chunk in self.model(request):
                     response = respond(request, chunk.samples, chunk)
                     yield service_pb2.ModelStreamInferResponse(infer_response=response)
         except RefusalError as refusal:
-            if is_strict:
-                await context.abort(refusal.status, refusal.message)
-            yield service_pb2.ModelStreamInferResponse(error_message=refusal.message)
+            code = next((code for code in ErrorCode if refusal.status.name.startswith(code.name)), None)
+            prefix = f"in ensemble 's1_mini_stream', {f'{code.name}: ' if is_coded and code else ''}"
+            yield service_pb2.ModelStreamInferResponse(error_message=prefix + refusal.message)
         except asyncio.CancelledError:
             self.cancelled.set()
             raise

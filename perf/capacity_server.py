@@ -43,12 +43,6 @@ class _Stream:
         request = self.hearing.request
         return self.joined_step + request.frames + request.ends_itself
 
-    @property
-    def next_step(self) -> int:
-        """Step after which it sends something."""
-        assert self.sequence.schedule is not None  # given at its admission
-        return min(self.end_step, self.joined_step + self.sent_frames + self.sequence.schedule.frames)
-
 
 @dataclass
 class StepCount:
@@ -131,7 +125,7 @@ class SimulatedServer:
                 yield self._arrived
             for sequence in self._scheduler.admit():
                 sequence.admitted_s = self._env.now
-                sequence.schedule = ChunkSchedule(self._rules, 0, self._env.now)
+                sequence.schedule = ChunkSchedule(self._rules, 0)
                 self._prefilling.append(self._streams[sequence])
             if self._prefilling:
                 yield from self._prefill()
@@ -166,7 +160,8 @@ class SimulatedServer:
         del self._streams[stream.sequence]
 
     def _plan(self, stream: _Stream) -> None:
-        heapq.heappush(self._agenda, (stream.next_step, stream.sequence.stream_id, stream))
+        step = min(stream.end_step, self.count.steps + self._rules.first_frames)
+        heapq.heappush(self._agenda, (step, stream.sequence.stream_id, stream))
 
     def _decode(self) -> Process:
         steps, rows = self.count.steps, len(self._decoding)
@@ -175,16 +170,19 @@ class SimulatedServer:
         self.count.steps += 1
         self.count.rows += rows
         while self._agenda and self._agenda[0][0] == self.count.steps:
-            self._send(heapq.heappop(self._agenda)[2])
+            self._look(heapq.heappop(self._agenda)[2])
 
-    def _send(self, stream: _Stream) -> None:
-        assert stream.sequence.schedule is not None  # given at its admission
+    def _look(self, stream: _Stream) -> None:
+        """Send what there is if it is due; chunks are multiples of the first one, or the last."""
+        schedule = stream.sequence.schedule
+        assert schedule is not None  # given at its admission
         is_last = self.count.steps == stream.end_step
         num_frames = min(self.count.steps - stream.joined_step, stream.hearing.request.frames) - stream.sent_frames
-        stream.sent_frames += num_frames
-        stream.sequence.schedule.sent(num_frames, self._env.now)
-        self._codec.take(stream.hearing, stream.sequence, num_frames, is_last=is_last)
-        stream.sequence.num_chunks += 1
+        if is_last or schedule.is_due(num_frames, self._env.now):
+            stream.sent_frames += num_frames
+            schedule.sent(num_frames, self._env.now)
+            self._codec.take(stream.hearing, stream.sequence, num_frames, is_last=is_last)
+            stream.sequence.num_chunks += 1
         if is_last:
             self._leave(stream)
         else:

@@ -1,10 +1,13 @@
-"""First audio and underruns for several ways to choose the sizes of chunks, engine and codec in one process.
+"""First audio and underruns for several ways to choose the sizes of chunks.
 
-    .venv/bin/python perf/chunks.py --checkpoint DIR [--json]
+    .venv/bin/python perf/chunks.py [--checkpoint DIR] [--json]
+
+First on a simulated machine, with noise that is the same for every schedule and costs that were measured, among other
+schedules with the one before the present one; then, given a checkpoint, on the real engine and codec in one process.
 
 Streams are listened to at 1x from their first chunk on: an underrun is a chunk that comes after what was sent before
-it has been played. A schedule is good when first audio is early, no stream runs dry that the machine could feed, and
-the chunks are few, since each costs the codec and the transport something.
+it has been played. A schedule is good when first audio is early, no stream runs dry that the machine could feed with
+the smallest chunks, and the chunks are large, since each costs the codec and the transport something.
 """
 
 import argparse
@@ -12,32 +15,37 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf.machine, which is not installed
 
+from perf.capacity_recording import Recording
+from perf.chunk_simulation import COSTS, LastRateSchedule, Schedule, Simulated, cases, simulate
 from perf.machine import Machine
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.device import resolve_device
-from s1_tts.lm.chunking import ChunkRules
+from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
 from s1_tts.lm.engine import LmEngine
-from s1_tts.protocol import SAMPLE_RATE_HZ
+from s1_tts.protocol import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 from s1_tts.request import Sampling, SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
 
 SCHEDULES = {
-    "1, doubling": ChunkRules(first_frames=1),
-    "2, doubling": ChunkRules(first_frames=2),
-    "4, doubling": ChunkRules(),
-    "8, doubling": ChunkRules(first_frames=8),
-    "16, doubling": ChunkRules(first_frames=16),
-    "4, always": ChunkRules(largest_frames=4),
-    "4, doubling unwatched": ChunkRules(lead_share=1e9),
-    "4, fourfold": ChunkRules(growth=4.0),
-    "4, to 256": ChunkRules(largest_frames=256),
+    "default": ChunkRules(),
+    "from 1 frame": ChunkRules(first_frames=1),
+    "from 2 frames": ChunkRules(first_frames=2),
+    "from 8 frames": ChunkRules(first_frames=8),
+    "from 16 frames": ChunkRules(first_frames=16),
+    "4 frames always": ChunkRules(largest_frames=4),
+    "lead unwatched": ChunkRules(lead_share=1e9, reserve_s=-1e9),
+    "codec unwatched": ChunkRules(codec_share=0.0),
+    "no reserve": ChunkRules(reserve_s=0.0),
+    "a third of the lead": ChunkRules(lead_share=1 / 3, codec_share=0.25),
+    "to 256 frames": ChunkRules(largest_frames=256),
 }
 TEXT = "This is a note of ordinary length that somebody sends to a friend, number {}, with a few words more."
 TIMEOUT_S = 600.0
@@ -51,7 +59,7 @@ class Outcome:
     concurrency: int
     first_audio_ms: float
     first_audio_worst_ms: float
-    chunks_per_stream: float
+    mean_chunk_frames: float
     underruns_per_stream: float
     silence_ms_per_stream: float
     real_time_factor: float
@@ -121,11 +129,33 @@ def listen(engine: LmEngine, batcher: CodecBatcher, name: str, concurrency: int,
         concurrency=concurrency,
         first_audio_ms=median(listener.first_audio_s for listener in listeners) * 1e3,
         first_audio_worst_ms=max(listener.first_audio_s for listener in listeners) * 1e3,
-        chunks_per_stream=sum(len(listener.arrivals) for listener in listeners) / num_streams,
+        mean_chunk_frames=sound_s * FRAMES_PER_SECOND / sum(len(listener.arrivals) for listener in listeners),
         underruns_per_stream=sum(len(gaps) for gaps in silences) / num_streams,
         silence_ms_per_stream=sum(sum(gaps) for gaps in silences) / num_streams * 1e3,
         real_time_factor=elapsed_s / sound_s,
     )
+
+
+def simulate_all() -> list[Simulated]:
+    """Try every schedule in every simulated case, and the schedule before this one."""
+
+    def by(rules: ChunkRules) -> Callable[[], Schedule]:
+        return lambda: ChunkSchedule(rules, 0)
+
+    schedules: dict[str, Callable[[], Schedule]] = {name: by(rules) for name, rules in SCHEDULES.items()}
+    schedules["last rate (before)"] = LastRateSchedule
+    simulated = []
+    for case in cases(Recording.load(COSTS).costs):
+        print(f"simulated: {case.name}")
+        for name, make in schedules.items():
+            one = simulate(case, name, make)
+            simulated.append(one)
+            print(
+                f"    {name:<22}  first audio {one.first_audio_ms:5.0f} ms  {one.mean_chunk_frames:5.1f} frames a chunk"
+                f"  dry {one.dry_share:4.0%}, with 4 always not {one.needlessly_dry_share:4.0%}"
+                f"  ({one.silence_ms_per_stream:4.0f} ms)"
+            )
+    return simulated
 
 
 def measure(arguments: argparse.Namespace) -> list[Outcome]:
@@ -142,7 +172,7 @@ def measure(arguments: argparse.Namespace) -> list[Outcome]:
             outcomes.append(outcome)
             print(
                 f"{outcome.concurrency:>3} streams  {name:<22}  first audio {outcome.first_audio_ms:7.0f} ms"
-                f" (worst {outcome.first_audio_worst_ms:7.0f})  chunks {outcome.chunks_per_stream:5.1f}"
+                f" (worst {outcome.first_audio_worst_ms:7.0f})  {outcome.mean_chunk_frames:5.1f} frames a chunk"
                 f"  underruns {outcome.underruns_per_stream:5.2f} ({outcome.silence_ms_per_stream:6.0f} ms)"
                 f"  RTF {outcome.real_time_factor:.2f}"
             )
@@ -154,7 +184,7 @@ def measure(arguments: argparse.Namespace) -> list[Outcome]:
 def main() -> None:
     """Parse the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, help="none: only the simulation")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of each model; 0: half of the cores")
     parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 2, 4])
@@ -163,10 +193,12 @@ def main() -> None:
     arguments = parser.parse_args()
     machine = Machine.describe(resolve_device(arguments.device))
     print(machine)
-    outcomes = measure(arguments)
+    simulated = simulate_all()
+    outcomes = measure(arguments) if arguments.checkpoint else []
     if arguments.json:
-        told = {"machine": asdict(machine), "checkpoint": arguments.checkpoint.name}
-        print(json.dumps({**told, "outcomes": [asdict(outcome) for outcome in outcomes]}))
+        told = {"machine": asdict(machine), "checkpoint": arguments.checkpoint and arguments.checkpoint.name}
+        made = {"simulated": simulated, "outcomes": outcomes}
+        print(json.dumps(told | {key: [asdict(one) for one in value] for key, value in made.items()}))
 
 
 if __name__ == "__main__":

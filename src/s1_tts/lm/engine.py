@@ -242,7 +242,7 @@ class LmEngine:
             self._timings.queue_s.extend(now_s - sequence.arrived_s for sequence in admitted)
         for sequence in admitted:
             sequence.admitted_s = now_s
-            sequence.schedule = ChunkSchedule(self._chunk_rules, sequence.request.chunk_frames, now_s)
+            sequence.schedule = ChunkSchedule(self._chunk_rules, sequence.request.chunk_frames)
             self._runner.open(sequence.slot, sequence.request.sampling)
 
     def _prefill_some(self) -> None:
@@ -297,7 +297,7 @@ class LmEngine:
         is_out_of_room = sequence.position >= self._runner.num_positions
         if sequence.is_full or ((frame.is_end or is_out_of_room) and not self._begin_next_part(sequence)):
             self._finish(sequence, now_s)
-        elif sequence.has_chunk:
+        elif sequence.has_chunk(now_s):
             sequence.sink(sequence.take_chunk(is_last=False, now_s=now_s))
 
     def _begin_next_part(self, sequence: Sequence) -> bool:

@@ -80,10 +80,9 @@ class Sequence:
         """Frames that the caller still allows."""
         return self.request.max_frames - self.num_frames
 
-    @property
-    def has_chunk(self) -> bool:
-        """Whether enough frames are there for the next chunk."""
-        return self.schedule is not None and len(self._unsent) >= self.schedule.frames
+    def has_chunk(self, now_s: float) -> bool:
+        """Whether the frames that were not sent are to go out now."""
+        return self.schedule is not None and self.schedule.is_due(len(self._unsent), now_s)
 
     def take_pending(self, count: int) -> Columns:
         """Take the first columns of the prompt; the caller stores them at ``position``."""

@@ -1,50 +1,120 @@
+"""Sizes of chunks; the codec and the listener are simulated, so no test depends on the machine."""
+
+from itertools import accumulate
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from perf.capacity_recording import Recording
+from perf.chunk_simulation import COSTS, Case, LastRateSchedule, Schedule, cases, listen, simulate
+
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
 from s1_tts.protocol import FRAMES_PER_SECOND
 
 RULES = ChunkRules()
+SMALLEST = ChunkRules(largest_frames=RULES.first_frames)
+SLOWEST_FRAME_S = RULES.reserve_s / RULES.first_frames
 
 
-def play(schedule: ChunkSchedule, frames_per_s: float, num_chunks: int) -> tuple[list[int], list[float]]:
-    """Make chunks at a steady rate; returns their sizes and the listener's lead just before each arrives, in s."""
-    now_s, sent, sizes, leads = 0.0, 0, [], []
-    first_s = 0.0
-    for index in range(num_chunks):
-        size = schedule.frames
-        now_s += size / frames_per_s
-        if index == 0:
-            first_s = now_s
-        else:
-            leads.append(sent / FRAMES_PER_SECOND - (now_s - first_s))
-        schedule.sent(size, now_s)
-        sent += size
-        sizes.append(size)
-    return sizes, leads
+def at_rate(times_real_time: float, num_frames: int) -> list[float]:
+    """Times of frames made at a steady rate."""
+    return [number / (times_real_time * FRAMES_PER_SECOND) for number in range(1, num_frames + 1)]
+
+
+def no_codec(num_frames: int) -> float:
+    return 0.0
 
 
 def test_a_fixed_size_stays() -> None:
-    sizes, _ = play(ChunkSchedule(RULES, 7, 0.0), 100.0, 10)
-    assert sizes == [7] * 10
+    assert listen(ChunkSchedule(RULES, 7), at_rate(5.0, 70), no_codec).sizes == [7] * 10
 
 
-def test_a_fast_stream_grows_to_the_largest_chunk_without_an_underrun() -> None:
-    for times_real_time in (1.5, 2.0, 3.0, 10.0, 100.0):
-        sizes, leads = play(ChunkSchedule(RULES, 0, 0.0), times_real_time * FRAMES_PER_SECOND, 40)
-        assert sizes[0] == RULES.first_frames
-        assert min(leads) >= 0, times_real_time
-        assert sizes[-1] == RULES.largest_frames
+@pytest.mark.parametrize("times_real_time", [1.5, 2.0, 3.0, 10.0, 100.0])
+def test_a_fast_stream_grows_to_the_largest_chunk(times_real_time: float) -> None:
+    heard = listen(ChunkSchedule(RULES, 0), at_rate(times_real_time, 3000), no_codec)
+    assert heard.sizes[0] == RULES.first_frames
+    assert max(heard.sizes) == heard.sizes[-2] == RULES.largest_frames
+    assert not heard.silences_s
+
+
+def test_chunks_are_multiples_of_the_first_and_empty_ones_are_never_due() -> None:
+    heard = listen(ChunkSchedule(RULES, 0), at_rate(1.7, 997), no_codec)
+    assert all(size % RULES.first_frames == 0 for size in heard.sizes[:-1])
+    assert not ChunkSchedule(RULES, 0).is_due(0, 1.0)
 
 
 def test_a_stream_that_is_not_ahead_keeps_small_chunks() -> None:
-    sizes, _ = play(ChunkSchedule(RULES, 0, 0.0), 0.8 * FRAMES_PER_SECOND, 20)
-    assert set(sizes) == {RULES.first_frames}
+    assert set(listen(ChunkSchedule(RULES, 0), at_rate(0.8, 80), no_codec).sizes) == {RULES.first_frames}
 
 
-def test_a_stall_brings_small_chunks_back() -> None:
-    schedule = ChunkSchedule(RULES, 0, 0.0)
-    now_s = 0.0
-    for _ in range(8):
-        now_s += schedule.frames / 200
-        schedule.sent(schedule.frames, now_s)
-    assert schedule.frames > 2 * RULES.first_frames
-    schedule.sent(schedule.frames, now_s + 60.0)
-    assert schedule.frames == RULES.first_frames
+def test_a_stream_that_becomes_slow_sends_what_it_has() -> None:
+    """The size is not settled when a chunk is begun."""
+    schedule = ChunkSchedule(RULES, 0)
+    fast = at_rate(10.0, 500)
+    listen(schedule, fast, no_codec)
+    now_s = fast[-1] + 60.0 * 0.9  # most of the lead has gone by
+    assert [schedule.is_due(count, now_s) for count in (0, 1, 3, 4, 7, 8)] == [False, False, False, True, False, True]
+
+
+def test_a_stream_that_ran_dry_grows_again() -> None:
+    """The listener begins anew with the first chunk after the silence."""
+    schedule = ChunkSchedule(RULES, 0)
+    frames_s = at_rate(3.0, 100)
+    frames_s += [frames_s[-1] + 60.0 + time_s for time_s in at_rate(3.0, 1000)]
+    heard = listen(schedule, frames_s, no_codec)
+    assert len(heard.silences_s) == 1
+    assert heard.sizes[-2] == RULES.largest_frames
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[float]:
+    """Times of frames, of which each takes any time up to a slowest one: no few of them outlast the reserve."""
+    slowest_s = draw(st.floats(0.001, SLOWEST_FRAME_S))
+    frame_s = st.floats(0.0, slowest_s)
+    return list(accumulate(draw(st.lists(frame_s, min_size=1, max_size=120))))
+
+
+def is_dry(schedule: Schedule, frames_s: list[float], fixed_s: float, frame_s: float) -> bool:
+    return bool(listen(schedule, frames_s, lambda count: fixed_s + frame_s * count).silences_s)
+
+
+@settings(max_examples=400, deadline=None)
+@given(frames_s=streams(), codec_share=st.floats(0, RULES.codec_share), fixed_part=st.floats(0, 1))
+def test_growth_is_never_the_reason_for_an_underrun(
+    frames_s: list[float], codec_share: float, fixed_part: float
+) -> None:
+    """What the smallest chunks bring in time comes in time."""
+    smallest_chunk_s = RULES.first_frames * codec_share / FRAMES_PER_SECOND
+    fixed_s = fixed_part * smallest_chunk_s
+    frame_s = (1 - fixed_part) * smallest_chunk_s / RULES.first_frames
+    assume(not is_dry(ChunkSchedule(SMALLEST, 0), frames_s, fixed_s, frame_s))
+    assert not is_dry(ChunkSchedule(RULES, 0), frames_s, fixed_s, frame_s)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    factor=st.floats(0.61, 0.79),
+    jitter=st.lists(st.floats(-0.5, 0.5), min_size=20, max_size=300),
+    codec_share=st.floats(0, RULES.codec_share),
+)
+def test_an_uneven_stream_a_little_faster_than_playback(factor: float, jitter: list[float], codec_share: float) -> None:
+    """The rates at which streams ran dry in a noisy run of the real server."""
+    frames_s = list(accumulate(factor / FRAMES_PER_SECOND * (1 + share) for share in jitter))
+    assume(not is_dry(ChunkSchedule(SMALLEST, 0), frames_s, 0.0, codec_share / FRAMES_PER_SECOND))
+    assert not is_dry(ChunkSchedule(RULES, 0), frames_s, 0.0, codec_share / FRAMES_PER_SECOND)
+
+
+@pytest.mark.parametrize("case", cases(Recording.load(COSTS).costs), ids=lambda case: case.name)
+def test_no_simulated_stream_runs_dry_because_of_its_chunks(case: Case) -> None:
+    """What other schedules do there is printed by ``perf/chunks.py``."""
+    default = simulate(case, "default", lambda: ChunkSchedule(RULES, 0))
+    smallest = simulate(case, "smallest", lambda: ChunkSchedule(SMALLEST, 0))
+    assert default.needlessly_dry_share == 0
+    assert default.first_audio_ms == smallest.first_audio_ms
+    assert default.mean_chunk_frames > 1.5 * RULES.first_frames
+
+
+def test_the_simulation_tells_schedules_apart() -> None:
+    """The rule before this one let streams run dry that the smallest chunks feed."""
+    last_rate = [simulate(case, "last rate", LastRateSchedule) for case in cases(Recording.load(COSTS).costs)]
+    assert max(simulated.needlessly_dry_share for simulated in last_rate) > 0.05

@@ -162,7 +162,7 @@ class SimulatedCodec:
             frames = [waiting.chunk.codes.shape[1] for _, waiting in batch]
             yield from self._device.compute("codec", self._costs.codec.seconds(frames))
             for stream, waiting in batch:
-                self._queue.give_back(stream, self._env.now)
+                self._queue.give_back(stream, waiting.chunk, self._env.now)
                 self._env.process(self._deliver(waiting.chunk))
 
     def _deliver(self, chunk: CodesChunk) -> Process:

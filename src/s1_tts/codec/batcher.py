@@ -241,9 +241,9 @@ class CodecBatcher:
             self._decoded_chunks += len(batch)
             self._decoded_frames += sum(waiting.chunk.codes.shape[1] for _, waiting in batch)
             self._decoding_s += now_s - started_s
-            for (stream, _), state in zip(batch, states, strict=True):
+            for (stream, waiting), state in zip(batch, states, strict=True):
                 stream.state = state
-                self._queue.give_back(stream, now_s)
+                self._queue.give_back(stream, waiting.chunk, now_s)
         for (_, waiting), row in zip(batch, pcm, strict=True):
             chunk = waiting.chunk
             _answer(waiting.sink, AudioChunk(chunk.stream_id, chunk.index, row, chunk.is_last))

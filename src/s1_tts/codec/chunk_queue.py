@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from s1_tts.codec.state import StreamState
 from s1_tts.errors import CancelledError, InternalError, S1Error, UnavailableError, new_error_id
-from s1_tts.protocol import ServiceClass
+from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass
 from s1_tts.stream import AudioSink, CodesChunk
 
 
@@ -39,6 +39,7 @@ class Stream:
         next_index: Index that the next chunk must have.
         is_ended: The last chunk has come.
         is_decoding: One of its chunks is with the decoder.
+        played_s: When a listener who plays at 1x from the first chunk on has nothing more to play; none before that.
         state: The decoder's; none before the first chunk is decoded.
         waiting: Its chunks, in order.
     """
@@ -49,16 +50,22 @@ class Stream:
     next_index: int = 0
     is_ended: bool = False
     is_decoding: bool = False
+    played_s: float | None = None
     state: StreamState | None = None
     waiting: deque[WaitingChunk] = field(default_factory=deque)
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """Order of the stream's next chunk among those of all streams; the least goes first."""
+    def rank(self) -> tuple[int, float, int]:
+        """Order of the stream's next chunk among those of all streams; the least goes first.
+
+        First chunks of calls, then calls, then notes; within these whoever's listener runs dry first. Nobody has
+        anything to play before a stream's first chunk, so its listener is dry since it came.
+        """
         head = self.waiting[0]
+        dry_s = head.arrived_s if self.played_s is None else self.played_s
         if self.service is ServiceClass.CALL:
-            return min(head.chunk.index, 1), head.arrival
-        return 2, head.arrival
+            return min(head.chunk.index, 1), dry_s, head.arrival
+        return 2, dry_s, head.arrival
 
     @property
     def is_urgent(self) -> bool:
@@ -184,7 +191,7 @@ class ChunkQueue:
                 self.end(stream, UnavailableError("idle for too long"))
 
     def take(self) -> list[tuple[Stream, WaitingChunk]]:
-        """Take the next batch out: one chunk a stream, first chunks of calls, then calls, then notes by arrival.
+        """Take the next batch out: one chunk a stream, in the order of their ranks.
 
         A batch with the first chunk of a call holds nothing else: each row adds to a batch's time on a CPU, and on
         a GPU the others wait only a few milliseconds.
@@ -201,10 +208,12 @@ class ChunkQueue:
             batch.append((stream, stream.waiting.popleft()))
         return batch
 
-    def give_back(self, stream: Stream, now_s: float) -> None:
+    def give_back(self, stream: Stream, chunk: CodesChunk, now_s: float) -> None:
         """Note that a stream's chunk is decoded; after its last chunk the stream is forgotten."""
         stream.is_decoding = False
         stream.last_used_s = now_s
+        starts_s = now_s if stream.played_s is None else max(stream.played_s, now_s)
+        stream.played_s = starts_s + chunk.codes.shape[-1] / FRAMES_PER_SECOND
         if stream.is_ended and not stream.waiting:
             self.end(stream, CancelledError("ended"))
 

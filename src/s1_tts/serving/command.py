@@ -8,7 +8,6 @@ from pathlib import Path
 from types import FrameType
 
 from s1_tts.checkpoint.download import LICENCE_NOTICE, REVISION_FILE, download_checkpoint
-from s1_tts.checkpoint.marker import NOISE_NOTICE
 from s1_tts.errors import S1Error
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.repository import PACKAGED_REPOSITORY, Profile
@@ -110,8 +109,8 @@ def serve(arguments: argparse.Namespace) -> int:
         fetch_if_missing(arguments.checkpoint)
     with TritonServer(options_of(arguments), log=arguments.log) as server:
         server.wait_until_ready()
-        if server.options.is_development:
-            print(NOISE_NOTICE, flush=True)
+        if server.options.notice:
+            print(server.options.notice, flush=True)
         print(ready_line(server), flush=True)
         print(f"error: {server.outlive()}", file=sys.stderr)
         return 1

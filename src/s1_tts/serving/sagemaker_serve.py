@@ -15,7 +15,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from s1_tts.checkpoint.marker import NOISE_NOTICE
 from s1_tts.errors import S1Error, SettingsError
 from s1_tts.sagemaker.container import (
     CHANNEL_CHECKPOINT,
@@ -136,8 +135,8 @@ def serve(options: ServerOptions) -> int:
     """
     with TritonServer(options) as server:
         server.wait_until_ready()
-        if options.is_development:
-            print(NOISE_NOTICE, flush=True)
+        if options.notice:
+            print(options.notice, flush=True)
         ports = server.ports
         print(
             f"ready: sagemaker {ports.sagemaker} on every address; "

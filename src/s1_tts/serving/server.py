@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from s1_tts.checkpoint.marker import is_dev_checkpoint
+from s1_tts.checkpoint.marker import is_dev_checkpoint, notice_of
 from s1_tts.errors import S1Error, SettingsError
 from s1_tts.protocol import ModelName
 from s1_tts.serving.distribution import Distribution, find_distribution
@@ -64,6 +64,11 @@ class ServerOptions:
     device: str = "auto"
     settings: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+
+    @property
+    def notice(self) -> str | None:
+        """What somebody who listens to the checkpoint should know, if anything."""
+        return notice_of(self.checkpoint)
 
     @property
     def is_development(self) -> bool:

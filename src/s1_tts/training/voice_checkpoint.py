@@ -10,6 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from s1_tts.checkpoint.marker import DEMO_VOICE_FILE, DEMO_VOICE_NOTICE
 from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.loading import CONFIG_FILE, WEIGHTS_FILE
@@ -67,7 +68,7 @@ def with_vocabulary(config: LmConfig, tokenizer: Tokenizer) -> LmConfig:
 def write_language_model(
     folder: Path, config: LmConfig, weights: Mapping[str, Tensor], tokenizer: Tokenizer, head: Tensor
 ) -> None:
-    """Write ``config.json`` and ``model.pth``.
+    """Write ``config.json``, ``model.pth``, the name of the text front end, and what this voice is.
 
     Args:
         folder: Existing folder.
@@ -84,6 +85,7 @@ def write_language_model(
     text = json.dumps({"model_type": "dual_ar", **asdict(config)}, indent=2)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
     save_text_front_end(folder, ESPEAK_PHONEMES_EN)
+    (folder / DEMO_VOICE_FILE).write_text(DEMO_VOICE_NOTICE + "\n", encoding="utf-8")
 
 
 def write_codec(folder: Path, config: CodecConfig, tensors: Mapping[str, Tensor]) -> None:

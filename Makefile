@@ -1,10 +1,13 @@
 # Everything runs in .venv, which `make setup` makes; any target makes it first.
 PYTHON ?= python3
 BIN := .venv/bin
-# Without a checkpoint of yours or a downloaded one, a small development checkpoint is made: it makes noise, not words.
-DEV_CHECKPOINT := checkpoints/dev-tiny
+# What is heard: a checkpoint of yours, else a downloaded one, else the demo voice that this repository brings.
+DEMO_VOICE := checkpoints/demo-voice
 DOWNLOADED := $(patsubst %/REVISION,%,$(wildcard checkpoints/openaudio-s1-mini/REVISION))
-CHECKPOINT ?= $(or $(S1_CHECKPOINT),$(DOWNLOADED),$(DEV_CHECKPOINT))
+CHECKPOINT ?= $(or $(S1_CHECKPOINT),$(DOWNLOADED),$(DEMO_VOICE))
+# What is put under load: it reads every script. A development checkpoint is made of random weights and makes noise.
+DEV_CHECKPOINT := checkpoints/dev-tiny
+LOAD_CHECKPOINT = $(if $(filter $(DEMO_VOICE),$(CHECKPOINT)),$(DEV_CHECKPOINT),$(CHECKPOINT))
 # What the benchmark takes for the full size; a development checkpoint of it (3.6 GB) is made if it is not there.
 DEV_FULL := checkpoints/dev-full
 FULL_CHECKPOINT ?= $(or $(DOWNLOADED),$(DEV_FULL))
@@ -34,14 +37,14 @@ $(DEV_CHECKPOINT)/DEVELOPMENT_CHECKPOINT.txt: | .venv/.installed
 	$(BIN)/python scripts/make_dev_checkpoint.py tiny $(DEV_CHECKPOINT)
 
 # Only the development checkpoint can be made; any other folder has to be there.
-ifeq ($(CHECKPOINT),$(DEV_CHECKPOINT))
-CHECKPOINT_FILES := $(DEV_CHECKPOINT)/DEVELOPMENT_CHECKPOINT.txt
+ifeq ($(LOAD_CHECKPOINT),$(DEV_CHECKPOINT))
+LOAD_CHECKPOINT_FILES := $(DEV_CHECKPOINT)/DEVELOPMENT_CHECKPOINT.txt
 endif
 
-demo: setup $(CHECKPOINT_FILES) ## speak a sentence to out/demo.wav through a real Triton
+demo: setup ## speak a sentence to out/demo.wav through a real Triton
 	$(BIN)/python scripts/demo.py --checkpoint "$(CHECKPOINT)"
 
-serve: setup $(CHECKPOINT_FILES) ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPOINT=DIR
+serve: setup ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPOINT=DIR
 	$(BIN)/python scripts/serve.py --checkpoint "$(CHECKPOINT)" $(SERVE_FLAGS)
 
 test: setup ## run all tests; tests that cannot run here say why
@@ -65,11 +68,11 @@ bench: setup $(FULL_CHECKPOINT_FILES) ## measure everything, tiny and full size;
 bench-quick: setup ## the same in a few minutes; a little of the full size if it is there
 	$(BIN)/python perf/bench.py --quick $(if $(wildcard $(FULL_CHECKPOINT)/config.json),--full "$(FULL_CHECKPOINT)") $(BENCH_FLAGS)
 
-load: setup $(CHECKPOINT_FILES) ## load, burst and 10 minutes' soak of a server; CHECKPOINT=DIR, LOAD_FLAGS="--soak-minutes 1"
-	$(BIN)/python perf/load_test.py --checkpoint "$(CHECKPOINT)" $(LOAD_FLAGS)
+load: setup $(LOAD_CHECKPOINT_FILES) ## load, burst and 10 minutes' soak of a server; CHECKPOINT=DIR, LOAD_FLAGS="--soak-minutes 1"
+	$(BIN)/python perf/load_test.py --checkpoint "$(LOAD_CHECKPOINT)" $(LOAD_FLAGS)
 
 capacity: setup ## how many GPUs carry 50 000 voice notes in 5 minutes; CAPACITY_FLAGS="--users 1000 ...", see docs/capacity.md
 	$(BIN)/python perf/capacity.py $(CAPACITY_FLAGS)
 
-profile: setup $(CHECKPOINT_FILES) ## where the time of a decode step goes; CHECKPOINT=DIR, PROFILE_FLAGS="--rows 8"
-	$(BIN)/python perf/profile_step.py --checkpoint "$(CHECKPOINT)" $(PROFILE_FLAGS)
+profile: setup $(LOAD_CHECKPOINT_FILES) ## where the time of a decode step goes; CHECKPOINT=DIR, PROFILE_FLAGS="--rows 8"
+	$(BIN)/python perf/profile_step.py --checkpoint "$(LOAD_CHECKPOINT)" $(PROFILE_FLAGS)

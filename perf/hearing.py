@@ -34,6 +34,7 @@ from s1_tts.training.speech import Samples, write_voice_data
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_VOICE = ROOT / "checkpoints" / "demo-voice"
 AT_A_TIME = 4
+EXACT = {"S1_DTYPE": "float32"}  # what is said does not depend on who else is served then
 START_TIMEOUT_S = 600.0
 NUM_SEEDS = 10
 SEEDED = 0
@@ -146,7 +147,7 @@ def hear_checkpoint(checkpoint: Path, device: str) -> Hearing:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w") as log:
         sentences = Sentences.make(Path(folder))
         options = ServerOptions(
-            checkpoint, ROOT / "model_repository", ports=Ports(http=0, grpc=0, metrics=0), device=device
+            checkpoint, ROOT / "model_repository", ports=Ports(http=0, grpc=0, metrics=0), device=device, settings=EXACT
         )
         with TritonServer(options, log=log) as server:
             server.wait_until_ready(START_TIMEOUT_S)

@@ -43,6 +43,7 @@ def folder(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "checkpoints").mkdir()
     for name in ("dev-tiny", "openaudio-s1-mini"):
         (folder / "checkpoints" / name).symlink_to(checkpoint)
+    (folder / "checkpoints" / "demo-voice").symlink_to(ROOT / "checkpoints" / "demo-voice")
     (folder / ".curlrc").write_text(
         "fail-with-body\n", encoding="utf-8"
     )  # else it ends with 0 whatever the server says

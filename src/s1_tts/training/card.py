@@ -40,7 +40,7 @@ weights. It is not S1-mini, contains nothing of it, and is no human voice: a mon
 
 - Made by `scripts/train_demo_voice.py` of s1-tts {package_version()}, commit {_commit()}, {datetime.now(UTC):%Y-%m-%d}.
 - Seed {plan.seed}; {plan.decoder_steps} steps of the codec's decoder, {plan.encoder_steps} of its encoder, \
-{plan.lm_steps} of the language model, in {plan.minutes:g} minutes.
+{plan.lm_steps} of the language model; planned for {plan.minutes:g} minutes.
 - Speech: espeak-ng, `en-us`, variant `{BASE_VARIANT}` without echo, roughness and flutter, one pitch (172.27 Hz), \
 {WORDS_A_MINUTE} words a minute; {hours_of(int(coded.starts[-1])):.1f} h, {len(coded.phonemes)} texts.
 - Texts: sentence patterns of this repository, and runs of the {NUM_WORDS} commonest words by wordfreq \

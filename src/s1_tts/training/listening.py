@@ -52,7 +52,12 @@ class Listener:
         self._sentences = [words_of(sentence) for sentence in sentences]
         bigrams = folder / "bigrams.arpa"
         bigrams.write_text(bigram_model(self._sentences), encoding="ascii")
-        self._decoder: Any = Decoder(lm=str(bigrams), samprate=RECOGNISER_HZ, loglevel="FATAL")
+        self._decoder: Any = Decoder(
+            lm=str(bigrams),
+            samprate=RECOGNISER_HZ,
+            cmn="batch",  # levels from the recording alone, not from those before it
+            loglevel="FATAL",
+        )
         self._words = self._decoder.current_search()
         self._decoder.add_jsgf_string(_PICKS, _grammar(self._sentences))
 

@@ -23,6 +23,8 @@ PITCH_HZ: Final = SAMPLE_RATE / PERIOD_SAMPLES
 
 WORDS_A_MINUTE: Final = 140
 PITCH_SETTING: Final = 45  # gives 172.6 Hz with this variant; the rest is resampled
+HISS_SEED: Final = 0
+"""Of espeak-ng's noise, so that the same texts in the same order sound the same."""
 VARIANT: Final = "s1demo"
 BASE_VARIANT: Final = "f5"
 
@@ -56,6 +58,8 @@ class Speaker:
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int),
             *(ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p),
         ]
+        library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
+        library.espeak_ng_SetRandSeed(HISS_SEED)
         self._pieces: list[Samples] = []
         kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
         self._take = kind(self._take_piece)  # kept: the library holds no reference to it

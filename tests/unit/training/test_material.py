@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 
 from s1_tts.text.front_end import EspeakPhonemes
 from s1_tts.training.codes import assign
-from s1_tts.training.corpus import Corpus
+from s1_tts.training.corpus import VOICE_FOLDER, Corpus, Shard, make_shard
 from s1_tts.training.held_out import HELD_OUT, HeldOutCheck, words_of
 from s1_tts.training.listening import Listener, bigram_model, edit_distance
 from s1_tts.training.mel import NUM_FEATURES, log_mel
@@ -43,10 +45,10 @@ def test_a_held_out_sentence_is_found_whatever_its_marks() -> None:
     assert not check.is_in(HELD_OUT[3].replace("brother", "sister"))
 
 
-def test_everyday_words_come_thirty_times_in_twenty_hours(texts: list[str]) -> None:
-    """Nine times in six hours; words of single letters come as names of letters too."""
+def test_everyday_words_come_about_evenly(texts: list[str]) -> None:
+    """Twice in six hours at least; words of single letters come as names of letters too."""
     counts = Counter(word for text in texts for word in words_of(text))
-    rare = [word for word in everyday_words(NUM_WORDS) if counts[word] < 9]
+    rare = [word for word in everyday_words(NUM_WORDS) if counts[word] < 2]
     assert rare == []
 
 
@@ -72,6 +74,17 @@ def test_a_recording_of_each_text_lies_on_the_grid_of_frames(trained: Path) -> N
     assert np.mean(np.abs(late) < 4) > 0.97  # of 256 samples: 1.5 %
     texts = list(islice(Sentences(PLAN.seed), len(recordings)))
     assert shard.phonemes == [EspeakPhonemes()(text) for text in texts]
+
+
+def test_the_same_texts_sound_the_same(trained: Path, tmp_path: Path) -> None:
+    """In every process: what is random in espeak-ng's noise has a seed."""
+    voice, texts = trained / "work" / VOICE_FOLDER, ["She sells six shells.", "Fish and chips."]
+    paths = [tmp_path / "first.npz", tmp_path / "second.npz"]
+    for path in paths:
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            pool.submit(make_shard, voice, texts, path, is_sounding=True).result()
+    first, second = map(Shard.load, paths)
+    assert np.array_equal(first.samples, second.samples)
 
 
 def test_locking_moves_a_stretch_by_less_than_a_period() -> None:

@@ -1,6 +1,5 @@
 """Rows of chains: every text comes once an epoch, chains do not see each other, the same step is the same batch."""
 
-
 import numpy as np
 import pytest
 import torch

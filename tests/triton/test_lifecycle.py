@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ import psutil
 import pytest
 import tritonclient.grpc.aio as grpcclient
 
+from s1_tts.serving.ports import Ports
+from s1_tts.serving.server import ServerOptions, TritonServer
 from tests.triton.callers import answer, collect, stream
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -180,3 +182,26 @@ def test_port_that_is_taken(checkpoint):
         failed = run_to_failure("--checkpoint", str(checkpoint), "--grpc-port", str(port), "--http-port", "0")
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"error: grpc port {port} on 127.0.0.1 cannot be used: ")
+
+
+async def test_a_server_that_aborts_while_it_starts_is_started_again(checkpoint: Path, tmp_path: Path) -> None:
+    """As Triton's Python backend does at times on a busy machine."""
+    log = tmp_path / "log.txt"
+    options = ServerOptions(checkpoint, ROOT / "model_repository", ports=Ports(http=0, grpc=0, metrics=0), device="cpu")
+    with log.open("w") as target, TritonServer(options, log=target) as server:
+        first = psutil.Process(server.process_id)
+        _wait_for(lambda: "loading: s1_llama" in log.read_text())
+        first.send_signal(signal.SIGABRT)
+        server.wait_until_ready(timeout_s=90)
+        assert server.process_id != first.pid
+        assert "it is started again" in log.read_text()
+        async with grpcclient.InferenceServerClient(f"127.0.0.1:{server.ports.grpc}") as client:
+            assert await answer(client, text="Hello.", max_frames=2)
+    assert not psutil.pid_exists(server.process_id)
+
+
+def _wait_for(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)

@@ -131,7 +131,7 @@ def test_every_output_is_listed_with_its_models_and_no_other() -> None:
 
 def test_every_parameter_is_listed_and_no_other() -> None:
     (table,) = tables_under(API, "Parameters")
-    assert [row[0] for row in table] == quoted(set(Parameter) - {Parameter.TICKET})
+    assert [row[0] for row in table] == quoted(each for each in Parameter if each is not Parameter.TICKET)
 
 
 def test_what_voices_are_managed_with_is_listed() -> None:

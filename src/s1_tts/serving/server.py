@@ -20,7 +20,7 @@ from typing import Self, TextIO
 from s1_tts.checkpoint.marker import is_dev_checkpoint, notice_of
 from s1_tts.errors import S1Error, SettingsError
 from s1_tts.protocol import ModelName
-from s1_tts.serving.distribution import Distribution, find_distribution
+from s1_tts.serving.distribution import find_distribution
 from s1_tts.serving.drain import TICKET_VARIABLE, order_drain
 from s1_tts.serving.janitor import Janitor, Remains
 from s1_tts.serving.ports import Ports, claim
@@ -35,6 +35,12 @@ EXIT_TIMEOUT_S = 3
 
 KILL_AFTER_S = EXIT_TIMEOUT_S + 0.5
 POLL_S = 0.1
+
+MAX_STARTS = 3
+"""Triton's Python backend aborts at times while it starts model processes: ``boost::interprocess::lock_exception``.
+Seen on machines that are busy with other work; the next start goes well."""
+
+ABORT_SIGNALS = frozenset({signal.SIGABRT, signal.SIGSEGV})
 
 
 class ServerFailedError(S1Error):
@@ -94,21 +100,22 @@ class TritonServer:
         if not options.checkpoint.is_dir():
             raise SettingsError(f"checkpoint: no folder {options.checkpoint}")
         self.options = options
-        distribution = find_distribution()
+        self._distribution = find_distribution()
         self.ports = claim(options.host, options.ports)
-        folder = Path(tempfile.mkdtemp(prefix="s1-tts-server-"))
-        shm_prefix = f"s1_tts_{secrets.token_hex(6)}_"
+        self._target = log
+        self._folder = Path(tempfile.mkdtemp(prefix="s1-tts-server-"))
+        self._shm_prefix = f"s1_tts_{secrets.token_hex(6)}_"
+        self._num_starts = 0
         self._was_ready = False
         self._drain_ticket = secrets.token_hex(16)
-        self._janitor = Janitor(Remains(folder, shm_prefix))
+        self._janitor = Janitor(Remains(self._folder, self._shm_prefix))
         try:
-            render(options.model_repository, folder / "models", options.profile)
-            self._process = self._start(distribution, folder, shm_prefix)
+            render(options.model_repository, self._folder / "models", options.profile)
+            self._backends = self._distribution.lay_out_backends(self._folder / "backends")
+            self._start()
         except BaseException:
             self._janitor.clean()
             raise
-        self._janitor.watch(self._process.pid)
-        self._log = ServerLog(self._process, log)
 
     def __enter__(self) -> Self:
         """Hand out the server; leaving the block stops it."""
@@ -132,7 +139,7 @@ class TritonServer:
         return f"[{host}]" if ":" in host else host
 
     def wait_until_ready(self, timeout_s: float | None = None) -> None:
-        """Wait until every model can be asked.
+        """Wait until every model can be asked. A server that aborts meanwhile is started again, twice at most.
 
         Args:
             timeout_s: Longest time; ``None`` waits for as long as the server lives.
@@ -142,7 +149,10 @@ class TritonServer:
         """
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._was_ready:
-            if self.wait(POLL_S) is not None or self._log.is_stopping:
+            code = self.wait(POLL_S)
+            if code is not None and self._has_aborted(code) and self._num_starts < MAX_STARTS:
+                self._start_again()
+            elif code is not None or self._log.is_stopping:
                 raise ServerFailedError(self._log.failure)
             if deadline_s is not None and time.monotonic() > deadline_s:
                 raise ServerFailedError(f"the server was not ready after {timeout_s:g} s")
@@ -185,8 +195,26 @@ class TritonServer:
         self._janitor.clean()
         self._log.join(1.0)
 
-    def _start(self, distribution: Distribution, folder: Path, shm_prefix: str) -> subprocess.Popen[str]:
-        backends = distribution.lay_out_backends(folder / "backends")
+    def _has_aborted(self, code: int) -> bool:
+        """Whether the server's end was an abort of its own and no refusal."""
+        self._log.join(1.0)
+        return -code in ABORT_SIGNALS or self._log.has_aborted
+
+    def _start_again(self) -> None:
+        """Start the server anew, after what is left of the one that aborted has been ended."""
+        self._target.write(f"the server aborted while it started ({self._log.failure}); it is started again\n")
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._start()
+
+    def _start(self) -> None:
+        self._num_starts += 1
+        self._process = self._launch(f"{self._shm_prefix}{self._num_starts}_")
+        self._janitor.watch(self._process.pid)
+        self._log = ServerLog(self._process, self._target)
+
+    def _launch(self, shm_prefix: str) -> subprocess.Popen[str]:
+        distribution, folder, backends = self._distribution, self._folder, self._backends
         command = [
             str(distribution.binary),
             f"--model-repository={folder / 'models'}",

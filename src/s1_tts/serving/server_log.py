@@ -10,6 +10,8 @@ KEPT_LINES = 4000
 
 _LOAD_FAILURE = re.compile(r"failed to load '(?P<model>\w+)' version \d+: (?P<reason>.*)")
 _ERROR_LINE = re.compile(r"^(?:E\d{4} .*?\] |error: )(?P<reason>.*)")
+_ABORT = "terminate called after throwing"
+_EXCEPTION = re.compile(r"^\s*what\(\):\s*(?P<reason>.*)")
 _UNLOADED = re.compile(r"successfully unloaded '(?P<model>\w+)'")
 _STOPPING = "Waiting for in-flight requests to complete"
 _CODE_AND_EXCEPTION = re.compile(r"^(?:\w+: )?(?:TritonModelException: )?")
@@ -43,6 +45,11 @@ class ServerLog:
         """Whether the server has told that it stops, which before it was ready means that it gave up."""
         return self._is_stopping.is_set()
 
+    @property
+    def has_aborted(self) -> bool:
+        """Whether the server has told of an exception that nothing caught."""
+        return any(line.startswith(_ABORT) for line in list(self._lines))
+
     def has_unloaded(self, *models: str) -> bool:
         """Whether the server has told that it unloaded all of these."""
         return self._unloaded.issuperset(models)
@@ -70,7 +77,7 @@ def find_failure(lines: list[str]) -> str:
         lines: Its log.
 
     Returns:
-        ``model: message`` of each model that failed, or the last error lines of the server itself.
+        ``model: message`` of each model that failed, or what the server itself died of, or its last error lines.
     """
     failures: dict[str, None] = {}  # a message may be logged twice; the first order is kept
     for line in lines:
@@ -79,7 +86,8 @@ def find_failure(lines: list[str]) -> str:
             failures[f"{found['model']}: {_plain_message(found['reason'])}"] = None
     if failures:
         return "\n".join(failures)
-    errors = [found["reason"] for line in lines if (found := _ERROR_LINE.match(line))]
+    errors = [found["reason"] for line in lines if (found := _EXCEPTION.match(line))]
+    errors = errors or [found["reason"] for line in lines if (found := _ERROR_LINE.match(line))]
     return "\n".join(errors[-3:] or lines[-3:]) or "the server ended without a word"
 
 

@@ -27,3 +27,12 @@ def test_servers_own_error():
 
 def test_silence():
     assert find_failure([]) == "the server ended without a word"
+
+
+def test_what_nobody_caught_is_the_reason():
+    lines = [
+        'E1121 20:32:22.1 1 server.cc:241] "CudaDriverHelper has not been initialized."',
+        "terminate called after throwing an instance of 'boost::interprocess::lock_exception'",
+        "  what():  boost::interprocess::lock_exception",
+    ]
+    assert find_failure(lines) == "boost::interprocess::lock_exception"

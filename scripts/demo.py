@@ -59,8 +59,7 @@ def running_server(arguments: argparse.Namespace, log: Path) -> Iterator[str]:
 
 def _wait_for_grpc_port(server: subprocess.Popen[str], log: Path) -> int:
     """Repeat what the server says until its ready line."""
-    assert server.stdout is not None, "the server's output is a pipe"
-    for line in server.stdout:
+    for line in server.stdout or ():
         print(f"  {line}", end="", flush=True)  # among it, that a development checkpoint makes noise, not words
         if ready := re.match(r"ready on .*\bgrpc (\d+)", line):
             return int(ready[1])

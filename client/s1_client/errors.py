@@ -4,26 +4,18 @@ import re
 
 from s1_tts.errors import ErrorCode
 
-_MESSAGE = re.compile(
-    rf"(?:in ensemble '[^']*', )?(?:(?P<code>{'|'.join(ErrorCode.__members__)}): )?(?P<plain>.*)", re.DOTALL
-)
+_BEFORE_MESSAGE = re.compile(rf"^(?:in ensemble '[^']*', )?(?:(?P<code>{'|'.join(ErrorCode.__members__)}): )?")
 
 
 def plain_message(message: str) -> str:
     """A message of the server without its code and what Triton puts before that of a step of ``s1_mini_stream``."""
-    return _parts(message)["plain"]
+    return _BEFORE_MESSAGE.sub("", message)
 
 
 def code_in(message: str) -> ErrorCode | None:
     """The code that a message of a stream begins with; none if the server did not put one there."""
-    name = _parts(message)["code"]
-    return ErrorCode[name] if name else None
-
-
-def _parts(message: str) -> re.Match[str]:
-    found = _MESSAGE.match(message)
-    assert found is not None  # every part may be empty
-    return found
+    found = _BEFORE_MESSAGE.match(message)
+    return ErrorCode[found["code"]] if found and found["code"] else None
 
 
 class S1ClientError(Exception):

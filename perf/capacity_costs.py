@@ -101,6 +101,7 @@ class Costs:
         hop_s: Way of a request through Triton into a model, and of its response out of it.
         prefill_tokens: Tokens of a piece.
         codec_batch_frames: Frames that the codec decodes together at most; 0: any number.
+        codec_piece_frames: Frames of a chunk that it decodes in one go at most; 0: all of them.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Costs:
     hop_s: float
     prefill_tokens: int
     codec_batch_frames: int
+    codec_piece_frames: int = 0
 
     def at_speed(self, speed: float) -> Self:
         """The costs on a machine so many times as fast."""

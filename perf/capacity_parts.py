@@ -1,7 +1,7 @@
 """Parts of a simulated server: its settings, what a caller hears, the device, and the codec with its batcher."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from perf.capacity_workload import SimulatedRequest
 from s1_tts.codec.batcher import DEFAULT_MAX_BATCH
 from s1_tts.codec.chunk_queue import ChunkQueue
 from s1_tts.errors import UnavailableError
+from s1_tts.lm.chunking import ChunkRules
 from s1_tts.lm.sequence import Sequence
 from s1_tts.protocol import FRAMES_PER_SECOND
 from s1_tts.stream import CodesChunk
@@ -33,6 +34,7 @@ class ServerShape:
         gather_s: Longest time that Triton gathers arrivals.
         codec_wait_s: Longest time that a chunk waits for others.
         max_streams: Streams that the codec takes.
+        rules: How the sizes of chunks are chosen.
     """
 
     slots: int = 8
@@ -41,6 +43,7 @@ class ServerShape:
     gather_s: float = 0.1
     codec_wait_s: float = 0.002
     max_streams: int = 256
+    rules: ChunkRules = field(default_factory=ChunkRules)
 
 
 @dataclass(eq=False)
@@ -128,6 +131,7 @@ class SimulatedCodec:
         self._queue = ChunkQueue(
             max_batch=DEFAULT_MAX_BATCH,
             max_batch_frames=costs.codec_batch_frames,
+            piece_frames=costs.codec_piece_frames,
             wait_s=shape.codec_wait_s,
             max_streams=shape.max_streams,
             idle_s=float("inf"),
@@ -159,11 +163,12 @@ class SimulatedCodec:
                 yield self._arrived if wait_s is None else self._arrived | self._env.timeout(wait_s)
                 continue
             batch = self._queue.take()
-            frames = [waiting.chunk.codes.shape[1] for _, waiting in batch]
+            frames = [piece.num_frames for piece in batch]
             yield from self._device.compute("codec", self._costs.codec.seconds(frames))
-            for stream, waiting in batch:
-                self._queue.give_back(stream, waiting.chunk, self._env.now)
-                self._env.process(self._deliver(waiting.chunk))
+            for piece in batch:
+                self._queue.give_back(piece, self._env.now)
+                if piece.is_final:
+                    self._env.process(self._deliver(piece.waiting.chunk))
 
     def _deliver(self, chunk: CodesChunk) -> Process:
         yield self._env.timeout(self._costs.hop_s)

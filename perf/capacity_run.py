@@ -50,6 +50,20 @@ def run_closed(costs: Costs, shape: ServerShape, requests: Iterable[SimulatedReq
     """Keep so many streams open until all requests were served; a refused one counts as served."""
     env = simpy.Environment()
     server = SimulatedServer(env, costs, shape)
+    return _told(env, server, _hear_closed(env, server, requests, concurrency))
+
+
+def hear_closed(
+    costs: Costs, shape: ServerShape, requests: Iterable[SimulatedRequest], concurrency: int
+) -> list[Hearing]:
+    """As :func:`run_closed`, but tell what each caller heard, in the order of the requests."""
+    env = simpy.Environment()
+    return _hear_closed(env, SimulatedServer(env, costs, shape), requests, concurrency)
+
+
+def _hear_closed(
+    env: simpy.Environment, server: SimulatedServer, requests: Iterable[SimulatedRequest], concurrency: int
+) -> list[Hearing]:
     waiting = iter(requests)
     hearings: list[Hearing] = []
 
@@ -59,7 +73,7 @@ def run_closed(costs: Costs, shape: ServerShape, requests: Iterable[SimulatedReq
             yield hearings[-1].done
 
     env.run(simpy.AllOf(env, [env.process(call_on()) for _ in range(concurrency)]))
-    return _told(env, server, hearings)
+    return hearings
 
 
 def run_open(

@@ -17,7 +17,7 @@ from perf.capacity_costs import Costs
 from perf.capacity_parts import Device, Hearing, Process, ServerShape, SimulatedCodec
 from perf.capacity_workload import SimulatedRequest
 from s1_tts.errors import UnavailableError
-from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
+from s1_tts.lm.chunking import ChunkSchedule
 from s1_tts.lm.scheduler import Scheduler
 from s1_tts.lm.sequence import Sequence, Status
 from s1_tts.protocol import MAX_BATCH_SIZE, ServiceClass
@@ -70,7 +70,7 @@ class SimulatedServer:
         self.num_refused = 0
         self._codec = SimulatedCodec(env, costs, shape, self.device)
         self._scheduler = Scheduler(shape.slots, shape.queue, shape.call_slots)
-        self._rules = ChunkRules()
+        self._rules = shape.rules
         self._ids = itertools.count()
         self._gathered: deque[tuple[float, Hearing]] = deque()
         self._streams: dict[Sequence, _Stream] = {}

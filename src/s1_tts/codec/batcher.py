@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from s1_tts.codec.chunk_queue import ChunkQueue, Refusal, Stream, WaitingChunk
+from s1_tts.codec.chunk_queue import ChunkQueue, Piece, Refusal
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
@@ -25,8 +26,15 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_MAX_BATCH = 8
 
-CPU_BATCH_FRAMES = 40
-"""Frames a CPU decodes together at most: more would be no faster, and the first chunk of a call waits for a batch."""
+CPU_BATCH_FRAMES = 16
+"""Frames a CPU decodes together at most: whoever comes meanwhile, as the first chunk of a call, waits for them.
+
+Larger batches are a little faster, but then more listeners run dry (``perf/codec_pieces.py`` compares both).
+"""
+
+CPU_PIECE_FRAMES = 8
+"""Frames of one chunk that a CPU decodes in one go, a multiple of 4 as the sizes of chunks are: oneDNN builds code for
+every new shape, and so there are few."""
 
 
 class ChunkDecoder(Protocol):
@@ -83,7 +91,9 @@ class CodecBatcher:
     Args:
         decoder: Used from the batcher's thread only.
         max_batch: Streams decoded together at most.
-        max_batch_frames: Frames decoded together at most, unless a single chunk has more; 0: no limit.
+        max_batch_frames: Frames decoded together at most, unless a single piece has more; 0: no limit.
+        piece_frames: Frames of a chunk decoded in one go at most, so that no other stream waits for all of a large
+            one; 0: chunks are decoded whole. A chunk is answered when all of it is decoded.
         wait_ms: Longest time a chunk waits for chunks of other streams.
         max_streams: Streams that live at once; the first chunk of one more is refused.
         idle_s: The state of a stream without chunks for this long is dropped.
@@ -95,6 +105,7 @@ class CodecBatcher:
         *,
         max_batch: int = DEFAULT_MAX_BATCH,
         max_batch_frames: int = 0,
+        piece_frames: int = 0,
         wait_ms: float = 2.0,
         max_streams: int = 256,
         idle_s: float = 60.0,
@@ -103,6 +114,7 @@ class CodecBatcher:
         self._queue = ChunkQueue(
             max_batch=max_batch,
             max_batch_frames=max_batch_frames,
+            piece_frames=piece_frames,
             wait_s=wait_ms / 1e3,
             max_streams=max_streams,
             idle_s=idle_s,
@@ -128,9 +140,11 @@ class CodecBatcher:
         device = resolve_device(settings.device)
         limit_threads(settings.threads)
         decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
+        is_cpu = device.type == "cpu"
         return cls(
             decoder,
-            max_batch_frames=CPU_BATCH_FRAMES if device.type == "cpu" else 0,
+            max_batch_frames=CPU_BATCH_FRAMES if is_cpu else 0,
+            piece_frames=CPU_PIECE_FRAMES if is_cpu else 0,
             wait_ms=settings.codec_wait_ms,
             max_streams=settings.max_streams,
             idle_s=settings.stream_idle_s,
@@ -157,7 +171,7 @@ class CodecBatcher:
     def drop(self, stream_id: int) -> None:
         """Forget a stream whose caller left; its chunks that wait end with ``CancelledError``.
 
-        A chunk that is being decoded is still answered. Dropping an unknown stream does nothing.
+        A chunk whose end is being decoded is still answered with its sound. Dropping an unknown stream does nothing.
         """
         with self._changed:
             self._refusals += self._queue.drop(stream_id)
@@ -198,7 +212,7 @@ class CodecBatcher:
             if batch := self._refuse_invalid(batch):
                 self._decode(batch)
 
-    def _next_work(self) -> tuple[list[Refusal], list[tuple[Stream, WaitingChunk]], bool]:
+    def _next_work(self) -> tuple[list[Refusal], list[Piece], bool]:
         """Wait until there is something to refuse or to decode, or the batcher closes."""
         with self._changed:
             while True:
@@ -212,46 +226,53 @@ class CodecBatcher:
                 times_s = [t for t in (to_batch_s, self._queue.seconds_to_idle(now_s)) if t is not None]
                 self._changed.wait(min(times_s, default=None))
 
-    def _refuse_invalid(self, batch: list[tuple[Stream, WaitingChunk]]) -> list[tuple[Stream, WaitingChunk]]:
-        """Refuse the chunks that cannot be decoded, so that they do not take the others of the batch with them."""
+    def _refuse_invalid(self, batch: list[Piece]) -> list[Piece]:
+        """Refuse the chunks that cannot be decoded, so that they do not take the others of the batch with them.
+
+        A chunk is looked at as a whole before its first piece: all of it is decoded, or nothing.
+        """
         valid = []
-        for stream, waiting in batch:
+        for piece in batch:
             try:
-                self._decoder.check(codes_tensor(waiting.chunk))
+                if piece.begin == 0:
+                    self._decoder.check(codes_tensor(piece.waiting.chunk.codes))
             except S1Error as error:
-                self._fail(stream, waiting, error)
+                self._fail(piece, error)
             else:
-                valid.append((stream, waiting))
+                valid.append(piece)
         return valid
 
-    def _decode(self, batch: list[tuple[Stream, WaitingChunk]]) -> None:
+    def _decode(self, batch: list[Piece]) -> None:
         started_s = time.monotonic()
         try:
-            states = [stream.state or self._decoder.new_state() for stream, _ in batch]
-            samples = self._decoder.decode(states, [codes_tensor(waiting.chunk) for _, waiting in batch])
+            states = [piece.stream.state or self._decoder.new_state() for piece in batch]
+            samples = self._decoder.decode(states, [codes_tensor(piece.codes) for piece in batch])
             pcm = [to_pcm16(row) for row in samples]
         except Exception as broken:
             error = log_internal_error(logger, f"decoding {len(batch)} chunks failed", broken)
-            for stream, waiting in batch:
-                self._fail(stream, waiting, error, "its batch failed")
+            for piece in batch:
+                self._fail(piece, error, "its batch failed")
             return
         now_s = time.monotonic()
+        refusals = []
         with self._changed:
             self._decoded_batches += 1
-            self._decoded_chunks += len(batch)
-            self._decoded_frames += sum(waiting.chunk.codes.shape[1] for _, waiting in batch)
+            self._decoded_chunks += sum(piece.is_final for piece in batch)
+            self._decoded_frames += sum(piece.num_frames for piece in batch)
             self._decoding_s += now_s - started_s
-            for (stream, waiting), state in zip(batch, states, strict=True):
-                stream.state = state
-                self._queue.give_back(stream, waiting.chunk, now_s)
-        for (_, waiting), row in zip(batch, pcm, strict=True):
-            chunk = waiting.chunk
-            _answer(waiting.sink, AudioChunk(chunk.stream_id, chunk.index, row, chunk.is_last))
+            for piece, state, row in zip(batch, states, pcm, strict=True):
+                piece.stream.state = state
+                piece.waiting.sound.append(row)
+                refusals += self._queue.give_back(piece, now_s)
+        self._answer_refusals(refusals)
+        for waiting in (piece.waiting for piece in batch if piece.is_final):
+            chunk, sound = waiting.chunk, np.concatenate(waiting.sound)
+            _answer(waiting.sink, AudioChunk(chunk.stream_id, chunk.index, sound, chunk.is_last))
 
-    def _fail(self, stream: Stream, waiting: WaitingChunk, error: S1Error, detail: str = "") -> None:
+    def _fail(self, piece: Piece, error: S1Error, detail: str = "") -> None:
         """End a stream whose chunk cannot be decoded, together with its chunks that wait."""
         with self._changed:
-            refusals = [Refusal(waiting, error, detail), *self._queue.end(stream, error, detail)]
+            refusals = [Refusal(piece.waiting, error, detail), *self._queue.end(piece.stream, error, detail)]
         self._answer_refusals(refusals)
 
     def _answer_refusals(self, refusals: list[Refusal]) -> None:
@@ -276,15 +297,15 @@ class CodecBatcher:
         self._answer_refusals(refusals)
 
 
-def codes_tensor(chunk: CodesChunk) -> Tensor:
-    """Codes of a chunk as a tensor.
+def codes_tensor(codes: npt.NDArray[np.int32]) -> Tensor:
+    """Codes ``[num_codebooks, frames]`` as a tensor of int64.
 
     Raises:
         InvalidArgumentError: they are no integers.
     """
-    if not np.issubdtype(chunk.codes.dtype, np.integer):
-        raise InvalidArgumentError(Field.CODES, f"is of type {chunk.codes.dtype}", "integers")
-    return torch.from_numpy(chunk.codes.astype(np.int64))
+    if not np.issubdtype(codes.dtype, np.integer):
+        raise InvalidArgumentError(Field.CODES, f"is of type {codes.dtype}", "integers")
+    return torch.from_numpy(codes.astype(np.int64))
 
 
 def _answer(sink: AudioSink, event: AudioChunk | StreamFailed) -> None:

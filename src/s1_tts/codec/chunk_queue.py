@@ -5,6 +5,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from s1_tts.codec.state import StreamState
 from s1_tts.errors import CancelledError, InternalError, S1Error, UnavailableError, new_error_id
 from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass
@@ -20,12 +23,21 @@ class WaitingChunk:
         sink: Gets the sound, or why there is none.
         arrival: Number of the chunk among all that came.
         arrived_s: When it came, in seconds of a monotonic clock.
+        decoded_frames: Frames of it that are decoded, from its first on.
+        sound: 16-bit samples of these frames, an array a piece.
     """
 
     chunk: CodesChunk
     sink: AudioSink
     arrival: int
     arrived_s: float
+    decoded_frames: int = 0
+    sound: list[npt.NDArray[np.int16]] = field(default_factory=list)
+
+    @property
+    def left_frames(self) -> int:
+        """Frames of it that are not decoded yet."""
+        return int(self.chunk.codes.shape[-1]) - self.decoded_frames
 
 
 @dataclass(eq=False)
@@ -40,8 +52,9 @@ class Stream:
         is_ended: The last chunk has come.
         is_decoding: One of its chunks is with the decoder.
         played_s: When a listener who plays at 1x from the first chunk on has nothing more to play; none before that.
-        state: The decoder's; none before the first chunk is decoded.
-        waiting: Its chunks, in order.
+        state: The decoder's; none before the first piece is decoded.
+        waiting: Its chunks, in order; the first of them may be decoded in part.
+        ending: Why it was forgotten, in words for the caller and for the log; none while it lives.
     """
 
     stream_id: int
@@ -53,13 +66,15 @@ class Stream:
     played_s: float | None = None
     state: StreamState | None = None
     waiting: deque[WaitingChunk] = field(default_factory=deque)
+    ending: tuple[S1Error, str] | None = None
 
     @property
     def rank(self) -> tuple[int, float, int]:
         """Order of the stream's next chunk among those of all streams; the least goes first.
 
         First chunks of calls, then calls, then notes; within these whoever's listener runs dry first. Nobody has
-        anything to play before a stream's first chunk, so its listener is dry since it came.
+        anything to play before a stream's first chunk, so its listener is dry since it came. A chunk that is decoded
+        in part ranks as before: its listener hears nothing of it until all of it is decoded.
         """
         head = self.waiting[0]
         dry_s = head.arrived_s if self.played_s is None else self.played_s
@@ -88,22 +103,64 @@ class Refusal:
     detail: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What a batch decodes of one stream: a chunk, or some of its frames.
+
+    Args:
+        stream: The stream.
+        waiting: The chunk.
+        begin: Its first frame, of those of the chunk.
+        end: The frame after its last.
+    """
+
+    stream: Stream
+    waiting: WaitingChunk
+    begin: int
+    end: int
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of it."""
+        return self.end - self.begin
+
+    @property
+    def codes(self) -> npt.NDArray[np.int32]:
+        """Its codes, ``[num_codebooks, num_frames]``."""
+        return self.waiting.chunk.codes[..., self.begin : self.end]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the chunk is decoded with it."""
+        return self.end == self.waiting.chunk.codes.shape[-1]
+
+
 class ChunkQueue:
     """Waiting chunks by stream. Not thread-safe: the batcher holds a lock around each call.
 
     Args:
         max_batch: Streams decoded together at most.
-        max_batch_frames: Frames decoded together at most, unless a single chunk has more; 0: no limit.
+        max_batch_frames: Frames decoded together at most, unless a single piece has more; 0: no limit.
+        piece_frames: Frames of a chunk decoded in one go at most; whoever's listener runs dry first goes next after
+            them, as after a chunk. 0: chunks are decoded whole.
         wait_s: Longest time a chunk waits for chunks of other streams.
         max_streams: Streams that live at once.
         idle_s: A stream without chunks for this long is dropped.
     """
 
     def __init__(
-        self, *, max_batch: int, max_batch_frames: int, wait_s: float, max_streams: int, idle_s: float
+        self,
+        *,
+        max_batch: int,
+        max_batch_frames: int,
+        piece_frames: int,
+        wait_s: float,
+        max_streams: int,
+        idle_s: float,
     ) -> None:
         self.max_batch = max_batch
         self.max_batch_frames = max_batch_frames
+        self.piece_frames = piece_frames
         self.wait_s = wait_s
         self.max_streams = max_streams
         self.idle_s = idle_s
@@ -175,6 +232,7 @@ class ChunkQueue:
         if self._streams.get(stream.stream_id) is stream:
             del self._streams[stream.stream_id]
         refused = [Refusal(waiting, error, detail) for waiting in stream.waiting]
+        stream.ending = error, detail
         stream.waiting.clear()
         stream.state = None
         return refused
@@ -190,32 +248,48 @@ class ChunkQueue:
                 self.num_idle_streams += 1
                 self.end(stream, UnavailableError("idle for too long"))
 
-    def take(self) -> list[tuple[Stream, WaitingChunk]]:
-        """Take the next batch out: one chunk a stream, in the order of their ranks.
+    def take(self) -> list[Piece]:
+        """Take the next batch out: one chunk a stream, or a piece of it, in the order of their ranks.
 
         A batch with the first chunk of a call holds nothing else: each row adds to a batch's time on a CPU, and on
         a GPU the others wait only a few milliseconds.
         """
         ready = self._ready()
         urgent = [stream for stream in ready if stream.is_urgent]
-        batch: list[tuple[Stream, WaitingChunk]] = []
+        batch: list[Piece] = []
         num_frames = 0
         for stream in heapq.nsmallest(self.max_batch, urgent or ready, key=lambda stream: stream.rank):
-            num_frames += stream.waiting[0].chunk.codes.shape[-1]
+            waiting = stream.waiting[0]
+            count = min(waiting.left_frames, self.piece_frames or waiting.left_frames)
+            num_frames += count
             if batch and 0 < self.max_batch_frames < num_frames:
                 break
             stream.is_decoding = True
-            batch.append((stream, stream.waiting.popleft()))
+            stream.waiting.popleft()
+            batch.append(Piece(stream, waiting, waiting.decoded_frames, waiting.decoded_frames + count))
         return batch
 
-    def give_back(self, stream: Stream, chunk: CodesChunk, now_s: float) -> None:
-        """Note that a stream's chunk is decoded; after its last chunk the stream is forgotten."""
+    def give_back(self, piece: Piece, now_s: float) -> list[Refusal]:
+        """Note that a piece is decoded; after a stream's last one the stream is forgotten.
+
+        Returns:
+            The chunk, refused, when it is not decoded to its end and its stream was forgotten meanwhile.
+        """
+        stream, waiting = piece.stream, piece.waiting
         stream.is_decoding = False
         stream.last_used_s = now_s
+        waiting.decoded_frames = piece.end
+        if stream.ending is not None:
+            stream.state = None
+            return [] if piece.is_final else [Refusal(waiting, *stream.ending)]
+        if not piece.is_final:
+            stream.waiting.appendleft(waiting)
+            return []
         starts_s = now_s if stream.played_s is None else max(stream.played_s, now_s)
-        stream.played_s = starts_s + chunk.codes.shape[-1] / FRAMES_PER_SECOND
+        stream.played_s = starts_s + waiting.chunk.codes.shape[-1] / FRAMES_PER_SECOND
         if stream.is_ended and not stream.waiting:
             self.end(stream, CancelledError("ended"))
+        return []
 
     def seconds_to_batch(self, now_s: float) -> float | None:
         """How long to wait before :meth:`take`.

@@ -1,8 +1,11 @@
-"""Whose chunk is decoded next."""
+"""Whose chunk is decoded next, and how much of it."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from s1_tts.codec.chunk_queue import ChunkQueue
+from s1_tts.errors import CancelledError, UnavailableError
 from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass
 from s1_tts.stream import CodesChunk
 
@@ -20,20 +23,35 @@ def add(queue: ChunkQueue, added: CodesChunk, now_s: float) -> None:
 def play(queue: ChunkQueue, decoded: CodesChunk, now_s: float) -> None:
     """Let a chunk come and be decoded at once."""
     add(queue, decoded, now_s)
-    [(stream, waiting)] = queue.take()
-    queue.give_back(stream, waiting.chunk, now_s)
+    [piece] = queue.take()
+    assert queue.give_back(piece, now_s) == []
 
 
 def order(queue: ChunkQueue) -> list[int]:
     """Ids of the streams in the order in which their next chunks are taken."""
     taken = []
     while batch := queue.take():
-        taken += [stream.stream_id for stream, _ in batch]
+        taken += [piece.stream.stream_id for piece in batch]
     return taken
 
 
-def make(max_batch: int = 1) -> ChunkQueue:
-    return ChunkQueue(max_batch=max_batch, max_batch_frames=0, wait_s=0, max_streams=9, idle_s=60)
+def make(max_batch: int = 1, piece_frames: int = 0, max_batch_frames: int = 0) -> ChunkQueue:
+    return ChunkQueue(
+        max_batch=max_batch,
+        max_batch_frames=max_batch_frames,
+        piece_frames=piece_frames,
+        wait_s=0,
+        max_streams=9,
+        idle_s=60,
+    )
+
+
+def take(queue: ChunkQueue, now_s: float) -> list[tuple[int, int, int, bool]]:
+    """Decode a batch at once; gives stream, first frame, frames and whether the chunk is decoded, of each piece."""
+    batch = queue.take()
+    for piece in batch:
+        assert queue.give_back(piece, now_s) == []
+    return [(piece.stream.stream_id, piece.begin, piece.num_frames, piece.is_final) for piece in batch]
 
 
 def test_who_runs_dry_first_goes_first_whoever_came_first() -> None:
@@ -76,3 +94,135 @@ def test_calls_go_before_notes_and_their_first_chunks_before_all() -> None:
     add(queue, chunk(2, 1, 4, call), now_s=20)
     add(queue, chunk(3, 0, 4, call), now_s=20)
     assert order(queue) == [3, 2, 1]
+
+
+def test_a_large_chunk_is_decoded_in_pieces_one_after_the_other() -> None:
+    queue = make(piece_frames=8)
+    large = chunk(1, 0, 21)
+    large.codes[:] = np.arange(21)
+    add(queue, large, now_s=10)
+    seen = []
+    while batch := queue.take():
+        seen.append(batch[0].codes)
+        assert queue.take() == []  # the rest waits for the state that this piece leaves
+        queue.give_back(batch[0], 10)
+    assert [codes.shape for codes in seen] == [(2, 8), (2, 8), (2, 5)]
+    assert np.array_equal(np.concatenate(seen, axis=1), large.codes)
+
+
+def test_who_runs_dry_first_does_not_wait_for_all_of_a_large_chunk() -> None:
+    queue = make(piece_frames=8)
+    play(queue, chunk(1, 0, 8), now_s=10)  # dry at 10.37
+    play(queue, chunk(2, 0, 4), now_s=10)  # dry at 10.19
+    add(queue, chunk(1, 1, 24), now_s=10)
+    assert take(queue, 10.01) == [(1, 0, 8, False)]
+    add(queue, chunk(2, 1, 4), now_s=10.02)
+    assert take(queue, 10.03) == [(2, 0, 4, True)]
+    assert take(queue, 10.04) == [(1, 8, 8, False)]
+    assert take(queue, 10.05) == [(1, 16, 8, True)]
+
+
+def test_a_chunk_decoded_in_part_gives_its_listener_nothing_yet() -> None:
+    queue = make(piece_frames=8)
+    play(queue, chunk(1, 0, 4), now_s=10)  # dry at 10.19
+    play(queue, chunk(2, 0, 8), now_s=10)  # dry at 10.37
+    add(queue, chunk(1, 1, 16), now_s=10)
+    assert take(queue, 10.01) == [(1, 0, 8, False)]
+    add(queue, chunk(2, 1, 4), now_s=10.02)
+    assert take(queue, 10.03) == [(1, 8, 8, True)]  # now dry at 10.93
+    add(queue, chunk(1, 2, 4), now_s=10.04)
+    assert order(queue) == [2, 1]
+
+
+def test_a_call_that_begins_does_not_wait_for_all_of_a_large_chunk() -> None:
+    queue = make(max_batch=4, piece_frames=8)
+    add(queue, chunk(1, 0, 24), now_s=10)
+    add(queue, chunk(2, 0, 24), now_s=10)
+    assert take(queue, 10.1) == [(1, 0, 8, False), (2, 0, 8, False)]
+    add(queue, chunk(3, 0, 4, ServiceClass.CALL), now_s=10.2)
+    assert take(queue, 10.2) == [(3, 0, 4, True)]
+
+
+def test_a_batch_has_no_more_frames_than_allowed_and_only_whole_pieces() -> None:
+    queue = make(max_batch=8, piece_frames=8, max_batch_frames=20)
+    for stream_id, frames in ((1, 4), (2, 64), (3, 12), (4, 4)):
+        add(queue, chunk(stream_id, 0, frames), now_s=10 + stream_id)
+    assert take(queue, 20) == [(1, 0, 4, True), (2, 0, 8, False), (3, 0, 8, False)]
+
+
+def test_a_chunk_whose_stream_goes_while_a_piece_of_it_is_decoded_is_refused_once() -> None:
+    queue = make(piece_frames=8)
+    add(queue, chunk(1, 0, 24), now_s=10)
+    add(queue, chunk(1, 1, 4), now_s=10)
+    [piece] = queue.take()
+    assert [refusal.waiting.chunk.index for refusal in queue.drop(1)] == [1]
+    [refusal] = queue.give_back(piece, 10.1)
+    assert refusal.waiting is piece.waiting
+    assert isinstance(refusal.error, CancelledError)
+    assert queue.num_streams == 0
+    assert queue.num_waiting == 0
+    assert queue.take() == []
+
+
+def test_a_chunk_whose_end_is_decoded_while_its_stream_goes_is_not_refused() -> None:
+    queue = make(piece_frames=8)
+    add(queue, chunk(1, 0, 8), now_s=10)
+    [piece] = queue.take()
+    assert queue.drop(1) == []
+    assert queue.give_back(piece, 10.1) == []
+    assert piece.is_final
+
+
+def test_a_chunk_decoded_in_part_is_refused_with_those_that_wait() -> None:
+    queue = make(piece_frames=8)
+    add(queue, chunk(1, 0, 24), now_s=10)
+    add(queue, chunk(1, 1, 4), now_s=10)
+    take(queue, 10.1)
+    assert queue.num_waiting == 2
+    assert queue.seconds_to_idle(10.1) is None
+    assert [refusal.waiting.chunk.index for refusal in queue.end_all(UnavailableError("closing"))] == [0, 1]
+
+
+@given(
+    piece_frames=st.sampled_from([0, 4, 8, 16]),
+    max_batch_frames=st.sampled_from([0, 8, 16, 40]),
+    max_batch=st.integers(1, 8),
+    sizes=st.lists(st.lists(st.integers(0, 64), min_size=1, max_size=5), min_size=1, max_size=9),
+    data=st.data(),
+)
+def test_every_chunk_is_decoded_once_in_order_or_refused_once(
+    piece_frames: int, max_batch_frames: int, max_batch: int, sizes: list[list[int]], data: st.DataObject
+) -> None:
+    queue = make(max_batch, piece_frames, max_batch_frames)
+    answered: dict[int, list[tuple[int, str]]] = {stream_id: [] for stream_id in range(len(sizes))}
+    done = dict.fromkeys(answered, 0)
+    for index in range(5):
+        for stream_id, frames in enumerate(sizes):
+            if index < len(frames):
+                codes = np.zeros((2, frames[index]), np.int32)
+                add(queue, CodesChunk(stream_id, index, codes, index == len(frames) - 1), now_s=index)
+    now_s = 10.0
+    dropped = data.draw(st.sets(st.sampled_from(sorted(answered))), label="dropped")
+    while batch := queue.take():
+        now_s += 0.1
+        frames = [piece.num_frames for piece in batch]
+        assert len({piece.stream.stream_id for piece in batch}) == len(batch) <= max_batch
+        assert len(batch) == 1 or not max_batch_frames or sum(frames) <= max_batch_frames
+        assert not piece_frames or max(frames) <= piece_frames
+        refused = []
+        if dropped and data.draw(st.booleans(), label="drop now"):
+            refused += queue.drop(dropped.pop())
+        for piece in batch:
+            stream_id = piece.stream.stream_id
+            assert piece.begin == done[stream_id]
+            done[stream_id] = 0 if piece.is_final else piece.end
+            if piece.is_final:
+                answered[stream_id].append((piece.waiting.chunk.index, "sound"))
+            refused += queue.give_back(piece, now_s)
+        for refusal in refused:
+            answered[refusal.waiting.chunk.stream_id].append((refusal.waiting.chunk.index, "refused"))
+    for stream_id, events in answered.items():
+        assert sorted(index for index, _ in events) == list(range(len(sizes[stream_id])))
+        sounded = [index for index, what in events if what == "sound"]
+        assert sounded == list(range(len(sounded)))
+    assert queue.num_streams == queue.num_waiting == 0

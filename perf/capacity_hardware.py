@@ -30,7 +30,7 @@ GRAPH_KERNEL_S = 1.5e-6
 
 CODEC_KERNELS = 500
 LAUNCHED_KERNEL_S = 6e-6
-"""A small kernel launched by PyTorch: the codec has no CUDA graphs yet."""
+"""A small kernel launched by PyTorch: the codec's CUDA graphs have run on no GPU yet, and are not counted on here."""
 
 SHARED_RATE = 0.5
 """Two processes take turns on a GPU."""

@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_MAX_BATCH = 8
 
+GPU_MAX_BATCH = 32
+"""Streams a GPU decodes together at most: eight chunks of 4 frames leave most of a large one unused, and as many small
+kernels have to be launched for them as for 32."""
+
 CPU_BATCH_FRAMES = 16
 """Frames a CPU decodes together at most: whoever comes meanwhile, as the first chunk of a call, waits for them.
 
@@ -141,8 +145,12 @@ class CodecBatcher:
         limit_threads(settings.threads)
         decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
         is_cpu = device.type == "cpu"
+        # There are hardly more streams than the language model has slots, and graphs take memory by rows.
+        max_batch = DEFAULT_MAX_BATCH if is_cpu else min(GPU_MAX_BATCH, max(DEFAULT_MAX_BATCH, settings.max_slots))
+        decoder.use_graphs(max_batch)
         return cls(
             decoder,
+            max_batch=max_batch,
             max_batch_frames=CPU_BATCH_FRAMES if is_cpu else 0,
             piece_frames=CPU_PIECE_FRAMES if is_cpu else 0,
             wait_ms=settings.codec_wait_ms,
@@ -247,7 +255,7 @@ class CodecBatcher:
         try:
             states = [piece.stream.state or self._decoder.new_state() for piece in batch]
             samples = self._decoder.decode(states, [codes_tensor(piece.codes) for piece in batch])
-            pcm = [to_pcm16(row) for row in samples]
+            pcm = _to_pcm16(samples)
         except Exception as broken:
             error = log_internal_error(logger, f"decoding {len(batch)} chunks failed", broken)
             for piece in batch:
@@ -306,6 +314,12 @@ def codes_tensor(codes: npt.NDArray[np.int32]) -> Tensor:
     if not np.issubdtype(codes.dtype, np.integer):
         raise InvalidArgumentError(Field.CODES, f"is of type {codes.dtype}", "integers")
     return torch.from_numpy(codes.astype(np.int64))
+
+
+def _to_pcm16(samples: Sequence[Tensor]) -> list[npt.NDArray[np.int16]]:
+    """Convert all rows at once: a GPU is waited for once."""
+    ends = np.cumsum([len(row) for row in samples])
+    return np.split(to_pcm16(torch.cat(list(samples))), ends[:-1])
 
 
 def _answer(sink: AudioSink, event: AudioChunk | StreamFailed) -> None:

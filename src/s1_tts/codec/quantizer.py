@@ -8,7 +8,7 @@ from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.layers import CausalConv, CausalTransposedConv, ConvNeXtBlock
 from s1_tts.codec.packed import PackedLinear
 from s1_tts.codec.state import StateLayout
-from s1_tts.codec.transformer import WindowTransformer
+from s1_tts.codec.transformer import Sight, WindowTransformer
 from s1_tts.codec.weights import Weights
 
 
@@ -54,9 +54,17 @@ class CodesToLatent:
         Returns:
             ``[B, T * prod(downsample_factors), latent]``.
         """
+        return self.apply(codes, self.sight(positions, codes.shape[2]), states)
+
+    def sight(self, positions: Tensor, num_frames: int) -> Sight:
+        """What the next frames of streams at these positions ``[B]`` see."""
+        return self.transformer.sight(positions, num_frames)
+
+    def apply(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:
+        """As a call, with the sight in place of the positions."""
         entry = torch.minimum(codes.transpose(1, 2), self.last_code) + self.first_entry  # [B, T, C]
         x = self.projection(F.embedding(entry, self.entries).flatten(2))
-        x = self.transformer(x, positions, states)
+        x = self.transformer.apply(x, sight, states)
         for upsample, block in self.steps:
             x = block(upsample(x, states), states)
         return x

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.cuda_graphs import FixedPieces, GraphedPieces
 from s1_tts.codec.decoder import ConvDecoder
 from s1_tts.codec.packed import exact_products
 from s1_tts.codec.quantizer import CodesToLatent
 from s1_tts.codec.state import StateLayout, StreamState
+from s1_tts.codec.transformer import Sight
 from s1_tts.codec.weights import Weights
 from s1_tts.errors import InvalidArgumentError
 from s1_tts.protocol import Field
@@ -37,7 +39,8 @@ class StreamingDecoder:
         self.dtype = weights.dtype
         self._to_latent = CodesToLatent(weights.under("quantizer"), config, layout)
         self._to_samples = ConvDecoder(weights.under("decoder"), config, layout)
-        self._state_size = layout.size
+        self.state_size = layout.size
+        self._fixed: FixedPieces | None = None
 
     @classmethod
     def load(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> "StreamingDecoder":
@@ -57,11 +60,44 @@ class StreamingDecoder:
     @property
     def state_bytes(self) -> int:
         """Memory the state of one stream takes."""
-        return self._state_size * self.dtype.itemsize
+        return self.state_size * self.dtype.itemsize
 
     def new_state(self) -> StreamState:
         """State of a stream that has not begun."""
-        return StreamState(torch.zeros(self._state_size, dtype=self.dtype, device=self.device))
+        return StreamState(torch.zeros(self.state_size, dtype=self.dtype, device=self.device))
+
+    def use_graphs(self, max_rows: int) -> None:
+        """Capture CUDA graphs of the common pieces, which takes seconds; on another device nothing happens.
+
+        Args:
+            max_rows: Streams decoded together at most.
+        """
+        if self.device.type == "cuda":
+            graphed = GraphedPieces(self, max_rows)
+            graphed.capture_all()
+            self._fixed = graphed
+
+    def use_fixed_shapes(self, max_rows: int) -> None:
+        """Decode common pieces as graphs would, but run them eagerly; for comparison, on any device."""
+        self._fixed = FixedPieces(self, max_rows)
+
+    def sight(self, positions: Tensor, num_frames: int) -> Sight:
+        """What the next frames of streams at these positions ``[B]`` see."""
+        return self._to_latent.sight(positions, num_frames)
+
+    def decode_piece(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:
+        """Decode the next frames of some streams; a CUDA graph can hold it.
+
+        Args:
+            codes: ``[B, num_codebooks, T]`` int64, on the device.
+            sight: See :meth:`sight`.
+            states: ``[B, N]``, moved on.
+
+        Returns:
+            Samples ``[B, T * samples_per_frame]`` float32.
+        """
+        with exact_products(self.device):
+            return self._to_samples(self._to_latent.apply(codes, sight, states), states)
 
     def check(self, codes: Tensor) -> None:
         """Check one chunk before it is decoded with others.
@@ -112,13 +148,18 @@ class StreamingDecoder:
         lengths = [codes[row].shape[1] for row in rows]
         done = 0
         while active := sum(length > done for length in lengths):
-            end = min(done + MAX_PIECE_FRAMES, lengths[active - 1])
-            piece = torch.stack([codes[row][:, done:end] for row in rows[:active]]).to(self.device, torch.int64)
+            fixed = self._fixed if self._fixed is not None and active <= self._fixed.max_rows else None
+            left = lengths[active - 1] - done
+            num_frames = min(left, MAX_PIECE_FRAMES) if fixed is None else fixed.piece_frames(left)
+            end = done + num_frames
+            piece = torch.stack([codes[row][:, done:end] for row in rows[:active]])
             positions = torch.tensor([states[row].position + done for row in rows[:active]])
-            with exact_products(self.device):
-                latents = self._to_latent(piece, positions, values[:active])
-                decoded = self._to_samples(latents, values[:active])  # [active, frames * samples_per_frame]
-            for row, part in enumerate(decoded):
+            sight = self.sight(positions, num_frames)
+            if fixed is not None and fixed.has(num_frames):
+                decoded = fixed.decode(piece, sight, values[:active])
+            else:
+                decoded = self.decode_piece(piece.to(self.device, torch.int64), sight, values[:active])
+            for row, part in enumerate(decoded):  # of [active, frames * samples_per_frame]
                 pieces[row].append(part)
             done = end
         for index, row in enumerate(rows):

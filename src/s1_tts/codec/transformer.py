@@ -4,6 +4,8 @@ Formulas from ``WindowLimitedTransformer`` of fish-speech 0.1.0 (``models/dac/mo
 the rows of its rotary table; here angles are computed for the positions at hand, so a stream has no end.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -158,6 +160,19 @@ class TransformerBlock:
         return x + self.down(inner) * self.ffn_scale
 
 
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What follows from the positions of a chunk alone: its angles, and what it attends to.
+
+    Args:
+        angles: ``[B, T, 1, head_dim / 2, 2]`` bfloat16, see :class:`Rotary`.
+        mask: ``[B, 1, T, window - 1 + T]`` bool, see :func:`window_mask`.
+    """
+
+    angles: Tensor
+    mask: Tensor
+
+
 class WindowTransformer:
     """Blocks and a last norm.
 
@@ -183,11 +198,22 @@ class WindowTransformer:
             positions: ``[B]`` on the CPU, int64: position of each row's first element in its stream.
             states: ``[B, N]``.
         """
-        length = x.shape[1]
+        return self.apply(x, self.sight(positions, x.shape[1]), states)
+
+    def sight(self, positions: Tensor, length: int) -> Sight:
+        """What the next chunk sees.
+
+        Args:
+            positions: ``[B]`` on the CPU, int64: position of each row's first element in its stream.
+            length: New elements ``T``.
+        """
         angles = self.rotary.angles(positions[:, None] + torch.arange(length))
-        mask = window_mask(positions, length, self.window).to(x.device)
+        return Sight(angles, window_mask(positions, length, self.window).to(self.rotary.device))
+
+    def apply(self, x: Tensor, sight: Sight, states: Tensor) -> Tensor:
+        """As a call, with the sight in place of the positions: no work of the host depends on their values."""
         for block in self.blocks:
-            x = block(x, angles, mask, states)
+            x = block(x, sight.angles, sight.mask, states)
         return rms_norm(x, self.norm, self.eps)
 
 

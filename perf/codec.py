@@ -6,7 +6,8 @@ RTF is compute seconds per second of audio of all streams together, the best of 
 best is the nearest to what the code costs. ``fp32_rtf`` and ``reference_fp32_rtf`` decode the same codes of one stream
 at once, the others chunk by chunk. ``late_chunk_ratio`` is a chunk at frame 4000 over one at frame 40, called in turn.
 On a GPU the bfloat16 decoder has CUDA graphs, as the server's: ``lone_4_frames_ms`` is a first chunk of 4 frames with
-nobody beside it. The figures with ``eager`` in their names are without graphs.
+nobody beside it. Figures with ``eager`` in their names are without graphs, those with ``compiled`` with graphs and
+compiled as ``S1_COMPILE`` has it.
 A CPU without bfloat16 products (``bf16_is_native`` false) computes that type by conversion: its figure then tells
 nothing about the code.
 """
@@ -59,6 +60,9 @@ class Result:
     bf16_32_streams_20_frames_audio_s_per_s: float | None
     eager_bf16_32_streams_20_frames_audio_s_per_s: float | None
     capture_s: float | None
+    compiled_lone_4_frames_ms: float | None
+    compiled_bf16_32_streams_20_frames_audio_s_per_s: float | None
+    compiled_capture_s: float | None
     reference_fp32_rtf: float | None
     late_chunk_ratio: float
     state_mb: float
@@ -186,6 +190,9 @@ def measure(arguments: argparse.Namespace) -> Result:
         bf16_32_streams_20_frames_audio_s_per_s=None,
         eager_bf16_32_streams_20_frames_audio_s_per_s=None,
         capture_s=None,
+        compiled_lone_4_frames_ms=None,
+        compiled_bf16_32_streams_20_frames_audio_s_per_s=None,
+        compiled_capture_s=None,
         reference_fp32_rtf=reference,
         late_chunk_ratio=exact.late_ratio(FIRST_CHUNK_FRAMES),
         state_mb=exact.decoder.state_bytes / 1e6,
@@ -204,6 +211,11 @@ def measure(arguments: argparse.Namespace) -> Result:
         if device.type == "cuda":
             result.lone_4_frames_ms = result.bf16_first_chunk_ms
             result.bf16_32_streams_20_frames_audio_s_per_s = 1 / rounded.rtf(MANY_STREAMS, CHUNK_FRAMES)
+            compiled = Bench(StreamingDecoder.load(folder, device, torch.bfloat16), repeats)
+            compiled.decoder.compile()
+            result.compiled_capture_s = seconds(lambda: compiled.decoder.use_graphs(MANY_STREAMS), device)
+            result.compiled_lone_4_frames_ms = compiled.chunk_s(1, FIRST_CHUNK_FRAMES) * 1e3
+            result.compiled_bf16_32_streams_20_frames_audio_s_per_s = 1 / compiled.rtf(MANY_STREAMS, CHUNK_FRAMES)
     return result
 
 

@@ -81,3 +81,17 @@ def test_graphs_give_any_chunking_the_samples_of_the_whole(
     state = graphed.new_state()
     pieces = [graphed.decode([state], [chunk])[0] for chunk in codes.split([4, 8, 12, 16, 20, 64, 26], dim=1)]
     assert (torch.cat(pieces) - whole(decoder, codes)).abs().max() <= TOLERANCE
+
+
+def test_compiled_snakes_change_nothing_that_is_heard(
+    decoder: StreamingDecoder, mid_checkpoint: Path, device: torch.device
+) -> None:
+    compiled = StreamingDecoder.load(mid_checkpoint, device, torch.float32)
+    compiled.compile()
+    compiled.use_graphs(2)
+    streams = [random_codes(decoder.config, 24, seed=row) for row in range(2)]
+    states = [compiled.new_state() for _ in streams]
+    first = compiled.decode(states, [codes[:, :8] for codes in streams])
+    rest = [compiled.decode([state], [codes[:, 8:]])[0] for state, codes in zip(states, streams, strict=True)]
+    for codes, begin, end in zip(streams, first, rest, strict=True):
+        assert (torch.cat([begin, end]) - whole(decoder, codes)).abs().max() <= TOLERANCE

@@ -147,6 +147,8 @@ class CodecBatcher:
         is_cpu = device.type == "cpu"
         # There are hardly more streams than the language model has slots, and graphs take memory by rows.
         max_batch = DEFAULT_MAX_BATCH if is_cpu else min(GPU_MAX_BATCH, max(DEFAULT_MAX_BATCH, settings.max_slots))
+        if settings.compile and not is_cpu:
+            decoder.compile()
         decoder.use_graphs(max_batch)
         return cls(
             decoder,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from s1_tts.codec.config import CodecConfig
-from s1_tts.codec.layers import CausalConv, CausalTransposedConv, ResidualUnit, Snake
+from s1_tts.codec.layers import CausalConv, CausalTransposedConv, ResidualUnit, Snake, snake_in_one_pass
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
 
@@ -27,12 +27,12 @@ class DecoderBlock:
 
     def __init__(self, weights: Weights, layout: StateLayout, stride: int) -> None:
         block = weights.under("block")
-        self.upsample = CausalTransposedConv(
-            *block.conv("1.conv"), layout, stride=stride, snake=Snake(block.under("0"))
-        )
+        snake = Snake(block.under("0"))
+        self.upsample = CausalTransposedConv(*block.conv("1.conv"), layout, stride=stride, snake=snake)
         self.units = [
             ResidualUnit(block.under(str(index + 2)), layout, dilation) for index, dilation in enumerate(DILATIONS)
         ]
+        self.snakes = [snake, *(each for unit in self.units for each in unit.snakes)]
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; gives ``[B, T * stride, C / 2]`` and moves the states on."""
@@ -64,7 +64,18 @@ class ConvDecoder:
         ]
         self.is_tiled = weights.device.type == "cpu"
         last = len(config.decoder_rates) + 1
-        self.last = CausalConv(*model.conv(f"{last + 1}.conv"), layout, snake=Snake(model.under(str(last))))
+        last_snake = Snake(model.under(str(last)))
+        self.last = CausalConv(*model.conv(f"{last + 1}.conv"), layout, snake=last_snake)
+        self.snakes = [*(snake for block in self.blocks for snake in block.snakes), last_snake]
+
+    def compile(self) -> None:
+        """Let torch.compile make one kernel of each snake, most of whose time on a GPU is reading and writing.
+
+        One kernel serves all shapes; it is compiled when it first runs, once for a single row and once for several.
+        """
+        activate = torch.compile(snake_in_one_pass, dynamic=True)
+        for snake in self.snakes:
+            snake.activate = activate
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Decode the next latents; moves the states on.

@@ -4,6 +4,8 @@ Activations are channels-last, ``[B, T, C]``: a shift in time is then an offset 
 convolution is a convolution and a reshape, and oneDNN and cuDNN take them as they are.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,6 +13,27 @@ from torch import Tensor
 from s1_tts.codec.packed import PackedConv, PackedLinear
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
+
+Activation = Callable[[Tensor, Tensor, Tensor, Tensor], None]
+"""A way to compute a snake: of the input, ``alpha`` and its inverse, into an output."""
+
+
+def snake(x: Tensor, alpha: Tensor, inverse: Tensor, out: Tensor) -> None:
+    """Write ``x + sin(alpha x)^2 / alpha`` to ``out``, in few passes over memory without a compiler.
+
+    Args:
+        x: ``[B, T, C]``.
+        alpha: ``[C]``.
+        inverse: ``[C]``, of ``alpha``.
+        out: As ``x``, not overlapping it.
+    """
+    sine = torch.mul(x, alpha).sin_()
+    torch.addcmul(x, sine.mul_(sine), inverse, out=out)
+
+
+def snake_in_one_pass(x: Tensor, alpha: Tensor, inverse: Tensor, out: Tensor) -> None:
+    """The same as :func:`snake` as a formula, which a compiler turns into one kernel, or which has gradients."""
+    out.copy_(torch.addcmul(x, torch.sin(x * alpha).square(), inverse))
 
 
 class Snake:
@@ -24,14 +47,12 @@ class Snake:
         alpha = weights.tensor("alpha").flatten()
         self.alpha = alpha  # [C]
         self.inverse = (alpha + 1e-9).reciprocal()
+        # gradients want the values that the quicker way overwrites
+        self.activate: Activation = snake_in_one_pass if alpha.requires_grad else snake
 
     def __call__(self, x: Tensor, out: Tensor) -> None:
         """Write the activation of ``x`` to ``out``; both ``[B, T, C]``, not overlapping."""
-        if self.alpha.requires_grad:  # gradients want the values that the quicker way overwrites
-            out.copy_(torch.addcmul(x, torch.sin(x * self.alpha).square(), self.inverse))
-            return
-        sine = torch.mul(x, self.alpha).sin_()
-        torch.addcmul(x, sine.mul_(sine), self.inverse, out=out)
+        self.activate(x, self.alpha, self.inverse, out)
 
 
 class CausalConv:
@@ -131,15 +152,15 @@ class ResidualUnit:
 
     def __init__(self, weights: Weights, layout: StateLayout, dilation: int) -> None:
         block = weights.under("block")
-        self.wide = CausalConv(*block.conv("1.conv"), layout, dilation=dilation, snake=Snake(block.under("0")))
-        self.snake = Snake(block.under("2"))
+        self.snakes = Snake(block.under("0")), Snake(block.under("2"))
+        self.wide = CausalConv(*block.conv("1.conv"), layout, dilation=dilation, snake=self.snakes[0])
         self.pointwise = PackedConv(*block.conv("3.conv"))
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; moves the states on."""
         y = self.wide(x, states)
         hidden = torch.empty_like(y)
-        self.snake(y, hidden)
+        self.snakes[1](y, hidden)
         return self.pointwise(hidden).add_(x)
 
 

@@ -77,6 +77,10 @@ class StreamingDecoder:
             graphed.capture_all()
             self._fixed = graphed
 
+    def compile(self) -> None:
+        """Fuse small operations by torch.compile, before graphs are captured; the first chunks then take longer."""
+        self._to_samples.compile()
+
     def use_fixed_shapes(self, max_rows: int) -> None:
         """Decode common pieces as graphs would, but run them eagerly; for comparison, on any device."""
         self._fixed = FixedPieces(self, max_rows)

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     compile: bool = Field(
         default=False, description="compile decode steps on CUDA: minutes more to start, fewer kernels a step"
     )
+    native_layers: bool = Field(
+        default=True, description="on a CPU with a C++ compiler, compile the language model's layers for it"
+    )
     threads: int = Field(
         default=0, ge=0, description="CPU threads of each of the two models; 0: half of the cores, at least 1"
     )

@@ -97,7 +97,8 @@ class LmEngine:
         limit_threads(settings.threads)
         device = resolve_device(settings.device)
         folder = settings.require_checkpoint()
-        loaded = load_language_model(folder, device, resolve_dtype(settings.dtype, device), settings.context_tokens)
+        dtype = resolve_dtype(settings.dtype, device)
+        loaded = load_language_model(folder, device, dtype, settings.context_tokens, use_native=settings.native_layers)
         runner = ModelRunner(loaded.model, settings.max_slots, loaded.num_positions, use_compile=settings.compile)
         runner.warm_up()
         return cls(

@@ -7,6 +7,7 @@ because a query sees only positions up to its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import psutil
@@ -87,19 +88,18 @@ class SpanAttention:
     """
 
     def __init__(self, pool: KvPool, spans: Sequence[Span]) -> None:
-        self._pool = pool
+        self.keys, self.values = pool.keys, pool.values
         self._spans = spans
-        length = spans[0].end - spans[0].start
+        self._length = spans[0].end - spans[0].start
         device = pool.keys.device
-        self._mask = _causal_mask(spans[0], device) if length > 1 else None
         self.slots = torch.tensor([span.slot for span in spans], device=device)
         self.positions = torch.tensor([span.start for span in spans], device=device)[:, None] + torch.arange(
-            length, device=device
+            self._length, device=device
         )  # [B, S]
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
-        keys, values = self._pool.keys[layer], self._pool.values[layer]  # [slots, positions, n_kv_head, head_dim]
+        keys, values = self.keys[layer], self.values[layer]  # [slots, positions, n_kv_head, head_dim]
         slots = self.slots[:, None]
         keys[slots, self.positions] = key
         values[slots, self.positions] = value
@@ -108,6 +108,10 @@ class SpanAttention:
             seen = keys[span.slot, : span.end].transpose(0, 1), values[span.slot, : span.end].transpose(0, 1)
             rows.append(self._attend_row(query[row], *seen))
         return torch.stack(rows)
+
+    @cached_property
+    def _mask(self) -> Tensor | None:
+        return _causal_mask(self._spans[0], self.keys.device) if self._length > 1 else None
 
     def _attend_row(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         length, n_head, head_dim = query.shape
@@ -167,24 +171,42 @@ class FrameAttention:
     Args:
         sizes: Sizes of the fast transformer.
         num_positions: Positions of a frame.
-        like: A tensor ``[B, ...]`` of the batch, for its batch size, dtype and device.
+        num_rows: Rows of the batch.
+        dtype: Dtype of keys and values.
+        device: Where they live.
     """
 
-    def __init__(self, sizes: BlockSizes, num_positions: int, like: Tensor) -> None:
-        shape = (sizes.n_layer, like.shape[0], sizes.n_kv_head, num_positions, sizes.head_dim)
-        self._keys = like.new_empty(shape)
-        self._values = like.new_empty(shape)
-        self.position = 0
+    def __init__(
+        self, sizes: BlockSizes, num_positions: int, num_rows: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        shape = (sizes.n_layer, num_rows, num_positions, sizes.n_kv_head, sizes.head_dim)
+        self.keys = torch.empty(shape, dtype=dtype, device=device)
+        self.values = torch.empty(shape, dtype=dtype, device=device)
+        self.start = self.end = 0
+        """New positions of all rows."""
+
+    @property
+    def slots(self) -> Tensor:
+        """Place of each row in keys and values ``[B]``, int64."""
+        return torch.arange(self.keys.shape[1], device=self.keys.device)
+
+    @property
+    def positions(self) -> Tensor:
+        """New positions of each row ``[B, S]``, int64."""
+        return torch.arange(self.start, self.end, device=self.keys.device).expand(self.keys.shape[1], -1)
+
+    def advance(self, num_positions: int) -> None:
+        """Go on to the next positions; several only at the frame's start."""
+        self.start, self.end = self.end, self.end + num_positions
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`. Several positions only at the frame's start."""
+        """Attend in one layer; see :class:`s1_tts.lm.layers.Attend`."""
         batch, length, n_head, head_dim = query.shape
         n_kv_head = key.shape[2]
-        keys, values = self._keys[layer], self._values[layer]  # [B, n_kv_head, positions, head_dim]
-        end = self.position + length
-        keys[:, :, self.position : end] = key.transpose(1, 2)
-        values[:, :, self.position : end] = value.transpose(1, 2)
-        seen = keys[:, :, :end], values[:, :, :end]
+        keys, values = self.keys[layer], self.values[layer]  # [B, positions, n_kv_head, head_dim]
+        keys[:, self.start : self.end] = key
+        values[:, self.start : self.end] = value
+        seen = keys[:, : self.end].transpose(1, 2), values[:, : self.end].transpose(1, 2)
         if length == 1:
             grouped = query.view(batch, n_kv_head, n_head // n_kv_head, head_dim)
             return F.scaled_dot_product_attention(grouped, *seen).reshape(batch, 1, n_head * head_dim)

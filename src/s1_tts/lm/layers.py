@@ -144,3 +144,26 @@ class TransformerBlock(nn.Module):
         """Map ``[B, S, dim]`` to the same shape."""
         x = x + self.attention(self.attention_norm(x), rotations, layer, attend)
         return x + self.feed_forward(self.ffn_norm(x))  # type: ignore[no-any-return]
+
+
+class BlockStack(nn.ModuleList):
+    """Blocks one after another.
+
+    Args:
+        sizes: Sizes of the stack.
+    """
+
+    def __init__(self, sizes: BlockSizes) -> None:
+        super().__init__(TransformerBlock(sizes) for _ in range(sizes.n_layer))
+
+    def forward(self, x: Tensor, rotations: Tensor, attend: Attend) -> Tensor:
+        """Map ``[B, S, dim]`` to the same shape.
+
+        Args:
+            x: New positions of each row.
+            rotations: Their rotations ``[B, S, 1, head_dim / 2]`` or broadcastable, complex64.
+            attend: Where keys and values go and what may be seen.
+        """
+        for index, layer in enumerate(self):
+            x = layer(x, rotations, index, attend)
+        return x

@@ -12,6 +12,7 @@ from s1_tts.checkpoint.state_dict import load_strict, read_llama_weights
 from s1_tts.errors import CheckpointError
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.model import DualArModel
+from s1_tts.lm.native.installation import use_native_layers
 from s1_tts.lm.packing import pack_linears
 from s1_tts.lm.tokenizer import Tokenizer
 
@@ -39,7 +40,7 @@ class LanguageModel:
 
 
 def load_language_model(
-    folder: Path, device: torch.device, dtype: torch.dtype, num_positions: int = 0
+    folder: Path, device: torch.device, dtype: torch.dtype, num_positions: int = 0, *, use_native: bool = True
 ) -> LanguageModel:
     """Load a checkpoint's language model.
 
@@ -48,6 +49,7 @@ def load_language_model(
         device: Where it runs.
         dtype: ``torch.float32`` or ``torch.bfloat16``.
         num_positions: Longest sequence; 0, or more than the model was made for, means what it was made for.
+        use_native: Compile the layers for this CPU, where there is a C++ compiler; without meaning on other devices.
 
     Raises:
         CheckpointError: a file is missing or does not fit; the message names the file and the first keys at fault.
@@ -68,13 +70,16 @@ def load_language_model(
     num_positions = min(num_positions or config.max_seq_len, config.max_seq_len)
     model.make_tables(num_positions + 1)
     weight_bytes = sum(weight.nbytes for weight in model.parameters())
-    pack_linears(model)
+    is_native = use_native and device.type == "cpu" and use_native_layers(model)
+    if not is_native:
+        pack_linears(model)
     log.info(
-        "language model of %s: %.0f MB, %s on %s, loaded in %.1f s",
+        "language model of %s: %.0f MB, %s on %s, %s layers, loaded in %.1f s",
         folder,
         weight_bytes / 1e6,
         str(dtype).removeprefix("torch."),
         device,
+        "compiled" if is_native else "torch's",
         time.monotonic() - started_s,
     )
     log.debug("sizes: %s", dataclasses.asdict(config))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.kv_cache import FrameAttention
-from s1_tts.lm.layers import Attend, RMSNorm, TransformerBlock, rotary_table
+from s1_tts.lm.layers import Attend, BlockStack, RMSNorm, rotary_table
 
 
 class DualArModel(nn.Module):
@@ -28,13 +28,13 @@ class DualArModel(nn.Module):
         slow, fast = config.slow, config.fast
         self.embeddings = nn.Embedding(config.vocab_size, slow.dim)
         self.codebook_embeddings = nn.Embedding(config.codebook_size * config.num_codebooks, slow.dim)
-        self.layers = nn.ModuleList(TransformerBlock(slow) for _ in range(slow.n_layer))
+        self.layers: nn.Module = BlockStack(slow)
         self.norm = RMSNorm(slow.dim, slow.norm_eps)
         if not config.tie_word_embeddings:
             self.output = nn.Linear(slow.dim, config.vocab_size, bias=False)
         self.fast_project_in = nn.Identity() if fast.dim == slow.dim else nn.Linear(slow.dim, fast.dim)
         self.fast_embeddings = nn.Embedding(config.codebook_size, fast.dim)
-        self.fast_layers = nn.ModuleList(TransformerBlock(fast) for _ in range(fast.n_layer))
+        self.fast_layers: nn.Module = BlockStack(fast)
         self.fast_norm = RMSNorm(fast.dim, fast.norm_eps)
         self.fast_output = nn.Linear(fast.dim, config.codebook_size, bias=False)
 
@@ -103,11 +103,8 @@ class DualArModel(nn.Module):
         Returns:
             Hidden state before the final norm ``[B, S, dim]``.
         """
-        x = self.embed(columns)
-        rotations = self.rotations[positions]
-        for index, layer in enumerate(self.layers):
-            x = layer(x, rotations, index, attend)
-        return x
+        hidden: Tensor = self.layers(self.embed(columns), self.rotations[positions], attend)
+        return hidden
 
     def semantic_logits(self, hidden: Tensor) -> Tensor:
         """Logits of the semantic codes and, last, of ``<|im_end|>``.
@@ -131,8 +128,9 @@ class DualArModel(nn.Module):
         Returns:
             The frame, and the logits of its first residual codebook ``[B, num_residual_codes]``, float32.
         """
-        x = torch.stack([self.fast_project_in(hidden), self.fast_embeddings(semantic)], dim=1)
-        frame = FrameAttention(self.config.fast, self.config.num_codebooks, x)
+        first = self.fast_project_in(hidden)
+        x = torch.stack([first, self.fast_embeddings(semantic).type_as(first)], dim=1)
+        frame = FrameAttention(self.config.fast, self.config.num_codebooks, x.shape[0], self.dtype, self.device)
         return frame, self._forward_fast(x, frame)
 
     def residual_logits(self, codes: Tensor, frame: FrameAttention) -> Tensor:
@@ -148,11 +146,8 @@ class DualArModel(nn.Module):
         return self._forward_fast(self.fast_embeddings(codes)[:, None], frame)
 
     def _forward_fast(self, x: Tensor, frame: FrameAttention) -> Tensor:
-        end = frame.position + x.shape[1]
-        rotations = self.fast_rotations[frame.position : end]
-        for index, layer in enumerate(self.fast_layers):
-            x = layer(x, rotations, index, frame)
-        frame.position = end
+        frame.advance(x.shape[1])
+        x = self.fast_layers(x, self.fast_rotations[frame.start : frame.end], frame)
         logits: Tensor = self.fast_output(self.fast_norm(x[:, -1]))
         return logits.float()
 

@@ -1,5 +1,7 @@
 """Replace the language model's large linear layers by ones whose weights are packed once.
 
+This is what a CPU gets that has no C++ compiler for the layers of ``native/``.
+
 A decode step multiplies a few rows by all the weights: reading them is the work. On two Zen 3 cores at 8 rows packed
 float32 weights are read at twice the rate of plain ones (see ``docs/performance.md``).
 """

@@ -127,9 +127,7 @@ class LmStage:
         model = self._model
         known = model.fast_embeddings(codes[:, :-1])
         x = torch.cat([model.fast_project_in(hidden)[:, None].type_as(known), known], dim=1)
-        rotations = model.fast_rotations[: x.shape[1]]
-        for index, layer in enumerate(model.fast_layers):
-            x = layer(x, rotations, index, attend_in_frame)
+        x = model.fast_layers(x, model.fast_rotations[: x.shape[1]], attend_in_frame)
         logits: Tensor = model.fast_output(model.fast_norm(x[:, 1:]))
         return logits.float()
 

@@ -1,18 +1,27 @@
 """The fixed-shape decode that CUDA graphs capture, run eagerly on the CPU, equals the row-by-row one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from s1_tts.lm.cuda_graphs import BucketedDecode, key_buckets, row_buckets
-from s1_tts.lm.loading import LanguageModel
+from s1_tts.lm.loading import LanguageModel, load_language_model
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner, Row
 from s1_tts.request import Sampling
 
 NUM_FRAMES = 12
 TEXTS = ("Hello.", "Another text that is longer.", "A third one.")
+CPU = torch.device("cpu")
 SLOTS = (0, 2, 3)  # slot 1 is free: its row computes for nobody
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tiny_folder: Path) -> LanguageModel:
+    """With torch's layers, which are what graphs capture."""
+    return load_language_model(tiny_folder, CPU, torch.float32, num_positions=1024, use_native=False)
 
 
 def prepared(loaded: LanguageModel) -> tuple[ModelRunner, list[int]]:

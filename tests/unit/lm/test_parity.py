@@ -71,10 +71,11 @@ def our_decode(runner: ModelRunner, columns: Columns) -> np.ndarray:
     return np.stack(frames, axis=1)
 
 
-@pytest.fixture(scope="module", params=["tiny", "mid"])
+@pytest.fixture(scope="module", params=["tiny", "mid", "tiny with torch's layers"])
 def pair(request: pytest.FixtureRequest) -> tuple[ReferenceDecode, ModelRunner, PromptBuilder]:
-    folder = request.getfixturevalue(f"{request.param}_folder")
-    loaded = load_language_model(folder, torch.device("cpu"), torch.float32, NUM_POSITIONS)
+    folder = request.getfixturevalue(f"{request.param.split()[0]}_folder")
+    use_native = not request.param.endswith("layers")
+    loaded = load_language_model(folder, torch.device("cpu"), torch.float32, NUM_POSITIONS, use_native=use_native)
     builder = PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks)
     return reference_decoder(folder), ModelRunner(loaded.model, 2, NUM_POSITIONS), builder
 

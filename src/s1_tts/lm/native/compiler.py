@@ -1,0 +1,111 @@
+"""Compile the C++ of this folder for this very CPU, once, and load it."""
+
+import ctypes
+import hashlib
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+SOURCES = Path(__file__).parent
+ENTRY = "transformer.cpp"
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-fPIC", "-shared")
+COMPILERS = ("g++", "c++", "clang++")
+LONGEST_COMPILATION_S = 120.0
+
+
+def load_library() -> ctypes.CDLL | None:
+    """Compile the library, unless that was done before, and load it.
+
+    The result is kept in ``$XDG_CACHE_HOME/s1-tts`` (``~/.cache/s1-tts``) under a name that tells sources, compiler and
+    CPU apart.
+
+    Returns:
+        The library; none where it cannot be compiled, and the log says why.
+    """
+    command = _compiler()
+    if command is None:
+        log.warning("no C++ compiler: the language model runs at a half to a third of the speed; install g++")
+        return None
+    folder = _cache_folder()
+    library = folder / f"lm-{_fingerprint(command)}.so"
+    if not library.exists() and not _compile(command, library):
+        return None
+    return ctypes.CDLL(str(library))
+
+
+def _compiler() -> list[str] | None:
+    """Command of the compiler: what ``CXX`` says, else the first that is there."""
+    if os.environ.get("CXX"):
+        return shlex.split(os.environ["CXX"])
+    return next(([found] for name in COMPILERS if (found := shutil.which(name))), None)
+
+
+def _cache_folder() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(root) / "s1-tts"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="s1-tts-"))
+    return folder if os.access(folder, os.W_OK) else Path(tempfile.mkdtemp(prefix="s1-tts-"))
+
+
+def _fingerprint(command: Sequence[str]) -> str:
+    digest = hashlib.sha256(repr((command, FLAGS, _version(command), _cpu())).encode())
+    for source in _sources():
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sources() -> Iterator[Path]:
+    return iter(sorted([*SOURCES.glob("*.h"), *SOURCES.glob("*.cpp")]))
+
+
+def _version(command: Sequence[str]) -> str:
+    try:
+        return subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return ""
+
+
+def _cpu() -> str:
+    """What ``-march=native`` goes by."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _compile(command: Sequence[str], library: Path) -> bool:
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        made = Path(folder) / library.name
+        try:
+            done = subprocess.run(
+                [*command, *FLAGS, str(SOURCES / ENTRY), "-o", str(made)],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=LONGEST_COMPILATION_S,
+            )
+            fault = done.stderr.strip() if done.returncode else ""
+        except (OSError, subprocess.TimeoutExpired) as error:
+            fault = str(error)
+        if fault or not made.exists():
+            log.warning(
+                "the language model's kernels cannot be compiled, so it runs at a half to a third of the speed:\n%s",
+                "\n".join(fault.splitlines()[:10]),
+            )
+            return False
+        os.replace(made, library)  # at once, so that servers that start together all find a whole file
+    log.info("kernels of the language model compiled by %s in %.1f s", command[0], time.monotonic() - started_s)
+    return True

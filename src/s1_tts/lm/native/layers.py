@@ -1,0 +1,257 @@
+"""Layers of the language model whose forwards are the compiled ones; weights are laid out for them, and held once."""
+
+import ctypes
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from s1_tts.lm.config import BlockSizes
+from s1_tts.lm.layers import BlockStack, TransformerBlock
+
+TILE_INPUTS = 32
+TILE_OUTPUTS = 16
+CACHE_LINE_BYTES = 64
+
+
+class Cache(Protocol):
+    """Keys and values of rows, for code that attends by itself.
+
+    ``keys`` and ``values`` are ``[layers, slots, positions, n_kv_head, head_dim]``, ``slots`` ``[B]`` and ``positions``
+    ``[B, S]`` tell where each new position goes; it sees what its slot holds up to itself.
+    """
+
+    @property
+    def keys(self) -> Tensor:
+        """Keys of all slots."""
+
+    @property
+    def values(self) -> Tensor:
+        """Values of all slots."""
+
+    @property
+    def slots(self) -> Tensor:
+        """Slot of each row, int64."""
+
+    @property
+    def positions(self) -> Tensor:
+        """New positions of each row, int64."""
+
+
+class Layout(IntEnum):
+    """How weights lie in memory; the numbers are those of ``transformer.cpp``."""
+
+    FLOAT_PANELS = 0
+    BFLOAT_PANELS = 1
+    BFLOAT_TILES = 2
+
+
+class _Sizes(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("blocks", "width", "heads", "key_heads", "head_width", "inner_width")),
+        ("norm_eps", ctypes.c_float),
+    )
+
+
+class _Block(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_void_p)
+        for name in (
+            "attention_norm",
+            "query_norm",
+            "key_norm",
+            "ffn_norm",
+            "qkv_bias",
+            "out_bias",
+            "qkv",
+            "out",
+            "gate_and_up",
+            "down",
+        )
+    )
+
+
+class _Rows(ctypes.Structure):
+    _fields_ = (
+        ("count", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("slots", "positions", "rotations", "keys", "values")),
+        *((name, ctypes.c_int64) for name in ("block_stride", "slot_stride", "num_threads")),
+    )
+
+
+class Packer:
+    """Lays weights out as the compiled code reads them.
+
+    Args:
+        library: The compiled code.
+        dtype: ``torch.float32`` or ``torch.bfloat16``.
+    """
+
+    def __init__(self, library: ctypes.CDLL, dtype: torch.dtype) -> None:
+        self.library = library
+        library.s1_block_outputs.restype = ctypes.c_int64
+        self.block_outputs: int = library.s1_block_outputs()
+        if dtype is torch.float32:
+            self.layout = Layout.FLOAT_PANELS
+        else:
+            self.layout = Layout.BFLOAT_TILES if library.s1_has_tiles() else Layout.BFLOAT_PANELS
+
+    def pack(self, weight: Tensor) -> Tensor:
+        """Lay out a weight ``[outputs, inputs]``; the result is flat."""
+        weight = F.pad(weight.detach(), (0, 0, 0, -weight.shape[0] % self.block_outputs))
+        if self.layout is not Layout.BFLOAT_TILES:
+            return weight.view(-1, self.block_outputs, weight.shape[1]).transpose(1, 2).flatten()
+        weight = F.pad(weight, (0, -weight.shape[1] % TILE_INPUTS))
+        tiles = weight.view(
+            -1, self.block_outputs // TILE_OUTPUTS, TILE_OUTPUTS, weight.shape[1] // TILE_INPUTS, TILE_INPUTS // 2, 2
+        )  # [blocks, tiles, outputs, steps, pairs, 2]
+        return tiles.permute(0, 3, 1, 4, 2, 5).flatten()
+
+    def pack_in_turns(self, gate: Tensor, up: Tensor) -> Tensor:
+        """Lay out two weights of the same shape, a block of the one and a block of the other in turns."""
+        num_blocks = -(-gate.shape[0] // self.block_outputs)
+        return torch.stack([self.pack(weight).view(num_blocks, -1) for weight in (gate, up)], dim=1).flatten()
+
+
+class NativeStack(nn.Module):
+    """A stack of blocks in the place of a :class:`BlockStack`; it is not meant to be saved.
+
+    Args:
+        stack: The blocks, on the CPU; their weights are given up one by one.
+        sizes: Sizes of the stack.
+        packer: Lays weights out.
+    """
+
+    def __init__(self, stack: BlockStack, sizes: BlockSizes, packer: Packer) -> None:
+        super().__init__()
+        self._library = packer.library
+        self._layout = packer.layout
+        self._sizes = _Sizes(
+            sizes.n_layer,
+            sizes.dim,
+            sizes.n_head,
+            sizes.n_kv_head,
+            sizes.head_dim,
+            sizes.intermediate_size,
+            sizes.norm_eps,
+        )
+        self._memory: list[Tensor] = []  # what the blocks' pointers point to
+        self._blocks = (_Block * sizes.n_layer)()
+        for index in range(sizes.n_layer):
+            self._blocks[index] = self._take(cast(TransformerBlock, stack[index]), packer)
+            stack[index] = nn.Identity()
+
+    def forward(self, x: Tensor, rotations: Tensor, cache: Cache) -> Tensor:
+        """Map ``[B, S, dim]`` to the same shape, in float32.
+
+        Args:
+            x: New positions of each row.
+            rotations: Their rotations ``[B, S, 1, head_dim / 2]`` or broadcastable, complex64.
+            cache: Where keys and values are; those of the new positions are written.
+        """
+        batch, length, _ = x.shape
+        result = x.to(torch.float32, copy=True).contiguous()
+        slots = cache.slots[:, None].expand(batch, length).contiguous()
+        positions = cache.positions.contiguous()
+        turns = torch.view_as_real(rotations.expand(batch, length, 1, -1)).contiguous()
+        rows = _Rows(
+            batch * length,
+            slots.data_ptr(),
+            positions.data_ptr(),
+            turns.data_ptr(),
+            cache.keys.data_ptr(),
+            cache.values.data_ptr(),
+            cache.keys.stride(0),
+            cache.keys.stride(1),
+            torch.get_num_threads(),
+        )
+        failed = self._library.s1_run_stack(
+            self._layout,
+            ctypes.byref(self._sizes),
+            self._blocks,
+            ctypes.byref(rows),
+            ctypes.c_void_p(result.data_ptr()),
+        )
+        _check(failed)
+        return result
+
+    def _take(self, block: TransformerBlock, packer: Packer) -> _Block:
+        attention, feed_forward = block.attention, block.feed_forward
+        has_qk_norm = attention.sizes.has_qk_norm
+        weights = (
+            block.attention_norm.weight.float(),
+            attention.q_norm.weight.float() if has_qk_norm else None,
+            attention.k_norm.weight.float() if has_qk_norm else None,
+            block.ffn_norm.weight.float(),
+            None if attention.wqkv.bias is None else attention.wqkv.bias.float(),
+            None if attention.wo.bias is None else attention.wo.bias.float(),
+            packer.pack(attention.wqkv.weight),
+            packer.pack(attention.wo.weight),
+            packer.pack_in_turns(feed_forward.w1.weight, feed_forward.w3.weight),
+            packer.pack(feed_forward.w2.weight),
+        )
+        memory, addresses = _in_one_piece(weights)
+        self._memory.append(memory)
+        return _Block(*addresses)
+
+
+class NativeLinear(nn.Module):
+    """A linear layer in the place of torch's; it is not meant to be saved.
+
+    Args:
+        linear: The layer, on the CPU.
+        packer: Lays weights out.
+    """
+
+    def __init__(self, linear: nn.Linear, packer: Packer) -> None:
+        super().__init__()
+        self._library = packer.library
+        self._layout = packer.layout
+        self._num_outputs, self._num_inputs = linear.weight.shape
+        self._memory, (self._weight,) = _in_one_piece([packer.pack(linear.weight)])
+        self._bias = None if linear.bias is None else linear.bias.detach().float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[B, inputs]`` to ``[B, outputs]``, float32."""
+        x = x.float().contiguous()
+        y = x.new_empty(x.shape[0], self._num_outputs)
+        failed = self._library.s1_run_linear(
+            self._layout,
+            ctypes.c_void_p(self._weight),
+            None if self._bias is None else ctypes.c_void_p(self._bias.data_ptr()),
+            ctypes.c_void_p(x.data_ptr()),
+            *(ctypes.c_int64(number) for number in (x.shape[0], self._num_inputs, self._num_outputs)),
+            ctypes.c_int64(torch.get_num_threads()),
+            ctypes.c_void_p(y.data_ptr()),
+        )
+        _check(failed)
+        return y
+
+
+def _in_one_piece(weights: Sequence[Tensor | None]) -> tuple[Tensor, list[int | None]]:
+    """Put weights one after another into memory that numpy asks to be in large pages: those are read a third faster.
+
+    Returns:
+        The memory, and the address of each weight; none where there is no weight.
+    """
+    offsets = [0]
+    for weight in weights:
+        num_bytes = 0 if weight is None else weight.nbytes
+        offsets.append(offsets[-1] + num_bytes + -num_bytes % CACHE_LINE_BYTES)
+    memory = torch.from_numpy(np.empty(offsets[-1] + CACHE_LINE_BYTES, dtype=np.uint8))
+    memory = memory[-memory.data_ptr() % CACHE_LINE_BYTES :]
+    addresses: list[int | None] = []
+    for weight, offset in zip(weights, offsets, strict=False):
+        if weight is not None:
+            memory[offset : offset + weight.nbytes] = weight.detach().contiguous().view(torch.uint8)
+        addresses.append(None if weight is None else memory.data_ptr() + offset)
+    return memory, addresses
+
+
+def _check(failed: int) -> None:
+    if failed:
+        raise MemoryError("no memory for a step of the language model")

@@ -1,0 +1,359 @@
+// The blocks of a transformer over a few rows, on a CPU: one call runs all of them.
+//
+// What a row is given and gets does not depend on the other rows. Between two steps of a block all threads meet, and
+// each then computes its share of the next one's outputs. Values between layers are float32; weights, keys and values
+// are float32 or bfloat16. Formulas: layers.py beside this folder.
+
+#include <cmath>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include <omp.h>
+
+#include "attention.h"
+#include "linear.h"
+#include "panels.h"
+#include "tiles.h"
+
+// --- what Python fills in; the same fields in layers.py ---
+
+struct Sizes {
+  int64_t num_blocks, width, num_heads, num_key_heads, head_width, inner_width;
+  float norm_eps;
+};
+
+// Weights of a block. Norms and biases are float32; a bias or a head's norm that is not there is null.
+struct Block {
+  const float *attention_norm, *query_norm, *key_norm, *ffn_norm, *qkv_bias, *out_bias;
+  const void *qkv, *out;
+  const void* gate_and_up;  // a block of outputs of the gate, then one of the other, in turns
+  const void* down;
+};
+
+// Rows, and where their keys and values are.
+struct Rows {
+  int64_t count;
+  const int64_t* slots;
+  const int64_t* positions;
+  const float* rotations;  // [count][head_width / 2][2], cosine and sine
+  void *keys, *values;     // [blocks][slots][positions][key heads][head_width], packed from the positions on
+  int64_t block_stride, slot_stride;
+  int64_t num_threads;
+};
+
+namespace {
+
+enum Layout : int32_t { FLOAT_PANELS, BFLOAT_PANELS, BFLOAT_TILES };
+
+void norm(const float* from, const float* weight, float eps, float* to, int64_t width) {
+  const float scale = 1.0f / std::sqrt(dot(from, from, width) / static_cast<float>(width) + eps);
+  for (int64_t at = 0; at < width; ++at) to[at] = from[at] * scale * weight[at];
+}
+
+void add_values(const float* from, float* to, int64_t count) {
+  for (int64_t at = 0; at < count; ++at) to[at] += from[at];
+}
+
+// Turn neighbouring pairs of a head's values.
+void rotate(float* head, const float* rotations, int64_t width) {
+  for (int64_t at = 0; at < width; at += 2) {
+    const float x = head[at], y = head[at + 1], cosine = rotations[at], sine = rotations[at + 1];
+    head[at] = x * cosine - y * sine;
+    head[at + 1] = x * sine + y * cosine;
+  }
+}
+
+// silu(x) * up, in place of x; the count is one of whole vectors.
+void gate(float* x, const float* up, int64_t count) {
+  for (int64_t at = 0; at < count; at += LANES) {
+    const Vector values = load(x + at);
+    store(values / (1.0f + exponential(-values)) * load(up + at), x + at);
+  }
+}
+
+// Memory of a call. Widths are rounded up, so that whole vectors may be read and written.
+class Workspace {
+ public:
+  float* take(int64_t num_values) {
+    const int64_t begin = used_;
+    used_ += round_up(num_values, LANES) + LANES;
+    return memory_ ? memory_.get() + begin : nullptr;
+  }
+
+  // Allocate what was taken so far; what is then taken in the same order is real.
+  void allocate() {
+    memory_.reset(new (std::align_val_t{64}) float[used_]);
+    used_ = 0;
+  }
+
+ private:
+  struct Free {
+    void operator()(float* memory) const { operator delete[](memory, std::align_val_t{64}); }
+  };
+  std::unique_ptr<float[], Free> memory_;
+  int64_t used_ = 0;
+};
+
+template <typename Layout>
+class Stack {
+ public:
+  using Weight = typename Layout::Weight;
+  using Inputs = typename Layout::Inputs;
+
+  Stack(const Sizes& sizes, const Block* blocks, const Rows& rows, float* x)
+      : sizes_(sizes),
+        blocks_(blocks),
+        rows_(rows),
+        x_(x),
+        query_width_(sizes.num_heads * sizes.head_width),
+        key_width_(sizes.num_key_heads * sizes.head_width),
+        projected_width_(query_width_ + 2 * key_width_),
+        score_stride_(round_up(1 + *std::max_element(rows.positions, rows.positions + rows.count), LANES)) {
+    lay_out();
+    workspace_.allocate();
+    lay_out();
+  }
+
+  // Called by every thread.
+  void run(const Worker& worker) {
+    [[maybe_unused]] const typename Layout::Unit unit;
+    for (int64_t index = 0; index < sizes_.num_blocks; ++index) run_block(index, worker);
+  }
+
+ private:
+  // What a thread works in.
+  struct Desk {
+    float* normed_room;
+    float *row, *scores, *attended, *gates;
+  };
+
+  void lay_out() {
+    const int64_t count = rows_.count;
+    projected_ = workspace_.take(count * projected_width_);
+    attended_room_ = workspace_.take(Inputs::room(count, query_width_));
+    inner_room_ = workspace_.take(Inputs::room(count, sizes_.inner_width));
+    desks_.clear();
+    for (int64_t thread = 0; thread < rows_.num_threads; ++thread) {
+      Desk desk;
+      desk.normed_room = workspace_.take(Inputs::room(count, sizes_.width));
+      desk.row = workspace_.take(sizes_.width);
+      desk.scores = workspace_.take(sizes_.num_heads * score_stride_);
+      desk.attended = workspace_.take(query_width_);
+      desk.gates = workspace_.take(count * BLOCK);
+      desks_.push_back(desk);
+    }
+  }
+
+  void run_block(int64_t index, const Worker& worker) {
+    const Block& block = blocks_[index];
+    Inputs attended(attended_room_, rows_.count, query_width_);
+    Inputs inner(inner_room_, rows_.count, sizes_.inner_width);
+
+    project(block, normed(block.attention_norm, worker), worker);
+#pragma omp barrier
+    keep_keys(block, index, worker);
+#pragma omp barrier
+    attend_rows(index, worker, attended);
+#pragma omp barrier
+    add(block.out, block.out_bias, attended, worker);
+#pragma omp barrier
+    feed(block, normed(block.ffn_norm, worker), worker, inner);
+#pragma omp barrier
+    add(block.down, nullptr, inner, worker);
+#pragma omp barrier
+  }
+
+  // All rows after a norm; each thread makes them for itself, which takes less time than to wait for others.
+  Inputs normed(const float* weight, const Worker& worker) {
+    const Desk& desk = desks_[worker.index];
+    Inputs inputs(desk.normed_room, rows_.count, sizes_.width);
+    for (int64_t row = 0; row < rows_.count; ++row) {
+      norm(x_ + row * sizes_.width, weight, sizes_.norm_eps, desk.row, sizes_.width);
+      inputs.put(row, 0, desk.row, sizes_.width);
+    }
+    return inputs;
+  }
+
+  // Queries, keys and values of all rows.
+  void project(const Block& block, const Inputs& inputs, const Worker& worker) {
+    multiply<Layout>(
+        static_cast<const Weight*>(block.qkv), projected_width_, worker.share(num_blocks(projected_width_)), inputs,
+        [&](int64_t row, int64_t output, int64_t count, const float* products) {
+          float* const to = projected_ + row * projected_width_ + output;
+          std::copy(products, products + count, to);
+          if (block.qkv_bias) add_values(block.qkv_bias + output, to, count);
+        });
+  }
+
+  // Norm and turn queries and keys, and put keys and values where they are kept.
+  void keep_keys(const Block& block, int64_t index, const Worker& worker) {
+    const int64_t width = sizes_.head_width;
+    const Span rows = worker.share(rows_.count);
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      float* const heads = projected_ + row * projected_width_;
+      const float* const rotations = rows_.rotations + row * width;
+      for (int64_t head = 0; head < sizes_.num_heads + sizes_.num_key_heads; ++head) {
+        const float* const weight = head < sizes_.num_heads ? block.query_norm : block.key_norm;
+        float* const at = heads + head * width;
+        if (weight) norm(at, weight, sizes_.norm_eps, at, width);
+        rotate(at, rotations, width);
+      }
+      const int64_t place = place_of(index, row) + rows_.positions[row] * key_width_;
+      Weight* const key = static_cast<Weight*>(rows_.keys) + place;
+      Weight* const value = static_cast<Weight*>(rows_.values) + place;
+      for (int64_t at = 0; at < key_width_; ++at) store(heads[query_width_ + at], key + at);
+      for (int64_t at = 0; at < key_width_; ++at) store(heads[query_width_ + key_width_ + at], value + at);
+    }
+  }
+
+  // Each thread takes a span of all key heads of all rows, row by row.
+  void attend_rows(int64_t index, const Worker& worker, Inputs& attended) {
+    const Desk& desk = desks_[worker.index];
+    const int64_t num_heads = sizes_.num_key_heads, each = sizes_.num_heads / num_heads;
+    const Span span = worker.share(rows_.count * num_heads);
+    for (int64_t row = span.begin / num_heads; row * num_heads < span.end; ++row) {
+      const Heads heads{
+          std::max<int64_t>(span.begin - row * num_heads, 0), std::min(span.end - row * num_heads, num_heads), each,
+          sizes_.head_width};
+      const int64_t place = place_of(index, row);
+      attend(
+          heads, static_cast<const Weight*>(rows_.keys) + place, static_cast<const Weight*>(rows_.values) + place,
+          rows_.positions[row] + 1, key_width_, projected_ + row * projected_width_, desk.scores, score_stride_,
+          desk.attended);
+      const int64_t head_values = each * sizes_.head_width;
+      attended.put(row, heads.begin * head_values, desk.attended, (heads.end - heads.begin) * head_values);
+    }
+  }
+
+  // The gated inner values of the feed-forward.
+  void feed(const Block& block, const Inputs& inputs, const Worker& worker, Inputs& inner) {
+    float* const gates = desks_[worker.index].gates;
+    const Span pairs = worker.share(num_blocks(sizes_.inner_width));
+    multiply<Layout>(
+        static_cast<const Weight*>(block.gate_and_up), 2 * BLOCK * pairs.end, {2 * pairs.begin, 2 * pairs.end}, inputs,
+        [&](int64_t row, int64_t output, int64_t, const float* products) {
+          float* const gated = gates + row * BLOCK;
+          const int64_t column = output / (2 * BLOCK) * BLOCK;
+          if (output % (2 * BLOCK) == 0) {
+            std::copy(products, products + BLOCK, gated);
+          } else {
+            gate(gated, products, BLOCK);
+            inner.put(row, column, gated, std::min(BLOCK, sizes_.inner_width - column));
+          }
+        });
+  }
+
+  // Add a linear layer's outputs to the rows.
+  void add(const void* weights, const float* bias, const Inputs& inputs, const Worker& worker) {
+    multiply<Layout>(
+        static_cast<const Weight*>(weights), sizes_.width, worker.share(num_blocks(sizes_.width)), inputs,
+        [&](int64_t row, int64_t output, int64_t count, const float* products) {
+          float* const to = x_ + row * sizes_.width + output;
+          add_values(products, to, count);
+          if (bias) add_values(bias + output, to, count);
+        });
+  }
+
+  int64_t place_of(int64_t index, int64_t row) const {
+    return index * rows_.block_stride + rows_.slots[row] * rows_.slot_stride;
+  }
+
+  const Sizes& sizes_;
+  const Block* blocks_;
+  const Rows& rows_;
+  float* x_;
+  const int64_t query_width_, key_width_, projected_width_, score_stride_;
+  Workspace workspace_;
+  float *projected_ = nullptr, *attended_room_ = nullptr, *inner_room_ = nullptr;
+  std::vector<Desk> desks_;
+};
+
+template <typename Layout>
+void run_stack(const Sizes& sizes, const Block* blocks, const Rows& rows, float* x) {
+  Stack<Layout> stack(sizes, blocks, rows, x);
+#pragma omp parallel num_threads(static_cast<int>(rows.num_threads))
+  stack.run({omp_get_thread_num(), omp_get_num_threads()});
+}
+
+template <typename Layout>
+void run_linear(
+    const void* weights, const float* bias, const float* x, int64_t num_rows, int64_t num_inputs, int64_t num_outputs,
+    int64_t num_threads, float* y) {
+  Workspace workspace;
+  const int64_t stride = round_up(Layout::Inputs::room(num_rows, num_inputs), LANES);
+  workspace.take(num_threads * stride);
+  workspace.allocate();
+  float* const room = workspace.take(num_threads * stride);
+#pragma omp parallel num_threads(static_cast<int>(num_threads))
+  {
+    [[maybe_unused]] const typename Layout::Unit unit;
+    const Worker worker{omp_get_thread_num(), omp_get_num_threads()};
+    typename Layout::Inputs inputs(room + worker.index * stride, num_rows, num_inputs);
+    for (int64_t row = 0; row < num_rows; ++row) inputs.put(row, 0, x + row * num_inputs, num_inputs);
+    multiply<Layout>(
+        static_cast<const typename Layout::Weight*>(weights), num_outputs,
+        worker.share(num_blocks(num_outputs)), inputs,
+        [&](int64_t row, int64_t output, int64_t count, const float* products) {
+          float* const to = y + row * num_outputs + output;
+          std::copy(products, products + count, to);
+          if (bias) add_values(bias + output, to, count);
+        });
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+int64_t s1_block_outputs() { return BLOCK; }
+
+// Whether bfloat16 weights are laid out as tiles, and not as panels.
+int32_t s1_has_tiles() {
+#if HAS_TILES
+  return Tiles::is_usable();
+#else
+  return 0;
+#endif
+}
+
+// Run all blocks over rows `x` [count][width], in place; returns 0, or 1 when there is no memory for it.
+int32_t s1_run_stack(int32_t layout, const Sizes* sizes, const Block* blocks, const Rows* rows, float* x) {
+  try {
+    switch (layout) {
+      case FLOAT_PANELS: run_stack<Panels<float>>(*sizes, blocks, *rows, x); break;
+      case BFLOAT_PANELS: run_stack<Panels<BFloat16>>(*sizes, blocks, *rows, x); break;
+#if HAS_TILES
+      case BFLOAT_TILES: run_stack<Tiles>(*sizes, blocks, *rows, x); break;
+#endif
+    }
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+  return 0;
+}
+
+// Multiply rows `x` [num_rows][num_inputs] into `y` [num_rows][num_outputs]; returns as `s1_run_stack`.
+int32_t s1_run_linear(
+    int32_t layout, const void* weights, const float* bias, const float* x, int64_t num_rows, int64_t num_inputs,
+    int64_t num_outputs, int64_t num_threads, float* y) {
+  try {
+    switch (layout) {
+      case FLOAT_PANELS:
+        run_linear<Panels<float>>(weights, bias, x, num_rows, num_inputs, num_outputs, num_threads, y);
+        break;
+      case BFLOAT_PANELS:
+        run_linear<Panels<BFloat16>>(weights, bias, x, num_rows, num_inputs, num_outputs, num_threads, y);
+        break;
+#if HAS_TILES
+      case BFLOAT_TILES:
+        run_linear<Tiles>(weights, bias, x, num_rows, num_inputs, num_outputs, num_threads, y);
+        break;
+#endif
+    }
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+  return 0;
+}
+}

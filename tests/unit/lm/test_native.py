@@ -1,0 +1,230 @@
+"""The compiled layers give what torch's give, row by row, and a machine that cannot compile them goes without."""
+
+import itertools
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from s1_tts.lm.config import BlockSizes
+from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
+from s1_tts.lm.layers import BlockStack, rotary_table
+from s1_tts.lm.loading import load_language_model
+from s1_tts.lm.native.compiler import load_library
+from s1_tts.lm.native.layers import Layout, NativeLinear, NativeStack, Packer
+from s1_tts.lm.packing import PackedLinear
+from s1_tts.training.lm_stage import start_weights
+
+CPU = torch.device("cpu")
+NUM_SLOTS, NUM_POSITIONS = 5, 64
+ROTATIONS = {width: rotary_table(NUM_POSITIONS, width, 10000) for width in (8, 16, 24, 64, 128)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def library():
+    found = load_library()
+    if found is None:
+        pytest.skip("needs a C++ compiler")
+    return found
+
+
+def packers(library, dtype: torch.dtype) -> list[Packer]:
+    """One for each layout that this CPU has for the dtype."""
+    packer = Packer(library, dtype)
+    if packer.layout is not Layout.BFLOAT_TILES:
+        return [packer]
+    panels = Packer(library, dtype)
+    panels.layout = Layout.BFLOAT_PANELS
+    return [packer, panels]
+
+
+@st.composite
+def block_sizes(draw: st.DrawFn) -> BlockSizes:
+    key_heads, each = draw(st.sampled_from([(1, 1), (2, 2), (2, 3), (4, 1)]))
+    return BlockSizes(
+        n_layer=2,
+        dim=draw(st.sampled_from([8, 40, 64, 96])),
+        n_head=key_heads * each,
+        n_kv_head=key_heads,
+        head_dim=draw(st.sampled_from(sorted(ROTATIONS))),
+        intermediate_size=draw(st.sampled_from([24, 64, 100])),
+        norm_eps=1e-6,
+        has_qkv_bias=draw(st.booleans()),
+        has_o_bias=draw(st.booleans()),
+        has_qk_norm=draw(st.booleans()),
+    )
+
+
+def random_stack(sizes: BlockSizes, seed: int) -> BlockStack:
+    stack = BlockStack(sizes).requires_grad_(False)
+    start_weights(stack, seed)
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in stack.named_parameters():
+        if "norm" in name or "bias" in name:
+            value.add_(torch.randn(value.shape, generator=generator) * 0.3)
+    return stack
+
+
+def run(stack: nn.Module, sizes: BlockSizes, dtype: torch.dtype, spans: list[Span], seed: int) -> torch.Tensor:
+    """Hidden states ``[B, S, dim]`` of new positions over slots full of noise."""
+    generator = torch.Generator().manual_seed(seed)
+    pool = KvPool(sizes, NUM_SLOTS, NUM_POSITIONS, dtype, CPU)
+    for kept in (pool.keys, pool.values):
+        kept.copy_(torch.randn(kept.shape, generator=generator))
+    noise = torch.randn(NUM_SLOTS, NUM_POSITIONS, sizes.dim, generator=generator).to(dtype)
+    attend = SpanAttention(pool, spans)
+    x = torch.stack([noise[span.slot, span.start : span.end] for span in spans])
+    with torch.inference_mode():
+        return stack(x, ROTATIONS[sizes.head_dim][attend.positions], attend).float()
+
+
+SPANS = st.sampled_from(
+    [
+        [Span(0, 0, 1)],
+        [Span(3, 40, 41), Span(1, 0, 1), Span(2, 63, 64)],
+        [Span(2, 0, 37)],
+        [Span(4, 59, 64), Span(0, 59, 64)],
+    ]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=block_sizes(), spans=SPANS, seed=st.integers(0, 1000))
+def test_blocks_equal_torchs(library, sizes: BlockSizes, spans: list[Span], seed: int) -> None:
+    expected = run(random_stack(sizes, seed), sizes, torch.float32, spans, seed)
+    native = NativeStack(random_stack(sizes, seed), sizes, Packer(library, torch.float32))
+    torch.testing.assert_close(run(native, sizes, torch.float32, spans, seed), expected, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(sizes=block_sizes(), spans=SPANS, seed=st.integers(0, 1000))
+def test_blocks_in_bfloat16_are_as_near_to_float32_as_torchs(
+    library, sizes: BlockSizes, spans: list[Span], seed: int
+) -> None:
+    rounded = random_stack(sizes, seed).to(torch.bfloat16)
+    exact = run(rounded.float(), sizes, torch.float32, spans, seed)
+    torchs = run(random_stack(sizes, seed).to(torch.bfloat16), sizes, torch.bfloat16, spans, seed)
+    bound = 1.5 * (torchs - exact).square().mean().sqrt() + 1e-3
+    for packer in packers(library, torch.bfloat16):
+        native = NativeStack(random_stack(sizes, seed).to(torch.bfloat16), sizes, packer)
+        error = (run(native, sizes, torch.bfloat16, spans, seed) - exact).square().mean().sqrt()
+        assert error <= bound, packer.layout
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_row_has_the_same_bits_in_every_company(library, dtype: torch.dtype) -> None:
+    sizes = BlockSizes(2, 96, 4, 2, 24, 100, 1e-6, has_qkv_bias=True, has_o_bias=True, has_qk_norm=True)
+    spans = [Span(slot, 10 * slot + 3, 10 * slot + 4) for slot in range(NUM_SLOTS)]
+    for packer in packers(library, dtype):
+        native = NativeStack(random_stack(sizes, 1).to(dtype), sizes, packer)
+        together = run(native, sizes, dtype, spans, 1)
+        for count in range(1, NUM_SLOTS):
+            for rows in itertools.combinations(range(NUM_SLOTS), count):
+                fewer = run(native, sizes, dtype, [spans[row] for row in rows], 1)
+                assert torch.equal(fewer, together[list(rows)])
+
+
+def test_a_row_that_is_not_finite_harms_no_other(library) -> None:
+    sizes = BlockSizes(1, 64, 2, 1, 16, 64, 1e-6, has_qkv_bias=False, has_o_bias=False, has_qk_norm=True)
+    for dtype in (torch.float32, torch.bfloat16):
+        for packer in packers(library, dtype):
+            native = NativeStack(random_stack(sizes, 1).to(dtype), sizes, packer)
+            x = torch.ones(2, 1, 64, dtype=dtype)
+            x[1, 0, 5] = torch.nan
+            attend = SpanAttention(KvPool(sizes, 2, 8, dtype, CPU), [Span(0, 0, 1), Span(1, 0, 1)])
+            with torch.inference_mode():
+                y = native(x, ROTATIONS[16][attend.positions], attend)
+            assert y[0].isfinite().all()
+            assert y[1].isnan().all()
+
+
+@pytest.mark.parametrize("num_rows", [1, 3, 8, 17, 50])
+@pytest.mark.parametrize(("inputs", "outputs"), [(64, 32), (40, 33), (100, 7)])
+def test_a_linear_layer_equals_torchs(library, num_rows: int, inputs: int, outputs: int) -> None:
+    torch.manual_seed(0)
+    linear = nn.Linear(inputs, outputs).requires_grad_(False)
+    x = torch.randn(num_rows, inputs)
+    torch.testing.assert_close(NativeLinear(linear, Packer(library, torch.float32))(x), linear(x))
+    rounded = nn.Linear(inputs, outputs).requires_grad_(False).to(torch.bfloat16)
+    for packer in packers(library, torch.bfloat16):
+        expected = torch.nn.functional.linear(
+            x.to(torch.bfloat16).float(), rounded.weight.float(), rounded.bias.float()
+        )
+        torch.testing.assert_close(NativeLinear(rounded, packer)(x), expected, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_any_number_of_threads_gives_the_same_bits(library, threads: int) -> None:
+    sizes = BlockSizes(2, 96, 6, 2, 16, 100, 1e-6, has_qkv_bias=False, has_o_bias=False, has_qk_norm=True)
+    native = NativeStack(random_stack(sizes, 1), sizes, Packer(library, torch.float32))
+    spans = [Span(1, 4, 9), Span(3, 30, 35)]
+    before = torch.get_num_threads()
+    expected = run(native, sizes, torch.float32, spans, 1)
+    torch.set_num_threads(threads)
+    try:
+        assert torch.equal(run(native, sizes, torch.float32, spans, 1), expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+# --- compilation ---
+
+
+def test_the_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert load_library() is not None
+    (made,) = (tmp_path / "s1-tts").iterdir()
+    before = made.stat().st_mtime_ns
+    assert load_library() is not None
+    assert [file.stat().st_mtime_ns for file in (tmp_path / "s1-tts").iterdir()] == [before]
+
+
+def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s1-tts").touch()  # a file where the folder should be
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert load_library() is not None
+
+
+@pytest.mark.parametrize("compiler", ["/nowhere/g++", "false", "sh -c 'echo broken >&2; exit 1'"])
+def test_without_a_compiler_the_layers_stay_torchs(
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    compiler: str,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CXX", compiler)
+    with caplog.at_level(logging.WARNING):
+        model = load_language_model(tiny_folder, CPU, torch.float32, num_positions=64).model
+    assert isinstance(model.layers, BlockStack)
+    assert isinstance(model.output, PackedLinear)
+    assert "cannot be compiled" in caplog.text
+    assert not list((tmp_path / "s1-tts").iterdir())
+
+
+def test_no_compiler_at_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with caplog.at_level(logging.WARNING):
+        assert load_library() is None
+    assert "install g++" in caplog.text
+
+
+def test_weights_are_held_once(tiny_folder: Path) -> None:
+    model = load_language_model(tiny_folder, CPU, torch.float32, num_positions=64).model
+    names = {name for name, _ in model.named_parameters()}
+    assert names == {
+        "embeddings.weight",
+        "codebook_embeddings.weight",
+        "norm.weight",
+        "fast_embeddings.weight",
+        "fast_norm.weight",
+    }
+    assert isinstance(model.layers, NativeStack)
+    assert np.isfinite(model.output(torch.zeros(1, model.config.dim)).numpy()).all()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from s1_tts.lm.layers import Attend
 from s1_tts.lm.model import DualArModel
-from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, exponential, sample_codes
+from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, gumbel, sample_codes
 from s1_tts.request import Sampling
 
 UNSOUND = -1
@@ -87,12 +87,12 @@ def decode_step(model: DualArModel, state: SlotState, rows: StepRows) -> Tensor:
     temperature, top_p, penalty = state.options[rows.slots].unbind(1)
     options = RowSampling(temperature, top_p, penalty)
     window = state.window[rows.slots]  # [B, num_codebooks, PENALTY_WINDOW_FRAMES]
-    noise = exponential(state.noise[rows.slots])
+    noise = gumbel(state.noise[rows.slots])
     columns = state.columns[rows.slots]
 
     hidden = model.forward_slow(columns[:, :, None], rows.positions[:, None], rows.attend)[:, 0]
     logits = model.semantic_logits(hidden)
-    is_sound = torch.isfinite(logits).all(dim=-1)
+    is_sound = _are_finite(logits)
     num_candidates = logits.shape[1]
     semantic = sample_codes(logits, options, window[:, 0], noise[:, :num_candidates])
     codes = [semantic.clamp(max=model.num_semantic - 1)]
@@ -101,7 +101,7 @@ def decode_step(model: DualArModel, state: SlotState, rows: StepRows) -> Tensor:
     for codebook in range(1, model.config.num_codebooks):
         if codebook > 1:
             logits = model.residual_logits(codes[-1], frame)
-        is_sound &= torch.isfinite(logits).all(dim=-1)
+        is_sound &= _are_finite(logits)
         begin = num_candidates + (codebook - 1) * logits.shape[1]
         codes.append(sample_codes(logits, options, window[:, codebook], noise[:, begin : begin + logits.shape[1]]))
 
@@ -110,3 +110,8 @@ def decode_step(model: DualArModel, state: SlotState, rows: StepRows) -> Tensor:
     state.columns[rows.slots] = torch.cat([codes[0][:, None] + model.semantic_begin_id, stacked], dim=1)
     told = torch.where(is_sound, semantic, UNSOUND)
     return torch.cat([told[:, None], stacked[:, 1:]], dim=1)
+
+
+def _are_finite(logits: Tensor) -> Tensor:
+    """Whether all of a row's logits are finite ``[B]``: then so is their sum, and else it is not."""
+    return torch.isfinite(logits.sum(dim=-1))

@@ -1,8 +1,9 @@
 """Draw one code a row, each row with its own options and its own random numbers.
 
 The order is fish-speech 0.1.0's (``logits_to_probs`` in ``text2semantic/inference.py``): penalty, nucleus,
-temperature, then the Gumbel-like race of probabilities over exponential noise. Other than there, options keep full
-precision, temperature 0 is exactly greedy, and the penalty sees the last frames of the codebook that is drawn.
+temperature, then a race of the probabilities, each over exponential noise. Other than there, the race is run in
+logarithms (the Gumbel-max trick), options keep full precision, temperature 0 is exactly greedy, and the penalty sees
+the last frames of the codebook that is drawn.
 """
 
 from dataclasses import dataclass
@@ -27,9 +28,9 @@ class RowSampling:
     repetition_penalty: Tensor
 
 
-def exponential(uniform: Tensor) -> Tensor:
-    """Exponential(1) noise from uniform noise in [0, 1); never zero, which a probability could not be divided by."""
-    return -torch.log1p(-uniform.clamp(min=SMALLEST_UNIFORM))
+def gumbel(uniform: Tensor) -> Tensor:
+    """Standard Gumbel noise from uniform noise in [0, 1): minus the logarithm of exponential noise; always finite."""
+    return -torch.log(-torch.log1p(-uniform.clamp(min=SMALLEST_UNIFORM)))
 
 
 def sample_codes(logits: Tensor, options: RowSampling, window: Tensor, noise: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ def sample_codes(logits: Tensor, options: RowSampling, window: Tensor, noise: Te
         logits: ``[B, V]``, float32.
         options: Options of the rows.
         window: Latest codes of this codebook ``[B, PENALTY_WINDOW_FRAMES]``, int64, ``NO_CODE`` where there is none.
-        noise: Exponential(1) noise ``[B, V]``, float32, drawn by each row's own generator.
+        noise: Gumbel noise ``[B, V]``, float32, drawn by each row's own generator.
 
     Returns:
         ``[B]``, int64.
@@ -47,8 +48,7 @@ def sample_codes(logits: Tensor, options: RowSampling, window: Tensor, noise: Te
     logits = _penalise(logits, window, options.repetition_penalty)
     greedy = logits.argmax(dim=-1)
     kept = _keep_nucleus(logits, options.top_p)
-    probabilities = torch.softmax(kept / options.temperature.clamp(min=1e-5)[:, None], dim=-1)
-    drawn = (probabilities / noise).argmax(dim=-1)
+    drawn = (kept / options.temperature.clamp(min=1e-5)[:, None] + noise).argmax(dim=-1)
     return torch.where(options.temperature == 0, greedy, drawn)
 
 

@@ -13,10 +13,10 @@ from torch import nn
 
 from s1_tts.lm.config import BlockSizes
 from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
-from s1_tts.lm.layers import BlockStack, rotary_table
+from s1_tts.lm.layers import BlockStack, RMSNorm, rotary_table
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.native.compiler import load_library
-from s1_tts.lm.native.layers import Layout, NativeLinear, NativeStack, Packer
+from s1_tts.lm.native.layers import Layout, NativeLinear, NativeNorm, NativeStack, Packer
 from s1_tts.lm.packing import PackedLinear
 from s1_tts.training.lm_stage import start_weights
 
@@ -158,6 +158,14 @@ def test_a_linear_layer_equals_torchs(library, num_rows: int, inputs: int, outpu
         torch.testing.assert_close(NativeLinear(rounded, packer)(x), expected, rtol=2e-2, atol=2e-2)
 
 
+def test_a_norm_equals_torchs(library) -> None:
+    torch.manual_seed(0)
+    norm = RMSNorm(40, 1e-6).requires_grad_(False)
+    norm.weight.normal_()
+    x = torch.randn(3, 40)
+    torch.testing.assert_close(NativeNorm(norm, Packer(library, torch.float32))(x), norm(x))
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_any_number_of_threads_gives_the_same_bits(library, threads: int) -> None:
     sizes = BlockSizes(2, 96, 6, 2, 16, 100, 1e-6, has_qkv_bias=False, has_o_bias=False, has_qk_norm=True)
@@ -219,12 +227,6 @@ def test_no_compiler_at_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_weights_are_held_once(tiny_folder: Path) -> None:
     model = load_language_model(tiny_folder, CPU, torch.float32, num_positions=64).model
     names = {name for name, _ in model.named_parameters()}
-    assert names == {
-        "embeddings.weight",
-        "codebook_embeddings.weight",
-        "norm.weight",
-        "fast_embeddings.weight",
-        "fast_norm.weight",
-    }
+    assert names == {"embeddings.weight", "codebook_embeddings.weight", "fast_embeddings.weight"}
     assert isinstance(model.layers, NativeStack)
     assert np.isfinite(model.output(torch.zeros(1, model.config.dim)).numpy()).all()

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, sample_codes
+from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, gumbel, sample_codes
 
 
 def options(temperature: float = 1.0, top_p: float = 1.0, penalty: float = 1.0, rows: int = 1) -> RowSampling:
@@ -16,7 +16,7 @@ def empty_window(rows: int = 1) -> torch.Tensor:
 
 
 def noise_like(logits: torch.Tensor, seed: int) -> torch.Tensor:
-    return torch.empty_like(logits).exponential_(generator=torch.Generator().manual_seed(seed))
+    return gumbel(torch.rand(logits.shape, generator=torch.Generator().manual_seed(seed)))
 
 
 def draw(logits: torch.Tensor, sampling: RowSampling, count: int) -> np.ndarray:
@@ -53,11 +53,11 @@ def test_penalty_divides_positive_and_multiplies_negative_logits() -> None:
     logits = torch.tensor([[2.0, 1.5, -1.0, -1.5]])
     window = empty_window()
     window[0, -1] = 0
-    chosen = sample_codes(logits, options(temperature=0.0, penalty=2.0), window, torch.ones_like(logits))
+    chosen = sample_codes(logits, options(temperature=0.0, penalty=2.0), window, torch.zeros_like(logits))
     assert chosen.item() == 1  # 2.0 / 2 < 1.5
     window[0, -2:] = torch.tensor([0, 1])
     negative = torch.tensor([[-1.0, -1.5]])
-    chosen = sample_codes(negative, options(temperature=0.0, penalty=2.0), window, torch.ones_like(negative))
+    chosen = sample_codes(negative, options(temperature=0.0, penalty=2.0), window, torch.zeros_like(negative))
     assert chosen.item() == 0  # -2 > -3
 
 

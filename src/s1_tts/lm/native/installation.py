@@ -5,11 +5,11 @@ from torch import nn
 
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.native.compiler import load_library
-from s1_tts.lm.native.layers import NativeLinear, NativeStack, Packer
+from s1_tts.lm.native.layers import NativeLinear, NativeNorm, NativeStack, Packer
 
 
 def use_native_layers(model: DualArModel) -> bool:
-    """Replace the transformers and heads of a model on a CPU by compiled ones.
+    """Replace the transformers, norms and heads of a model on a CPU by compiled ones.
 
     Args:
         model: Its heads cut; float32 or bfloat16. Weights are laid out anew one by one, and held once.
@@ -25,6 +25,8 @@ def use_native_layers(model: DualArModel) -> bool:
     with torch.no_grad():
         for name, sizes in (("layers", config.slow), ("fast_layers", config.fast)):
             setattr(model, name, NativeStack(getattr(model, name), sizes, packer))
+        for name in ("norm", "fast_norm"):
+            setattr(model, name, NativeNorm(getattr(model, name), packer))
         for name in ("output", "fast_output", "fast_project_in"):
             linear = getattr(model, name)
             if isinstance(linear, nn.Linear):  # a projection between equal widths is the identity

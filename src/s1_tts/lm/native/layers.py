@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from s1_tts.lm.config import BlockSizes
-from s1_tts.lm.layers import BlockStack, TransformerBlock
+from s1_tts.lm.layers import BlockStack, RMSNorm, TransformerBlock
 
 TILE_INPUTS = 32
 TILE_OUTPUTS = 16
@@ -142,7 +142,7 @@ class NativeStack(nn.Module):
         self._memory: list[Tensor] = []  # what the blocks' pointers point to
         self._blocks = (_Block * sizes.n_layer)()
         for index in range(sizes.n_layer):
-            self._blocks[index] = self._take(cast(TransformerBlock, stack[index]), packer)
+            self._blocks[index] = self._take(cast("TransformerBlock", stack[index]), packer)
             stack[index] = nn.Identity()
 
     def forward(self, x: Tensor, rotations: Tensor, cache: Cache) -> Tensor:
@@ -229,6 +229,34 @@ class NativeLinear(nn.Module):
             ctypes.c_void_p(y.data_ptr()),
         )
         _check(failed)
+        return y
+
+
+class NativeNorm(nn.Module):
+    """A root-mean-square norm in the place of :class:`RMSNorm`; it is not meant to be saved.
+
+    Args:
+        norm: The norm, on the CPU.
+        packer: Knows the compiled code.
+    """
+
+    def __init__(self, norm: RMSNorm, packer: Packer) -> None:
+        super().__init__()
+        self._library = packer.library
+        self._weight = norm.weight.detach().float()
+        self._eps = norm.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Norm over the last dimension of ``[B, dim]``, in float32."""
+        x = x.float().contiguous()
+        y = torch.empty_like(x)
+        self._library.s1_run_norm(
+            ctypes.c_void_p(self._weight.data_ptr()),
+            ctypes.c_float(self._eps),
+            ctypes.c_void_p(x.data_ptr()),
+            *(ctypes.c_int64(number) for number in x.shape),
+            ctypes.c_void_p(y.data_ptr()),
+        )
         return y
 
 

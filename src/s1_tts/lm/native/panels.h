@@ -37,7 +37,9 @@ struct Panels {
   };
 
   // What a thread needs to have set up while it multiplies.
-  struct Unit {};
+  struct Unit {
+    explicit Unit(int64_t) {}
+  };
 
   static bool is_usable() { return true; }
 

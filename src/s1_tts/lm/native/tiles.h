@@ -63,14 +63,18 @@ struct Tiles {
     int64_t num_rows_, width_;
   };
 
-  // Makes the unit's tiles 16 rows of 64 bytes for as long as it lives, in the thread that makes it.
+  // Gives the unit's tiles their sizes for as long as it lives, in the thread that makes it: 64 bytes a row, and no more
+  // rows of inputs and products than there are.
   struct Unit {
-    Unit() {
+    explicit Unit(int64_t num_rows) {
+      const auto first = static_cast<uint8_t>(std::min(num_rows, TILE_ROWS));
+      const auto more = static_cast<uint8_t>(num_rows > TILE_ROWS ? std::min(num_rows - TILE_ROWS, TILE_ROWS) : 1);
+      const uint8_t rows[8] = {first, first, more, more, first, more, TILE_ROWS, TILE_ROWS};
       alignas(64) uint8_t shape[64] = {};
       shape[0] = 1;
       for (int tile = 0; tile < 8; ++tile) {
         shape[16 + 2 * tile] = 64;
-        shape[48 + tile] = TILE_ROWS;
+        shape[48 + tile] = rows[tile];
       }
       _tile_loadconfig(shape);
     }

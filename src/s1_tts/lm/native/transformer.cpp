@@ -117,7 +117,7 @@ class Stack {
 
   // Called by every thread.
   void run(const Worker& worker) {
-    [[maybe_unused]] const typename Layout::Unit unit;
+    const typename Layout::Unit unit(rows_.count);
     for (int64_t index = 0; index < sizes_.num_blocks; ++index) run_block(index, worker);
   }
 
@@ -287,7 +287,7 @@ void run_linear(
   float* const room = workspace.take(num_threads * stride);
 #pragma omp parallel num_threads(static_cast<int>(num_threads))
   {
-    [[maybe_unused]] const typename Layout::Unit unit;
+    const typename Layout::Unit unit(num_rows);
     const Worker worker{omp_get_thread_num(), omp_get_num_threads()};
     typename Layout::Inputs inputs(room + worker.index * stride, num_rows, num_inputs);
     for (int64_t row = 0; row < num_rows; ++row) inputs.put(row, 0, x + row * num_inputs, num_inputs);
@@ -355,5 +355,10 @@ int32_t s1_run_linear(
     return 1;
   }
   return 0;
+}
+
+// Norm rows `x` [num_rows][width] into `y`.
+void s1_run_norm(const float* weight, float eps, const float* x, int64_t num_rows, int64_t width, float* y) {
+  for (int64_t row = 0; row < num_rows; ++row) norm(x + row * width, weight, eps, y + row * width, width);
 }
 }

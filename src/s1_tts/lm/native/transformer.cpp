@@ -51,8 +51,21 @@ void norm(const float* from, const float* weight, float eps, float* to, int64_t 
   for (int64_t at = 0; at < width; ++at) to[at] = from[at] * scale * weight[at];
 }
 
+// At most BLOCK values; nearly always that many, which is worth its own loop.
+void copy_values(const float* from, float* to, int64_t count) {
+  if (count == BLOCK) {
+    for (int64_t at = 0; at < BLOCK; at += LANES) store(load(from + at), to + at);
+  } else {
+    std::copy(from, from + count, to);
+  }
+}
+
 void add_values(const float* from, float* to, int64_t count) {
-  for (int64_t at = 0; at < count; ++at) to[at] += from[at];
+  if (count == BLOCK) {
+    for (int64_t at = 0; at < BLOCK; at += LANES) store(load(to + at) + load(from + at), to + at);
+  } else {
+    for (int64_t at = 0; at < count; ++at) to[at] += from[at];
+  }
 }
 
 // Turn neighbouring pairs of a head's values.
@@ -181,7 +194,7 @@ class Stack {
         static_cast<const Weight*>(block.qkv), projected_width_, worker.share(num_blocks(projected_width_)), inputs,
         [&](int64_t row, int64_t output, int64_t count, const float* products) {
           float* const to = projected_ + row * projected_width_ + output;
-          std::copy(products, products + count, to);
+          copy_values(products, to, count);
           if (block.qkv_bias) add_values(block.qkv_bias + output, to, count);
         });
   }
@@ -236,7 +249,7 @@ class Stack {
           float* const gated = gates + row * BLOCK;
           const int64_t column = output / (2 * BLOCK) * BLOCK;
           if (output % (2 * BLOCK) == 0) {
-            std::copy(products, products + BLOCK, gated);
+            copy_values(products, gated, BLOCK);
           } else {
             gate(gated, products, BLOCK);
             inner.put(row, column, gated, std::min(BLOCK, sizes_.inner_width - column));
@@ -296,7 +309,7 @@ void run_linear(
         worker.share(num_blocks(num_outputs)), inputs,
         [&](int64_t row, int64_t output, int64_t count, const float* products) {
           float* const to = y + row * num_outputs + output;
-          std::copy(products, products + count, to);
+          copy_values(products, to, count);
           if (bias) add_values(bias + output, to, count);
         });
   }

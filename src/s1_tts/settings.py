@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         default=300, ge=20, description="longest part of a text generated in one go; longer texts split at sentences"
     )
     compile: bool = Field(
-        default=False, description="compile decode steps on CUDA: minutes more to start, fewer kernels a step"
+        default=False, description="compile decode steps and parts of the codec on CUDA: minutes more to start"
     )
     native_layers: bool = Field(
         default=True, description="on a CPU with a C++ compiler, compile the language model's layers for it"

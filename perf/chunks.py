@@ -168,6 +168,7 @@ def measure(arguments: argparse.Namespace) -> list[Outcome]:
     for concurrency in arguments.concurrency:
         for name, rules in SCHEDULES.items():
             engine.set_chunk_rules(rules)
+            listen(engine, batcher, name, concurrency, concurrency)  # once for nothing: new shapes of batches cost time
             outcome = listen(engine, batcher, name, concurrency, arguments.streams * concurrency)
             outcomes.append(outcome)
             print(

@@ -27,6 +27,7 @@ from s1_tts.device import resolve_device, resolve_dtype
 from s1_tts.lm.config import BlockSizes
 from s1_tts.lm.loading import LanguageModel, load_language_model
 from s1_tts.lm.model import DualArModel
+from s1_tts.lm.native.layers import NativeStack
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner, Row
 from s1_tts.request import Sampling
@@ -43,6 +44,7 @@ class Result:
     machine: Machine
     checkpoint: str
     dtype: str
+    layers: str
     batch1_frames_per_s: float
     batch8_frames_per_s: float
     batch16_frames_per_s: float
@@ -184,7 +186,8 @@ def measure(arguments: argparse.Namespace) -> Result:
     if not arguments.alone:
         reference = reference_rate(arguments.checkpoint, arguments.reference_frames, dtype)
         gc.collect()
-    loaded = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS)
+    use_native = not arguments.torch_layers
+    loaded = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS, use_native=use_native)
     bench = Bench(loaded)
     repeats = arguments.repeats
     near = {rows: bench.step_s(rows, NEAR, repeats) for rows in (1, 8, 16, 32)}
@@ -196,6 +199,7 @@ def measure(arguments: argparse.Namespace) -> Result:
         machine=machine,
         checkpoint=arguments.checkpoint.name,
         dtype=str(dtype).removeprefix("torch."),
+        layers="compiled" if isinstance(loaded.model.layers, NativeStack) else "torch's",
         batch1_frames_per_s=1 / near[1],
         batch8_frames_per_s=rate8,
         batch16_frames_per_s=16 / near[16],
@@ -232,6 +236,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's own choice")
+    parser.add_argument("--torch-layers", action="store_true", help="as on a CPU without a C++ compiler")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--alone", action="store_true", help="leave the reference out")
     parser.add_argument("--reference-frames", type=int, default=12)

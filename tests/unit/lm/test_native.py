@@ -103,17 +103,13 @@ def test_blocks_equal_torchs(library, sizes: BlockSizes, spans: list[Span], seed
 
 @settings(max_examples=20, deadline=None)
 @given(sizes=block_sizes(), spans=SPANS, seed=st.integers(0, 1000))
-def test_blocks_in_bfloat16_are_as_near_to_float32_as_torchs(
-    library, sizes: BlockSizes, spans: list[Span], seed: int
-) -> None:
-    rounded = random_stack(sizes, seed).to(torch.bfloat16)
-    exact = run(rounded.float(), sizes, torch.float32, spans, seed)
-    torchs = run(random_stack(sizes, seed).to(torch.bfloat16), sizes, torch.bfloat16, spans, seed)
-    bound = 1.5 * (torchs - exact).square().mean().sqrt() + 1e-3
+def test_blocks_in_bfloat16_are_near_to_float32(library, sizes: BlockSizes, spans: list[Span], seed: int) -> None:
+    """Torch's own are up to 2 % away in the root mean square, of values with 8 bits that are rounded a dozen times."""
+    exact = run(random_stack(sizes, seed).to(torch.bfloat16).float(), sizes, torch.float32, spans, seed)
     for packer in packers(library, torch.bfloat16):
         native = NativeStack(random_stack(sizes, seed).to(torch.bfloat16), sizes, packer)
-        error = (run(native, sizes, torch.bfloat16, spans, seed) - exact).square().mean().sqrt()
-        assert error <= bound, packer.layout
+        error = run(native, sizes, torch.bfloat16, spans, seed) - exact
+        assert error.square().mean().sqrt() <= 0.03 * exact.square().mean().sqrt(), packer.layout
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -162,16 +162,17 @@ def test_a_norm_equals_torchs(library) -> None:
     torch.testing.assert_close(NativeNorm(norm, Packer(library, torch.float32))(x), norm(x))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_any_number_of_threads_gives_the_same_bits(library, threads: int) -> None:
+def test_any_number_of_threads_gives_the_same_bits(library, threads: int, dtype: torch.dtype) -> None:
     sizes = BlockSizes(2, 96, 6, 2, 16, 100, 1e-6, has_qkv_bias=False, has_o_bias=False, has_qk_norm=True)
-    native = NativeStack(random_stack(sizes, 1), sizes, Packer(library, torch.float32))
+    native = NativeStack(random_stack(sizes, 1).to(dtype), sizes, Packer(library, dtype))
     spans = [Span(1, 4, 9), Span(3, 30, 35)]
     before = torch.get_num_threads()
-    expected = run(native, sizes, torch.float32, spans, 1)
+    expected = run(native, sizes, dtype, spans, 1)
     torch.set_num_threads(threads)
     try:
-        assert torch.equal(run(native, sizes, torch.float32, spans, 1), expected)
+        assert torch.equal(run(native, sizes, dtype, spans, 1), expected)
     finally:
         torch.set_num_threads(before)
 

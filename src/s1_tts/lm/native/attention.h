@@ -147,12 +147,24 @@ inline void fetch(const Value* head, int64_t num_positions, int64_t stride, int6
   }
 }
 
-// Queries of one key head that are computed with together: `work` is told how many and the first.
-template <typename Work>
-inline void in_pairs(int64_t count, Work work) {
-  int64_t query = 0;
-  for (; query + 2 <= count; query += 2) work(std::integral_constant<int, 2>{}, query);
-  if (query < count) work(std::integral_constant<int, 1>{}, query);
+// Go through keys or values a few positions at a time, the heads taking turns and the next positions asked for ahead.
+//
+// `work` is told how many queries of a head are computed with together, the first of them among those at hand, the
+// head's rows, their first position and their number.
+template <typename Value, typename Work>
+inline void in_turns(const Heads& heads, const Value* rows, int64_t num_keys, int64_t stride, Work work) {
+  for (int64_t from = 0; from < num_keys; from += KEYS_AT_ONCE) {
+    const int64_t count = std::min(KEYS_AT_ONCE, num_keys - from);
+    const int64_t num_next = std::min(KEYS_AT_ONCE, num_keys - from - count);
+    for (int64_t head = heads.begin; head < heads.end; ++head) {
+      const Value* const of_head = rows + from * stride + head * heads.width;
+      fetch(of_head + count * stride, num_next, stride, heads.width);
+      int64_t query = (head - heads.begin) * heads.queries_to_each;
+      const int64_t end = query + heads.queries_to_each;
+      for (; query + 2 <= end; query += 2) work(std::integral_constant<int, 2>{}, query, of_head, from, count);
+      if (query < end) work(std::integral_constant<int, 1>{}, query, of_head, from, count);
+    }
+  }
 }
 
 // Attend over keys and values `[num_keys][all key heads][width]`, `stride` values from one position to the next.
@@ -163,34 +175,18 @@ template <typename Value>
 inline void attend(
     const Heads& heads, const Value* keys, const Value* values, int64_t num_keys, int64_t stride, const float* queries,
     float* scores, int64_t score_stride, float* results) {
-  const int64_t width = heads.width, each = heads.queries_to_each;
+  const int64_t width = heads.width;
+  const int64_t num_queries = (heads.end - heads.begin) * heads.queries_to_each;
   const float scale = 1.0f / std::sqrt(static_cast<float>(width));
-  for (int64_t from = 0; from < num_keys; from += KEYS_AT_ONCE) {
-    const int64_t to = std::min(num_keys, from + KEYS_AT_ONCE);
-    const int64_t num_next = std::min(KEYS_AT_ONCE, num_keys - to);
-    for (int64_t head = heads.begin; head < heads.end; ++head) {
-      fetch(keys + to * stride + head * width, num_next, stride, width);
-      in_pairs(each, [&](auto count, int64_t query) {
-        const float* const asked = queries + (head * each + query) * width;
-        float* const found = scores + ((head - heads.begin) * each + query) * score_stride;
-        score<count.value>(asked, keys + from * stride + head * width, to - from, stride, width, found + from, score_stride);
-      });
-    }
-  }
-  const int64_t num_queries = (heads.end - heads.begin) * each;
+  const float* const at_hand = queries + heads.begin * heads.queries_to_each * width;
+  in_turns(heads, keys, num_keys, stride, [&](auto size, int64_t query, const Value* rows, int64_t from, int64_t count) {
+    float* const found = scores + query * score_stride + from;
+    score<size.value>(at_hand + query * width, rows, count, stride, width, found, score_stride);
+  });
   for (int64_t query = 0; query < num_queries; ++query) softmax(scores + query * score_stride, num_keys, scale);
   std::fill(results, results + num_queries * width, 0.0f);
-  for (int64_t from = 0; from < num_keys; from += KEYS_AT_ONCE) {
-    const int64_t to = std::min(num_keys, from + KEYS_AT_ONCE);
-    const int64_t num_next = std::min(KEYS_AT_ONCE, num_keys - to);
-    for (int64_t head = heads.begin; head < heads.end; ++head) {
-      fetch(values + to * stride + head * width, num_next, stride, width);
-      in_pairs(each, [&](auto count, int64_t query) {
-        const float* const weights = scores + ((head - heads.begin) * each + query) * score_stride;
-        const Value* const rows = values + from * stride + head * width;
-        float* const result = results + ((head - heads.begin) * each + query) * width;
-        add_weighted<count.value>(weights + from, score_stride, rows, to - from, stride, result, width);
-      });
-    }
-  }
+  in_turns(heads, values, num_keys, stride, [&](auto size, int64_t query, const Value* rows, int64_t from, int64_t count) {
+    const float* const weights = scores + query * score_stride + from;
+    add_weighted<size.value>(weights, score_stride, rows, count, stride, results + query * width, width);
+  });
 }

@@ -108,6 +108,20 @@ class Workspace {
   int64_t used_ = 0;
 };
 
+// A linear layer: a thread's share of the outputs of all rows, into `to` [rows][num_outputs].
+template <typename Layout>
+void multiply_into(
+    const void* weights, const float* bias, int64_t num_outputs, const typename Layout::Inputs& inputs,
+    const Worker& worker, float* to) {
+  multiply<Layout>(
+      static_cast<const typename Layout::Weight*>(weights), num_outputs, worker.share(num_blocks(num_outputs)), inputs,
+      [&](int64_t row, int64_t output, int64_t count, const float* products) {
+        float* const at = to + row * num_outputs + output;
+        copy_values(products, at, count);
+        if (bias) add_values(bias + output, at, count);
+      });
+}
+
 template <typename Layout>
 class Stack {
  public:
@@ -163,7 +177,8 @@ class Stack {
     Inputs attended(attended_room_, rows_.count, query_width_);
     Inputs inner(inner_room_, rows_.count, sizes_.inner_width);
 
-    project(block, normed(block.attention_norm, worker), worker);
+    const Inputs rows = normed(block.attention_norm, worker);
+    multiply_into<Layout>(block.qkv, block.qkv_bias, projected_width_, rows, worker, projected_);
 #pragma omp barrier
     keep_keys(block, index, worker);
 #pragma omp barrier
@@ -186,17 +201,6 @@ class Stack {
       inputs.put(row, 0, desk.row, sizes_.width);
     }
     return inputs;
-  }
-
-  // Queries, keys and values of all rows.
-  void project(const Block& block, const Inputs& inputs, const Worker& worker) {
-    multiply<Layout>(
-        static_cast<const Weight*>(block.qkv), projected_width_, worker.share(num_blocks(projected_width_)), inputs,
-        [&](int64_t row, int64_t output, int64_t count, const float* products) {
-          float* const to = projected_ + row * projected_width_ + output;
-          copy_values(products, to, count);
-          if (block.qkv_bias) add_values(block.qkv_bias + output, to, count);
-        });
   }
 
   // Norm and turn queries and keys, and put keys and values where they are kept.
@@ -304,15 +308,25 @@ void run_linear(
     const Worker worker{omp_get_thread_num(), omp_get_num_threads()};
     typename Layout::Inputs inputs(room + worker.index * stride, num_rows, num_inputs);
     for (int64_t row = 0; row < num_rows; ++row) inputs.put(row, 0, x + row * num_inputs, num_inputs);
-    multiply<Layout>(
-        static_cast<const typename Layout::Weight*>(weights), num_outputs,
-        worker.share(num_blocks(num_outputs)), inputs,
-        [&](int64_t row, int64_t output, int64_t count, const float* products) {
-          float* const to = y + row * num_outputs + output;
-          copy_values(products, to, count);
-          if (bias) add_values(bias + output, to, count);
-        });
+    multiply_into<Layout>(weights, bias, num_outputs, inputs, worker, y);
   }
+}
+
+// Do something in a layout, which is given as an empty object; returns 0, or 1 when there is no memory for it.
+template <typename Work>
+int32_t in_layout(int32_t layout, Work work) {
+  try {
+    switch (layout) {
+      case FLOAT_PANELS: work(Panels<float>{}); break;
+      case BFLOAT_PANELS: work(Panels<BFloat16>{}); break;
+#if HAS_TILES
+      case BFLOAT_TILES: work(Tiles{}); break;
+#endif
+    }
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -330,44 +344,18 @@ int32_t s1_has_tiles() {
 #endif
 }
 
-// Run all blocks over rows `x` [count][width], in place; returns 0, or 1 when there is no memory for it.
+// Run all blocks over rows `x` [count][width], in place; returns as `in_layout`.
 int32_t s1_run_stack(int32_t layout, const Sizes* sizes, const Block* blocks, const Rows* rows, float* x) {
-  try {
-    switch (layout) {
-      case FLOAT_PANELS: run_stack<Panels<float>>(*sizes, blocks, *rows, x); break;
-      case BFLOAT_PANELS: run_stack<Panels<BFloat16>>(*sizes, blocks, *rows, x); break;
-#if HAS_TILES
-      case BFLOAT_TILES: run_stack<Tiles>(*sizes, blocks, *rows, x); break;
-#endif
-    }
-  } catch (const std::bad_alloc&) {
-    return 1;
-  }
-  return 0;
+  return in_layout(layout, [&](auto chosen) { run_stack<decltype(chosen)>(*sizes, blocks, *rows, x); });
 }
 
-// Multiply rows `x` [num_rows][num_inputs] into `y` [num_rows][num_outputs]; returns as `s1_run_stack`.
+// Multiply rows `x` [num_rows][num_inputs] into `y` [num_rows][num_outputs]; returns as `in_layout`.
 int32_t s1_run_linear(
     int32_t layout, const void* weights, const float* bias, const float* x, int64_t num_rows, int64_t num_inputs,
     int64_t num_outputs, int64_t num_threads, float* y) {
-  try {
-    switch (layout) {
-      case FLOAT_PANELS:
-        run_linear<Panels<float>>(weights, bias, x, num_rows, num_inputs, num_outputs, num_threads, y);
-        break;
-      case BFLOAT_PANELS:
-        run_linear<Panels<BFloat16>>(weights, bias, x, num_rows, num_inputs, num_outputs, num_threads, y);
-        break;
-#if HAS_TILES
-      case BFLOAT_TILES:
-        run_linear<Tiles>(weights, bias, x, num_rows, num_inputs, num_outputs, num_threads, y);
-        break;
-#endif
-    }
-  } catch (const std::bad_alloc&) {
-    return 1;
-  }
-  return 0;
+  return in_layout(layout, [&](auto chosen) {
+    run_linear<decltype(chosen)>(weights, bias, x, num_rows, num_inputs, num_outputs, num_threads, y);
+  });
 }
 
 // Norm rows `x` [num_rows][width] into `y`.

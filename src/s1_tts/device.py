@@ -53,13 +53,14 @@ def _has_native_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     has_mkldnn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return bool(has_mkldnn) and _cpu_has_bfloat16_dot()
+    return bool(has_mkldnn) and not cpu_flags().isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
-def _cpu_has_bfloat16_dot() -> bool:
+def cpu_flags() -> frozenset[str]:
+    """What Linux says that the first core can do (x86 and ARM); empty where that cannot be read."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
-            flags = next((line for line in info if line.startswith("flags")), "")
+            line = next((line for line in info if line.startswith(("flags", "Features"))), "")
     except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+        return frozenset()
+    return frozenset(line.partition(":")[2].split())

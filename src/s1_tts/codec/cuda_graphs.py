@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from s1_tts.buckets import row_buckets
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.transformer import Sight
 
@@ -62,11 +63,6 @@ class Inputs:
     def first(self, num_rows: int) -> "Inputs":
         """Those of the first rows, sharing memory."""
         return Inputs(self.codes[:num_rows], Sight(self.sight.angles[:num_rows], self.sight.mask[:num_rows]))
-
-
-def row_buckets(max_rows: int) -> list[int]:
-    """Powers of two up to the number of rows, and that number."""
-    return [*(1 << power for power in range((max_rows - 1).bit_length())), max_rows]
 
 
 class FixedPieces:

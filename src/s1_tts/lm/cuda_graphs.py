@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from s1_tts.buckets import doubling, row_buckets
 from s1_tts.lm.decode import SlotState, StepRows, decode_step
 from s1_tts.lm.kv_cache import BucketAttention, KvPool
 from s1_tts.lm.model import DualArModel
@@ -41,22 +42,9 @@ class Bucket:
     num_keys: int
 
 
-def row_buckets(num_slots: int) -> list[int]:
-    """Powers of two up to the number of slots, and that number."""
-    return _doubling(1, num_slots)
-
-
 def key_buckets(num_positions: int) -> list[int]:
     """Doublings of the smallest bucket up to the number of positions, and that number."""
-    return _doubling(SMALLEST_KEY_BUCKET, num_positions)
-
-
-def _doubling(smallest: int, largest: int) -> list[int]:
-    buckets = []
-    while smallest < largest:
-        buckets.append(smallest)
-        smallest *= 2
-    return [*buckets, largest]
+    return doubling(SMALLEST_KEY_BUCKET, num_positions)
 
 
 class BucketedDecode:

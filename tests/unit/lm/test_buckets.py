@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from s1_tts.lm.cuda_graphs import BucketedDecode, key_buckets, row_buckets
+from s1_tts.buckets import row_buckets
+from s1_tts.lm.cuda_graphs import BucketedDecode, key_buckets
 from s1_tts.lm.loading import LanguageModel, load_language_model
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner, Row

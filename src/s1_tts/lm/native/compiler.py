@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+
+from s1_tts.device import cpu_flags
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ def load_library() -> ctypes.CDLL | None:
     """
     command = _compiler()
     if command is None:
-        log.warning("no C++ compiler: the language model runs at a half to a third of the speed; install g++")
+        log.warning("no C++ compiler: the language model runs at half of the speed; install g++")
         return None
     folder = _cache_folder()
     library = folder / f"lm-{_fingerprint(command)}.so"
@@ -59,14 +61,10 @@ def _cache_folder() -> Path:
 
 
 def _fingerprint(command: Sequence[str]) -> str:
-    digest = hashlib.sha256(repr((command, FLAGS, _version(command), _cpu())).encode())
-    for source in _sources():
+    digest = hashlib.sha256(repr((command, FLAGS, _version(command), sorted(cpu_flags()))).encode())
+    for source in sorted([*SOURCES.glob("*.h"), *SOURCES.glob("*.cpp")]):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _sources() -> Iterator[Path]:
-    return iter(sorted([*SOURCES.glob("*.h"), *SOURCES.glob("*.cpp")]))
 
 
 def _version(command: Sequence[str]) -> str:
@@ -74,15 +72,6 @@ def _version(command: Sequence[str]) -> str:
         return subprocess.run([*command, "--version"], capture_output=True, text=True, check=False).stdout
     except OSError:
         return ""
-
-
-def _cpu() -> str:
-    """What ``-march=native`` goes by."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 def _compile(command: Sequence[str], library: Path) -> bool:
@@ -102,7 +91,7 @@ def _compile(command: Sequence[str], library: Path) -> bool:
             fault = str(error)
         if fault or not made.exists():
             log.warning(
-                "the language model's kernels cannot be compiled, so it runs at a half to a third of the speed:\n%s",
+                "the language model's kernels cannot be compiled, so it runs at half of the speed:\n%s",
                 "\n".join(fault.splitlines()[:10]),
             )
             return False

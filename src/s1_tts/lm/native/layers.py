@@ -93,7 +93,11 @@ class Packer:
 
     def __init__(self, library: ctypes.CDLL, dtype: torch.dtype) -> None:
         self.library = library
-        library.s1_block_outputs.restype = ctypes.c_int64
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        library.s1_block_outputs.restype = number
+        library.s1_run_stack.argtypes = (ctypes.c_int32, pointer, pointer, pointer, pointer)
+        library.s1_run_linear.argtypes = (ctypes.c_int32, pointer, pointer, pointer, *[number] * 4, pointer)
+        library.s1_run_norm.argtypes = (pointer, ctypes.c_float, pointer, number, number, pointer)
         self.block_outputs: int = library.s1_block_outputs()
         if dtype is torch.float32:
             self.layout = Layout.FLOAT_PANELS
@@ -174,7 +178,7 @@ class NativeStack(nn.Module):
             ctypes.byref(self._sizes),
             self._blocks,
             ctypes.byref(rows),
-            ctypes.c_void_p(result.data_ptr()),
+            result.data_ptr(),
         )
         _check(failed)
         return result
@@ -221,12 +225,14 @@ class NativeLinear(nn.Module):
         y = x.new_empty(x.shape[0], self._num_outputs)
         failed = self._library.s1_run_linear(
             self._layout,
-            ctypes.c_void_p(self._weight),
-            None if self._bias is None else ctypes.c_void_p(self._bias.data_ptr()),
-            ctypes.c_void_p(x.data_ptr()),
-            *(ctypes.c_int64(number) for number in (x.shape[0], self._num_inputs, self._num_outputs)),
-            ctypes.c_int64(torch.get_num_threads()),
-            ctypes.c_void_p(y.data_ptr()),
+            self._weight,
+            None if self._bias is None else self._bias.data_ptr(),
+            x.data_ptr(),
+            x.shape[0],
+            self._num_inputs,
+            self._num_outputs,
+            torch.get_num_threads(),
+            y.data_ptr(),
         )
         _check(failed)
         return y
@@ -250,13 +256,7 @@ class NativeNorm(nn.Module):
         """Norm over the last dimension of ``[B, dim]``, in float32."""
         x = x.float().contiguous()
         y = torch.empty_like(x)
-        self._library.s1_run_norm(
-            ctypes.c_void_p(self._weight.data_ptr()),
-            ctypes.c_float(self._eps),
-            ctypes.c_void_p(x.data_ptr()),
-            *(ctypes.c_int64(number) for number in x.shape),
-            ctypes.c_void_p(y.data_ptr()),
-        )
+        self._library.s1_run_norm(self._weight.data_ptr(), self._eps, x.data_ptr(), *x.shape, y.data_ptr())
         return y
 
 

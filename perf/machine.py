@@ -11,6 +11,8 @@ from typing import Self
 
 import torch
 
+from s1_tts.device import cpu_flags
+
 _EMPTY_WORDS = {"intel", "amd", "nvidia", "processor", "cpu"}
 _BFLOAT16_UNITS = {"amx_bf16": "amx", "avx512_bf16": "avx512-bf16"}
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -76,6 +78,6 @@ def _git(*arguments: str) -> str:
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    flags = cpu_flags()
     units = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
     return f"{names[0] if names else platform.machine()} ({' '.join(units)})"

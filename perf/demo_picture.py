@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for scripts.d
 
 from scripts.demo import SENTENCE
 
-from s1_tts.training.speech import SAMPLE_RATE, Samples, Speaker, write_voice_data
+from s1_training.speech import SAMPLE_RATE, Samples, Speaker, write_voice_data
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "demo_voice.png"
 SPECTRUM, STEP = 1024, 256

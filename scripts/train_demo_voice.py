@@ -4,8 +4,8 @@ import argparse
 import shutil
 from pathlib import Path
 
-from s1_tts.training.plan import Plan
-from s1_tts.training.run import VoiceTraining
+from s1_training.plan import Plan
+from s1_training.run import VoiceTraining
 
 MINUTES_WORTH_COMPILING = 30
 

@@ -17,11 +17,11 @@ from perf.machine import Machine
 from s1_client import AsyncS1Client, ServerError, SpeechOptions
 from s1_client.audio import Speech
 from s1_client.voices import NewRecording
+from s1_training.held_out import HELD_OUT
+from s1_training.listening import Listener
+from s1_training.speech import Samples
 from s1_tts.errors import ErrorCode
 from s1_tts.serving.server import ServerOptions, TritonServer
-from s1_tts.training.held_out import HELD_OUT
-from s1_tts.training.listening import Listener
-from s1_tts.training.speech import Samples
 from tests.triton.conftest import EXACT, FREE_PORTS, MODEL_REPOSITORY, started
 
 NUM_SENTENCES = 12

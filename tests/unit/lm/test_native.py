@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from s1_training.lm_stage import start_weights
 from s1_tts.lm.config import BlockSizes
 from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
 from s1_tts.lm.layers import BlockStack, RMSNorm, rotary_table
@@ -18,7 +19,6 @@ from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.native.compiler import load_library
 from s1_tts.lm.native.layers import Layout, NativeLinear, NativeNorm, NativeStack, Packer
 from s1_tts.lm.packing import PackedLinear
-from s1_tts.training.lm_stage import start_weights
 
 CPU = torch.device("cpu")
 NUM_SLOTS, NUM_POSITIONS = 5, 64

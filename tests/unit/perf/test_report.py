@@ -18,7 +18,7 @@ from perf.results import AddedTime, AnalyzerComparison, BareComparison, Conditio
 from perf.tables import Table, figure
 from perf.targets import verdicts
 
-from s1_tts.training.listening import Understood
+from s1_training.listening import Understood
 from tests.unit.perf.test_streams import record
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from s1_tts.training.plan import DEMO_SIZES, Plan, VoiceSizes
-from s1_tts.training.run import VoiceTraining
+from s1_training.plan import DEMO_SIZES, Plan, VoiceSizes
+from s1_training.run import VoiceTraining
 
 TINY = VoiceSizes(
     codec=replace(

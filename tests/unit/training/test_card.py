@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from s1_tts.training.card import write_card
-from s1_tts.training.codes import CodedCorpus
-from s1_tts.training.evaluation import Evaluation
-from s1_tts.training.listening import Understood
+from s1_training.card import write_card
+from s1_training.codes import CodedCorpus
+from s1_training.evaluation import Evaluation
+from s1_training.listening import Understood
 from tests.unit.training.conftest import PLAN
 
 

@@ -7,16 +7,16 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  # as in every code base
 
+from s1_training.codec_modules import code_logits, decode_codes, fresh_codec, is_of_decoder
+from s1_training.codes import CodedCorpus
+from s1_training.lm_stage import LmStage, start_weights
+from s1_training.sequences import Sequences
+from s1_training.voice_checkpoint import with_vocabulary, write_tokenizer
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.weights import Weights
 from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
 from s1_tts.lm.model import DualArModel
-from s1_tts.training.codec_modules import code_logits, decode_codes, fresh_codec, is_of_decoder
-from s1_tts.training.codes import CodedCorpus
-from s1_tts.training.lm_stage import LmStage, start_weights
-from s1_tts.training.sequences import Sequences
-from s1_tts.training.voice_checkpoint import with_vocabulary, write_tokenizer
 from tests.unit.training.conftest import TINY
 
 CPU = torch.device("cpu")

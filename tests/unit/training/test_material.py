@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
+from s1_training.codes import assign
+from s1_training.corpus import VOICE_FOLDER, Corpus, Shard, make_shard
+from s1_training.held_out import HELD_OUT, HeldOutCheck, words_of
+from s1_training.listening import Listener, bigram_model, edit_distance
+from s1_training.mel import NUM_FEATURES, log_mel
+from s1_training.phrases import FILLERS, PATTERNS
+from s1_training.progress import StageProgress
+from s1_training.sentences import NUM_WORDS, Sentences, everyday_words
+from s1_training.speech import FRAME_SAMPLES, PERIOD_SAMPLES, PITCH_HZ, SAMPLE_RATE, _fundamental, lock_phase
 from s1_tts.text.front_end import EspeakPhonemes
-from s1_tts.training.codes import assign
-from s1_tts.training.corpus import VOICE_FOLDER, Corpus, Shard, make_shard
-from s1_tts.training.held_out import HELD_OUT, HeldOutCheck, words_of
-from s1_tts.training.listening import Listener, bigram_model, edit_distance
-from s1_tts.training.mel import NUM_FEATURES, log_mel
-from s1_tts.training.phrases import FILLERS, PATTERNS
-from s1_tts.training.progress import StageProgress
-from s1_tts.training.sentences import NUM_WORDS, Sentences, everyday_words
-from s1_tts.training.speech import FRAME_SAMPLES, PERIOD_SAMPLES, PITCH_HZ, SAMPLE_RATE, _fundamental, lock_phase
 from tests.unit.training.conftest import PLAN
 
 TEXTS_OF_AN_HOUR = 690

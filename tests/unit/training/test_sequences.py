@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from s1_training.codes import CodedCorpus
+from s1_training.sequences import BATCH_COLUMNS, ROW_COLUMNS, Batch, Sequences
+from s1_training.voice_checkpoint import write_tokenizer
 from s1_tts.lm.tokenizer import Tokenizer
-from s1_tts.training.codes import CodedCorpus
-from s1_tts.training.sequences import BATCH_COLUMNS, ROW_COLUMNS, Batch, Sequences
-from s1_tts.training.voice_checkpoint import write_tokenizer
 
 NUM_CODES = 64
 NUM_TEXTS = 90

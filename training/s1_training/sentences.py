@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import regex
 
-from s1_tts.training.held_out import HeldOutCheck
-from s1_tts.training.phrases import FILLERS, PATTERNS, SHORT
+from s1_training.held_out import HeldOutCheck
+from s1_training.phrases import FILLERS, PATTERNS, SHORT
 
 NUM_WORDS = 6000
 """Commonest words of English that come evenly often; 20 hours hold each some 12 times."""

@@ -15,8 +15,8 @@ from typing import Any, Final
 import numpy as np
 import soxr
 
-from s1_tts.training.held_out import words_of
-from s1_tts.training.speech import SAMPLE_RATE, Samples
+from s1_training.held_out import words_of
+from s1_training.speech import SAMPLE_RATE, Samples
 
 RECOGNISER_HZ: Final = 16_000
 _START, _END = "<s>", "</s>"

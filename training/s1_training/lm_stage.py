@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from s1_training.codes import CodedCorpus
+from s1_training.sequences import NOISE_SHARE, Batch, Sequences
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.tokenizer import Tokenizer
-from s1_tts.training.codes import CodedCorpus
-from s1_tts.training.sequences import NOISE_SHARE, Batch, Sequences
 
 _ROUND_TO: Final = 512
 """Columns that are judged come in multiples of it, so that their count has few values."""

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
+from s1_training.loop import Stage
 from s1_tts.codec.config import CodecConfig
 from s1_tts.lm.config import LmConfig
-from s1_tts.training.loop import Stage
 
 SHARES: Final = {"decoder": 0.12, "encoder": 0.06, "lm": 0.68}
 """Of the time; the rest is for text, speech, codes and listening."""

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from s1_training.codes import CodedCorpus
 from s1_tts.lm.prompt import Columns, PromptBuilder
 from s1_tts.lm.tokenizer import Tokenizer
-from s1_tts.training.codes import CodedCorpus
 
 BATCH_COLUMNS: Final = 2048
 """Columns of a batch, filling included."""

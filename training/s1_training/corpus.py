@@ -12,12 +12,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from s1_training.held_out import HELD_OUT
+from s1_training.mel import log_mel
+from s1_training.progress import StageProgress
+from s1_training.sentences import Sentences
+from s1_training.speech import FRAME_SAMPLES, SAMPLE_RATE, Samples, Speaker, write_voice_data
 from s1_tts.text.front_end import EspeakPhonemes
-from s1_tts.training.held_out import HELD_OUT
-from s1_tts.training.mel import log_mel
-from s1_tts.training.progress import StageProgress
-from s1_tts.training.sentences import Sentences
-from s1_tts.training.speech import FRAME_SAMPLES, SAMPLE_RATE, Samples, Speaker, write_voice_data
 
 TEXTS_A_SHARD: Final = 100
 VOICE_FOLDER: Final = "espeak-ng-data"

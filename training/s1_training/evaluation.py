@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from s1_training.codes import CodedCorpus
+from s1_training.corpus import Shard
+from s1_training.held_out import HELD_OUT
+from s1_training.listening import Listener, Understood
+from s1_training.speech import Samples
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.lm.engine import LmEngine
 from s1_tts.request import Sampling, SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.stream import CodesChunk, StreamFailed
-from s1_tts.training.codes import CodedCorpus
-from s1_tts.training.corpus import Shard
-from s1_tts.training.held_out import HELD_OUT
-from s1_tts.training.listening import Listener, Understood
-from s1_tts.training.speech import Samples
 
 MAX_LENGTH: Final = 1.5
 """Times the original's length, in which a sentence must have ended by itself."""

@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from s1_tts.training.progress import StageProgress
+from s1_training.progress import StageProgress
 
 SAVE_INTERVAL_STEPS = 250
 AVERAGE_DECAY = 0.999

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from s1_tts.training.speech import FRAME_SAMPLES, SAMPLE_RATE, Samples
+from s1_training.speech import FRAME_SAMPLES, SAMPLE_RATE, Samples
 
 NUM_BANDS = 40
 WINDOW_SAMPLES = 1024

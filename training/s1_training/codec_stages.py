@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s1_training.codec_modules import code_logits, decode_codes, is_of_decoder
+from s1_training.codes import CodedCorpus
+from s1_training.corpus import Corpus
+from s1_training.mel import FLOOR, mel_bands
+from s1_training.speech import FRAME_SAMPLES
 from s1_tts.codec.config import CodecConfig
-from s1_tts.training.codec_modules import code_logits, decode_codes, is_of_decoder
-from s1_tts.training.codes import CodedCorpus
-from s1_tts.training.corpus import Corpus
-from s1_tts.training.mel import FLOOR, mel_bands
-from s1_tts.training.speech import FRAME_SAMPLES
 
 PIECE_FRAMES: Final = 16
 LEAD_FRAMES: Final = 2

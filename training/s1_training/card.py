@@ -4,15 +4,15 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from s1_tts.training.codes import CodedCorpus
-from s1_tts.training.corpus import hours_of
-from s1_tts.training.evaluation import Evaluation
-from s1_tts.training.held_out import HELD_OUT
-from s1_tts.training.listening import Understood
-from s1_tts.training.plan import Plan
-from s1_tts.training.sentences import NUM_WORDS
-from s1_tts.training.speech import BASE_VARIANT, WORDS_A_MINUTE
-from s1_tts.training.voice_checkpoint import CARD_FILE
+from s1_training.codes import CodedCorpus
+from s1_training.corpus import hours_of
+from s1_training.evaluation import Evaluation
+from s1_training.held_out import HELD_OUT
+from s1_training.listening import Understood
+from s1_training.plan import Plan
+from s1_training.sentences import NUM_WORDS
+from s1_training.speech import BASE_VARIANT, WORDS_A_MINUTE
+from s1_training.voice_checkpoint import CARD_FILE
 from s1_tts.version import package_version
 
 

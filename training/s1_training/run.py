@@ -6,19 +6,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from s1_training.card import write_card
+from s1_training.codec_modules import fresh_codec
+from s1_training.codec_stages import DecoderStage, EncoderStage, Pieces, start_codebooks
+from s1_training.codes import CodedCorpus, assign, code_corpus, learn_codebooks
+from s1_training.corpus import Corpus, Shard, make_held_out
+from s1_training.evaluation import evaluate
+from s1_training.lm_stage import LmStage, start_weights
+from s1_training.loop import Check, Optimisation, Stage, train
+from s1_training.plan import DEMO_SIZES, Plan, VoiceSizes, measure_step_s
+from s1_training.progress import StageProgress
+from s1_training.voice_checkpoint import with_vocabulary, write_codec, write_language_model, write_tokenizer
 from s1_tts.device import resolve_device
 from s1_tts.lm.model import DualArModel
-from s1_tts.training.card import write_card
-from s1_tts.training.codec_modules import fresh_codec
-from s1_tts.training.codec_stages import DecoderStage, EncoderStage, Pieces, start_codebooks
-from s1_tts.training.codes import CodedCorpus, assign, code_corpus, learn_codebooks
-from s1_tts.training.corpus import Corpus, Shard, make_held_out
-from s1_tts.training.evaluation import evaluate
-from s1_tts.training.lm_stage import LmStage, start_weights
-from s1_tts.training.loop import Check, Optimisation, Stage, train
-from s1_tts.training.plan import DEMO_SIZES, Plan, VoiceSizes, measure_step_s
-from s1_tts.training.progress import StageProgress
-from s1_tts.training.voice_checkpoint import with_vocabulary, write_codec, write_language_model, write_tokenizer
 
 PLAN_FILE = "plan.json"
 CHECKPOINT_FOLDER = "checkpoint"

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from s1_tts.training.corpus import Corpus, Shard
-from s1_tts.training.progress import StageProgress
+from s1_training.corpus import Corpus, Shard
+from s1_training.progress import StageProgress
 
 MAX_LEARNED_FRAMES: Final = 200_000
 ROUNDS: Final = 30

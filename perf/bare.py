@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Self
 from perf.load_generator import StreamRequest, closed_loop, new_record
 from perf.processes import ProcessMemory, peak_mb
 from perf.streams import ChunkArrival, Outcome, StreamRecord
+from s1_protocol.errors import S1Error
+from s1_protocol.names import ServiceClass
 from s1_tts.codec.batcher import CodecBatcher
-from s1_tts.errors import S1Error
 from s1_tts.lm.engine import LmEngine
-from s1_tts.protocol import ServiceClass
 from s1_tts.request import MAX_FRAMES, Sampling, SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed

@@ -27,9 +27,9 @@ from perf.result_files import write_json, write_runs_csv, write_streams_csv
 from perf.results import Conditions, SizeResult
 from perf.sizes import ReferenceFailedError, measure_size
 from perf.targets import Verdict, verdicts
+from s1_protocol.errors import S1Error
 from s1_tts.checkpoint.dev import write_dev_checkpoint
 from s1_tts.device import resolve_device
-from s1_tts.errors import S1Error
 from s1_tts.settings import Settings
 
 PRINTED_WIDTH = 160

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from perf.capacity_costs import CodecCosts, Costs, StepCosts, Table
+from s1_protocol.sound import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 from s1_tts.buckets import row_buckets
 from s1_tts.checkpoint.dev_lm import dev_lm_config
 from s1_tts.codec.config import CodecConfig
@@ -16,7 +17,6 @@ from s1_tts.codec.weights import published_shapes
 from s1_tts.lm.config import BlockSizes, LmConfig
 from s1_tts.lm.cuda_graphs import key_buckets
 from s1_tts.lm.engine import PREFILL_TOKENS
-from s1_tts.protocol import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 
 BYTES_PER_VALUE = 2
 """Of bfloat16."""

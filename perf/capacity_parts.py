@@ -9,12 +9,12 @@ import simpy
 
 from perf.capacity_costs import Costs
 from perf.capacity_workload import SimulatedRequest
+from s1_protocol.errors import UnavailableError
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.codec.batcher import DEFAULT_MAX_BATCH
 from s1_tts.codec.chunk_queue import ChunkQueue
-from s1_tts.errors import UnavailableError
 from s1_tts.lm.chunking import ChunkRules
 from s1_tts.lm.sequence import Sequence
-from s1_tts.protocol import FRAMES_PER_SECOND
 from s1_tts.stream import CodesChunk
 
 Process = Generator[simpy.Event, Any, None]

@@ -9,7 +9,7 @@ from perf.capacity_hardware import Gpu, modelled_costs, slots_that_fit
 from perf.capacity_parts import ServerShape
 from perf.capacity_run import Fared, run_peak
 from perf.capacity_workload import Notes, Peak
-from s1_tts.protocol import FRAMES_PER_SECOND
+from s1_protocol.sound import FRAMES_PER_SECOND
 
 MOST_SERVERS = 100_000
 

@@ -40,17 +40,18 @@ from perf.streams import StreamRecord
 from perf.texts import SampleText, read_texts
 from s1_client import AsyncS1Client, SpeechOptions
 from s1_client.options import make_inputs
+from s1_protocol.names import ModelName
+from s1_protocol.sound import FRAME_SAMPLES
+from s1_protocol.text.cleaning import clean_text
+from s1_protocol.text.sentences import split_text
 from s1_tts.device import resolve_device
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.loading import CONFIG_FILE
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.tokenizer import Tokenizer
-from s1_tts.protocol import FRAME_SAMPLES, ModelName
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import ServerOptions, TritonServer
 from s1_tts.settings import Settings
-from s1_tts.text.cleaning import clean_text
-from s1_tts.text.sentences import split_text
 
 MODEL_REPOSITORY = Path(__file__).resolve().parent.parent / "model_repository"
 HOP_REPEATS = 40

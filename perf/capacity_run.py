@@ -12,7 +12,7 @@ from perf.capacity_costs import Costs
 from perf.capacity_parts import Hearing, Process, ServerShape
 from perf.capacity_server import SimulatedServer
 from perf.capacity_workload import Notes, Peak, SimulatedRequest
-from s1_tts.protocol import FRAMES_PER_SECOND
+from s1_protocol.sound import FRAMES_PER_SECOND
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ import simpy
 from perf.capacity_costs import Costs
 from perf.capacity_parts import Device, Hearing, Process, ServerShape, SimulatedCodec
 from perf.capacity_workload import SimulatedRequest
-from s1_tts.errors import UnavailableError
+from s1_protocol.errors import UnavailableError
+from s1_protocol.names import ServiceClass
+from s1_protocol.tensors import MAX_BATCH_SIZE
 from s1_tts.lm.chunking import ChunkSchedule
 from s1_tts.lm.scheduler import Scheduler
 from s1_tts.lm.sequence import Sequence, Status
-from s1_tts.protocol import MAX_BATCH_SIZE, ServiceClass
 from s1_tts.request import SpeechRequest
 
 _NO_COLUMNS = np.empty((1, 0), dtype=np.int64)

@@ -5,7 +5,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass
+from s1_protocol.names import ServiceClass
+from s1_protocol.sound import FRAMES_PER_SECOND
 
 CHARACTERS_PER_S = 14.0
 CHARACTERS_PER_TOKEN = 4.0

@@ -9,8 +9,8 @@ from statistics import median
 from typing import Protocol
 
 from perf.capacity_costs import CodecCosts, Costs, Table
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
-from s1_tts.protocol import FRAMES_PER_SECOND
 
 COSTS = Path(__file__).parent / "results" / "2026-11-21-xeon-amx-2-cores" / "capacity-run-tiny.json"
 """Where the costs of the simulated machine were measured."""

@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf.mach
 from perf.capacity_recording import Recording
 from perf.chunk_simulation import COSTS, LastRateSchedule, Schedule, Simulated, cases, simulate
 from perf.machine import Machine
+from s1_protocol.sound import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.device import resolve_device
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
 from s1_tts.lm.engine import LmEngine
-from s1_tts.protocol import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 from s1_tts.request import Sampling, SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed

@@ -29,8 +29,8 @@ from perf.command import print_result
 from perf.machine import Machine
 from s1_client import AsyncS1Client, S1Client, SpeechOptions
 from s1_client.options import make_inputs
+from s1_protocol.names import Field, ModelName
 from s1_tts.device import resolve_device
-from s1_tts.protocol import Field, ModelName
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.repository import Profile
 from s1_tts.serving.server import ServerOptions, TritonServer

@@ -27,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for tests.ref
 
 from perf.command import print_result
 from perf.machine import Machine
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import resolve_device, resolve_dtype
-from s1_tts.protocol import SAMPLE_RATE_HZ
 
 EARLY, LATE = 40, 4000
 """Positions of the two chunks compared, in frames."""

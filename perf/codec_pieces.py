@@ -28,9 +28,9 @@ from perf.capacity_recording import Recording
 from perf.capacity_run import hear_closed, run_closed
 from perf.capacity_workload import Notes, SimulatedRequest
 from perf.chunk_simulation import COSTS, FULL_CODEC_S
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.codec.batcher import CPU_BATCH_FRAMES, CPU_PIECE_FRAMES
 from s1_tts.lm.chunking import ChunkRules
-from s1_tts.protocol import FRAMES_PER_SECOND
 
 STREAMS = 480
 CONCURRENCY = (2, 4, 8)

@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf, whi
 from perf.command import print_result
 from perf.machine import Machine
 from s1_client import AsyncS1Client, SpeechOptions
+from s1_protocol.errors import S1Error
 from s1_training.corpus import VOICE_FOLDER, make_held_out
 from s1_training.held_out import HELD_OUT
 from s1_training.listening import Listener, Understood
 from s1_training.speech import Samples, write_voice_data
 from s1_tts.device import resolve_device
-from s1_tts.errors import S1Error
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import ServerOptions, TritonServer
 

@@ -23,7 +23,7 @@ from perf.streams import ChunkArrival, Outcome, StreamRecord
 from perf.texts import SampleText
 from s1_client.connection import CHANNEL_ARGUMENTS, STREAM_PARAMETERS, RpcError, message_of, status_of
 from s1_client.options import SpeechOptions, make_inputs
-from s1_tts.protocol import Field, ModelName
+from s1_protocol.names import Field, ModelName
 
 PROBE_TIMEOUT_S = 5.0
 

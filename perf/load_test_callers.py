@@ -9,7 +9,7 @@ from perf.load_generator import LoadGenerator, StreamRequest
 from perf.streams import Outcome, StreamRecord
 from perf.texts import SampleText
 from s1_client.options import SpeechOptions
-from s1_tts.protocol import ServiceClass
+from s1_protocol.names import ServiceClass
 
 
 class Kind(StrEnum):

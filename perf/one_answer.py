@@ -11,7 +11,7 @@ from tritonclient.http import InferInput
 from perf.load_generator import StreamRequest, closed_loop, new_record
 from perf.streams import ChunkArrival, Outcome, StreamRecord
 from s1_client.options import make_inputs
-from s1_tts.protocol import Field, ModelName
+from s1_protocol.names import Field, ModelName
 from s1_tts.request import MAX_FRAMES
 
 

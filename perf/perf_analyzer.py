@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf, whi
 
 from perf.load_generator import StreamRequest
 from perf.measures import Percentiles
-from s1_tts.protocol import Field, ModelName
+from s1_protocol.names import Field, ModelName
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTALL_SCRIPT = ROOT / "scripts" / "install_perf_analyzer.sh"

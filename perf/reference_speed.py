@@ -27,8 +27,8 @@ from perf.command import print_result
 from perf.machine import Machine
 from perf.processes import peak_mb
 from perf.texts import read_texts, unique_texts
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.device import resolve_device, resolve_dtype
-from s1_tts.protocol import SAMPLE_RATE_HZ
 
 TEMPERATURE, TOP_P, REPETITION_PENALTY = 0.8, 0.8, 1.1
 """The defaults of its server and of ours."""

@@ -21,7 +21,7 @@ from perf.results import AddedTime, AnalyzerComparison, BareComparison, Loop, Re
 from perf.streams import StreamRecord
 from perf.texts import SampleText, read_texts, unique_texts
 from s1_client.options import SpeechOptions
-from s1_tts.protocol import ModelName, ServiceClass
+from s1_protocol.names import ModelName, ServiceClass
 from s1_tts.serving.repository import Profile
 from s1_tts.serving.server import TritonServer
 

@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from s1_tts.protocol import SAMPLE_RATE_HZ
+from s1_protocol.sound import SAMPLE_RATE_HZ
 
 
 class Outcome(StrEnum):

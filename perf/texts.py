@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from s1_tts.protocol import FRAMES_PER_SECOND
+from s1_protocol.sound import FRAMES_PER_SECOND
 
 FILE = Path(__file__).with_name("texts.json")
 

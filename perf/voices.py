@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf.mach
 
 from perf.command import print_result
 from perf.machine import Machine
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.device import resolve_device
 from s1_tts.lm.engine import LmEngine
-from s1_tts.protocol import SAMPLE_RATE_HZ
 from s1_tts.request import Sampling, SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed

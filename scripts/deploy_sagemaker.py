@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 
 from s1_client.commands.groups import takes_groups
-from s1_tts.errors import S1Error, SettingsError
+from s1_protocol.errors import S1Error, SettingsError
+from s1_protocol.sagemaker import EndpointKind
 from s1_tts.sagemaker.aws import Aws
 from s1_tts.sagemaker.bucket import S3Location
-from s1_tts.sagemaker.container import EndpointKind
 from s1_tts.sagemaker.deploy import Deployer, uploaded_name
 from s1_tts.sagemaker.deployment import Deployment, check_name
 from s1_tts.sagemaker.removal import plan_of_removal, remove_data, remove_endpoint

@@ -4,8 +4,8 @@ import argparse
 import time
 from pathlib import Path
 
+from s1_protocol.notices import NOISE_NOTICE
 from s1_tts.checkpoint.dev import SIZES, write_dev_checkpoint
-from s1_tts.checkpoint.marker import NOISE_NOTICE
 
 
 def main() -> None:

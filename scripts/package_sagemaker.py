@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from s1_tts.errors import S1Error, SettingsError
+from s1_protocol.errors import S1Error, SettingsError
 from s1_tts.sagemaker.archive import ARCHIVE_NAME, write_archive
 from s1_tts.sagemaker.bucket import S3Location, check_checkpoint
 

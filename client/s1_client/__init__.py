@@ -22,8 +22,8 @@ from s1_client.server_voices import AsyncVoices, SyncVoices
 from s1_client.stream import SpeechStream
 from s1_client.sync_client import S1Client, SyncSpeechStream
 from s1_client.voices import NewRecording
-from s1_tts.errors import ErrorCode
-from s1_tts.protocol import ServiceClass
+from s1_protocol.errors import ErrorCode
+from s1_protocol.names import ServiceClass
 
 __all__ = [
     "AsyncS1Client",

@@ -10,10 +10,11 @@ from tritonclient.grpc.aio import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
 from s1_client.address import check_headers, check_url
-from s1_client.errors import S1ClientError, ServerError, UnreachableError, code_in, plain_message
+from s1_client.errors import S1ClientError, ServerError, UnreachableError
 from s1_client.policy import Tls
-from s1_tts.errors import ErrorCode
-from s1_tts.protocol import ModelName, Parameter
+from s1_protocol.coded_message import CodedMessage
+from s1_protocol.errors import ErrorCode
+from s1_protocol.names import ModelName, Parameter
 
 DEFAULT_URL = "localhost:8001"
 
@@ -151,14 +152,14 @@ def status_of(error: RpcError) -> grpc.StatusCode | None:
         return error.code()
     # tritonclient names it "StatusCode.UNAVAILABLE" or so
     told = next((status for status in grpc.StatusCode if str(status) == error.status()), None)
-    code = code_in(error.message() or "")
+    code = CodedMessage.read(error.message() or "").code
     return told or (_STATUSES[code] if code else None)
 
 
 def message_of(error: RpcError) -> str:
     """Message of a failed call."""
     message = (error.details() if isinstance(error, grpc.aio.AioRpcError) else error.message()) or ""
-    return plain_message(message)
+    return CodedMessage.read(message).message
 
 
 async def _only(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

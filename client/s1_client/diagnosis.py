@@ -16,9 +16,10 @@ from s1_client.errors import S1ClientError
 from s1_client.metrics import MetricsPage
 from s1_client.options import SpeechOptions
 from s1_client.report import SpeechTimes
-from s1_tts.checkpoint.marker import NOISE_NOTICE
-from s1_tts.protocol import CHUNK_OUTPUTS, SPEECH_INPUTS, InfoLabel, ModelName, TensorSpec
-from s1_tts.version import UNKNOWN, package_version
+from s1_protocol.names import InfoLabel, ModelName
+from s1_protocol.notices import NOISE_NOTICE
+from s1_protocol.tensors import CHUNK_OUTPUTS, SPEECH_INPUTS, TensorSpec
+from s1_protocol.version import UNKNOWN, package_version
 
 METRICS_PORT = 8002
 

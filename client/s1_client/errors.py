@@ -1,21 +1,6 @@
 """What can go wrong for a caller, each with a type of its own."""
 
-import re
-
-from s1_tts.errors import ErrorCode
-
-_BEFORE_MESSAGE = re.compile(rf"^(?:in ensemble '[^']*', )?(?:(?P<code>{'|'.join(ErrorCode.__members__)}): )?")
-
-
-def plain_message(message: str) -> str:
-    """A message of the server without its code and what Triton puts before that of a step of ``s1_mini_stream``."""
-    return _BEFORE_MESSAGE.sub("", message)
-
-
-def code_in(message: str) -> ErrorCode | None:
-    """The code that a message of a stream begins with; none if the server did not put one there."""
-    found = _BEFORE_MESSAGE.match(message)
-    return ErrorCode[found["code"]] if found and found["code"] else None
+from s1_protocol.errors import ErrorCode
 
 
 class S1ClientError(Exception):

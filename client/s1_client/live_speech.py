@@ -15,7 +15,7 @@ from s1_client.live_text import Pieces, sentences_of
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery, WhenFull
 from s1_client.stream import SpeechStream
-from s1_tts.protocol import Field
+from s1_protocol.names import Field
 
 MAX_SENTENCES_UNDER_WAY = 2
 """The one that is heard and the next one, so that it is there when the first one ends."""

@@ -5,8 +5,8 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from typing import Final
 
-from s1_tts.text.cleaning import is_speakable
-from s1_tts.text.sentences import sentence_ends, split_text
+from s1_protocol.text.cleaning import is_speakable
+from s1_protocol.text.sentences import sentence_ends, split_text
 
 Pieces = Iterable[str] | AsyncIterable[str]
 

@@ -9,7 +9,8 @@ from tritonclient.grpc.aio import InferInput
 from tritonclient.utils import triton_to_np_dtype
 
 from s1_client.errors import OptionError
-from s1_tts.protocol import OPTION_INPUTS, TEXT_INPUT, ServiceClass, TensorSpec
+from s1_protocol.names import ServiceClass
+from s1_protocol.tensors import OPTION_INPUTS, TEXT_INPUT, TensorSpec
 
 
 @dataclass(frozen=True, kw_only=True)

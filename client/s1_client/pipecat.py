@@ -16,7 +16,8 @@ from s1_client.client import AsyncS1Client
 from s1_client.errors import S1ClientError
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery
-from s1_tts.protocol import SAMPLE_RATE_HZ, ServiceClass
+from s1_protocol.names import ServiceClass
+from s1_protocol.sound import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from s1_client.stream import SpeechStream

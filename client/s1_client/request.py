@@ -18,7 +18,7 @@ from s1_client.connection import Connection, ResponseIterator, RpcError, status_
 from s1_client.errors import DeadlineError, EarlyEndError, StallError, StreamGapError, UnexpectedAnswerError
 from s1_client.options import SpeechOptions, make_inputs
 from s1_client.policy import Delivery, Retry
-from s1_tts.protocol import Field, ModelName
+from s1_protocol.names import Field, ModelName
 
 
 @dataclass(eq=False)

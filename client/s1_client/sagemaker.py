@@ -34,9 +34,9 @@ from s1_client.sagemaker_wire import (
     read_error,
     read_wav_answer,
 )
-from s1_tts.errors import ErrorCode
-from s1_tts.protocol import Field, ModelName
-from s1_tts.sagemaker.container import EndpointKind, InferenceType, Variable
+from s1_protocol.errors import ErrorCode
+from s1_protocol.names import Field, ModelName
+from s1_protocol.sagemaker import EndpointKind, InferenceType, Variable
 
 MODEL_TIMEOUT_S = 60.0
 """SageMaker gives a container this long for an answer."""

@@ -13,9 +13,11 @@ import numpy as np
 import soundfile
 
 from s1_client.audio import Speech
-from s1_client.errors import OptionError, ServerError, UnexpectedAnswerError, plain_message
+from s1_client.errors import OptionError, ServerError, UnexpectedAnswerError
 from s1_client.options import SpeechOptions, make_tensors
-from s1_tts.protocol import SAGEMAKER_BINARY_TYPE, Field, ModelName, Parameter
+from s1_protocol.coded_message import CodedMessage
+from s1_protocol.names import Field, ModelName, Parameter
+from s1_protocol.sagemaker import SAGEMAKER_BINARY_TYPE
 
 JSON_TYPE = "application/json"
 
@@ -126,7 +128,9 @@ def read_error(content: str) -> str:
         answer = json.loads(content.removeprefix("data:"))
     except ValueError:
         return content.strip()
-    return plain_message(str(answer["error"])) if isinstance(answer, dict) and "error" in answer else content.strip()
+    if not isinstance(answer, dict) or "error" not in answer:
+        return content.strip()
+    return CodedMessage.read(str(answer["error"])).message
 
 
 @dataclass
@@ -164,7 +168,7 @@ def _read_event(content: bytes) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise UnexpectedAnswerError(ModelName.STREAM, "an event that is no JSON object")
     if "error" in event:
-        raise ServerError(None, plain_message(str(event["error"])))
+        raise ServerError(None, CodedMessage.read(str(event["error"])).message)
     return event
 
 

@@ -12,7 +12,7 @@ from tritonclient.utils import InferenceServerException
 from s1_client.connection import Connection
 from s1_client.errors import UnexpectedAnswerError
 from s1_client.voices import NewRecording
-from s1_tts.protocol import Field, ModelName, VoiceOperation
+from s1_protocol.names import Field, ModelName, VoiceOperation
 
 if TYPE_CHECKING:
     from s1_client.sync_client import LoopThread

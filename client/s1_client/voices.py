@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from s1_client.errors import S1ClientError
-from s1_tts.errors import S1Error
+from s1_protocol.errors import S1Error
 
 STORE_EXTRA = "server"
 """Extra of the package that brings what a store needs."""

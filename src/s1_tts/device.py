@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 
 
 def resolve_device(device: str) -> torch.device:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from s1_tts.errors import InvalidArgumentError, UnavailableError
-from s1_tts.protocol import LLAMA_INPUTS, VOICE_INPUTS, Field, ServiceClass
-from s1_tts.text.cleaning import is_speakable
+from s1_protocol.errors import InvalidArgumentError, UnavailableError
+from s1_protocol.names import Field, ServiceClass
+from s1_protocol.tensors import LLAMA_INPUTS, VOICE_INPUTS
+from s1_protocol.text.cleaning import is_speakable
 
 MAX_TEXT_CHARACTERS = 10_000
 MAX_SEED = 2**63 - 1

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 
 ENV_PREFIX = "S1_"
 

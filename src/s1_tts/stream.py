@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from s1_tts.errors import S1Error
-from s1_tts.protocol import ServiceClass
+from s1_protocol.errors import S1Error
+from s1_protocol.names import ServiceClass
 
 
 @dataclass(frozen=True, eq=False)

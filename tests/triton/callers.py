@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import tritonclient.grpc.aio as grpcclient
 
-from s1_tts.protocol import LLAMA_INPUTS, SPEECH_INPUTS, Field, ModelName
+from s1_protocol.names import Field, ModelName
+from s1_protocol.tensors import LLAMA_INPUTS, SPEECH_INPUTS
 from s1_tts.serving.server import TritonServer
 
 NUMPY_TYPES = {"STRING": np.object_, "INT64": np.int64, "INT32": np.int32, "FP32": np.float32, "UINT64": np.uint64}

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from s1_client import AsyncS1Client, Delivery, NewRecording, S1Client, ServerError, Speech, SpeechOptions
 from s1_client.audio import join
 from s1_client.cli import app
+from s1_protocol.version import package_version
 from s1_tts.serving.server import TritonServer
-from s1_tts.version import package_version
 from tests.triton.callers import num_open, read_metrics, request_http, until
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "client" / "examples"

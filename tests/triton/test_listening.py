@@ -17,10 +17,10 @@ from perf.machine import Machine
 from s1_client import AsyncS1Client, ServerError, SpeechOptions
 from s1_client.audio import Speech
 from s1_client.voices import NewRecording
+from s1_protocol.errors import ErrorCode
 from s1_training.held_out import HELD_OUT
 from s1_training.listening import Listener
 from s1_training.speech import Samples
-from s1_tts.errors import ErrorCode
 from s1_tts.serving.server import ServerOptions, TritonServer
 from tests.triton.conftest import EXACT, FREE_PORTS, MODEL_REPOSITORY, started
 

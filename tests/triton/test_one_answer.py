@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from s1_tts.protocol import SAMPLE_RATE_HZ
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from tests.triton.callers import answer, kserve_json, post_json, request_http
 
 INFER = "/v2/models/s1_mini/infer"

@@ -12,7 +12,8 @@ from perf.streams import Outcome
 from perf.texts import SampleText
 
 from s1_client.options import SpeechOptions
-from s1_tts.protocol import FRAME_SAMPLES, ServiceClass
+from s1_protocol.names import ServiceClass
+from s1_protocol.sound import FRAME_SAMPLES
 from s1_tts.serving.server import TritonServer
 from tests.triton.callers import collect, joined
 

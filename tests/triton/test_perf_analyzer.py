@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from perf.perf_analyzer import BINARY, ROOT, install, read_export
 
-from s1_tts.protocol import FRAME_SAMPLES
+from s1_protocol.sound import FRAME_SAMPLES
 from s1_tts.serving.server import TritonServer
 
 EXAMPLE = ROOT / "client" / "examples" / "perf_analyzer.sh"

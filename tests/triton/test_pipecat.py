@@ -39,8 +39,9 @@ from pipecat.workers.runner import WorkerRunner
 from s1_client import AsyncS1Client, NewRecording, Retry, Speech, SpeechOptions
 from s1_client.audio import AudioChunk
 from s1_client.pipecat import Resampler, S1TTSService
+from s1_protocol.names import ServiceClass
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.lm.chunking import ChunkRules
-from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import TritonServer
 from tests.triton.callers import num_open, read_metrics, until

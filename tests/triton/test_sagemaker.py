@@ -29,7 +29,7 @@ from s1_client import ServerError, SpeechOptions
 from s1_client.cli import app
 from s1_client.sagemaker import SageMakerClient
 from s1_client.sagemaker_wire import EventJoiner, make_stream_request
-from s1_tts.sagemaker.container import EndpointKind
+from s1_protocol.sagemaker import EndpointKind
 from s1_tts.serving.distribution import find_distribution
 from s1_tts.serving.server import TritonServer
 from tests.sagemaker_cloud import Answer, Cloud, Container, Runtime, mocked_cloud, running_runtime

@@ -6,7 +6,7 @@ import base64
 import numpy as np
 import pytest
 
-from s1_tts.protocol import FRAME_SAMPLES
+from s1_protocol.sound import FRAME_SAMPLES
 from tests.triton.callers import answer, collect, inputs_of, joined, post_json, read_events
 
 TEXT = "Hello there, how are you today?"

@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 from typer.testing import CliRunner, Result
 
 from s1_client.cli import app
-from s1_tts.protocol import Field, ModelName
+from s1_protocol.names import Field, ModelName
 from s1_tts.serving.server import TritonServer
 from s1_tts.voices.folder import FolderStore
 from tests.triton.callers import answer, collect, inputs_of, joined, stream

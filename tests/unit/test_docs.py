@@ -12,19 +12,11 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from s1_client.connection import STREAM_PARAMETERS
-from s1_tts.errors import ErrorCode, InternalError, InvalidArgumentError, new_error_id
-from s1_tts.protocol import (
-    AUDIO_OUTPUTS,
-    CHUNK_OUTPUTS,
-    SAGEMAKER_BINARY_TYPE,
-    SAMPLE_RATE_HZ,
-    SPEECH_INPUTS,
-    VOICE_INPUTS,
-    Field,
-    Parameter,
-    TensorSpec,
-    VoiceOperation,
-)
+from s1_protocol.errors import ErrorCode, InternalError, InvalidArgumentError, new_error_id
+from s1_protocol.names import Field, Parameter, VoiceOperation
+from s1_protocol.sagemaker import SAGEMAKER_BINARY_TYPE
+from s1_protocol.sound import SAMPLE_RATE_HZ
+from s1_protocol.tensors import AUDIO_OUTPUTS, CHUNK_OUTPUTS, SPEECH_INPUTS, VOICE_INPUTS, TensorSpec
 from s1_tts.request import NUMBER_RULES, SpeechRequest
 from s1_tts.settings import CLIENT_VARIABLES, ENV_PREFIX, Settings
 from s1_tts.voices.ask import VoiceAsk

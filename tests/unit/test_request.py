@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s1_tts.errors import ErrorCode, InvalidArgumentError, UnavailableError
-from s1_tts.protocol import Field, ServiceClass
+from s1_protocol.errors import ErrorCode, InvalidArgumentError, UnavailableError
+from s1_protocol.names import Field, ServiceClass
 from s1_tts.request import (
     MAX_SEED,
     MAX_TEXT_CHARACTERS,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 from s1_tts.settings import ENV_PREFIX, Settings
 
 

@@ -4,6 +4,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+from s1_protocol.version import package_version
 from s1_training.codes import CodedCorpus
 from s1_training.corpus import hours_of
 from s1_training.evaluation import Evaluation
@@ -13,7 +14,6 @@ from s1_training.plan import Plan
 from s1_training.sentences import NUM_WORDS
 from s1_training.speech import BASE_VARIANT, WORDS_A_MINUTE
 from s1_training.voice_checkpoint import CARD_FILE
-from s1_tts.version import package_version
 
 
 def write_card(folder: Path, plan: Plan, coded: CodedCorpus, result: Evaluation) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from s1_tts.checkpoint.marker import DEMO_VOICE_FILE, DEMO_VOICE_NOTICE
+from s1_protocol.notices import DEMO_VOICE_FILE, DEMO_VOICE_NOTICE
 from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.loading import CONFIG_FILE, WEIGHTS_FILE

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from s1_client.errors import EndpointError, S1ClientError, UnreachableError
-from s1_tts.protocol import ServiceClass
+from s1_protocol.names import ServiceClass
 
 
 class ExitCode(IntEnum):

@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Literal, get_args
 
+from s1_protocol.notices import MARKER_FILE, NOISE_NOTICE
 from s1_tts.checkpoint.dev_codec import write_dev_codec
 from s1_tts.checkpoint.dev_lm import write_dev_lm
-from s1_tts.checkpoint.marker import MARKER_FILE, NOISE_NOTICE
 
 Size = Literal["tiny", "mid", "full"]
 SIZES: tuple[Size, ...] = get_args(Size)

@@ -22,7 +22,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError,
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, but not re-exported
 
-from s1_tts.errors import CheckpointError
+from s1_protocol.errors import CheckpointError
 
 REPOSITORY = "fishaudio/openaudio-s1-mini"
 PINNED_REVISION = "f4b445029346701e082b60bb63fcc2d1bb17a0e2"

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from s1_tts.errors import CheckpointError
+from s1_protocol.errors import CheckpointError
 
 StateDict = dict[str, Tensor]
 

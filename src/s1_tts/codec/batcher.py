@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from s1_protocol.errors import InternalError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
+from s1_protocol.names import Field
 from s1_tts.codec.chunk_queue import ChunkQueue, Piece, Refusal
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
-from s1_tts.errors import InternalError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
-from s1_tts.protocol import Field
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioChunk, AudioSink, CodesChunk, StreamFailed
 

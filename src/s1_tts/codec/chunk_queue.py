@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from s1_protocol.errors import CancelledError, InternalError, S1Error, UnavailableError, new_error_id
+from s1_protocol.names import ServiceClass
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.codec.state import StreamState
-from s1_tts.errors import CancelledError, InternalError, S1Error, UnavailableError, new_error_id
-from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass
 from s1_tts.stream import AudioSink, CodesChunk
 
 

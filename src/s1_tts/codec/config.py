@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from s1_tts.errors import CheckpointError
+from s1_protocol.errors import CheckpointError
 
 CODEC_CONFIG_FILE = "codec.json"
 CODEC_WEIGHTS_FILE = "codec.pth"

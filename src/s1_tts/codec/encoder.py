@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.names import Field
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.layers import CausalConv, ResidualUnit, Snake
 from s1_tts.codec.packed import exact_products
@@ -14,8 +16,6 @@ from s1_tts.codec.quantizer import LatentToCodes
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.transformer import WindowTransformer
 from s1_tts.codec.weights import Weights
-from s1_tts.errors import InvalidArgumentError
-from s1_tts.protocol import Field
 
 PIECE_FRAMES = 16
 """Frames encoded in one go: a long recording takes no more memory than a short one."""

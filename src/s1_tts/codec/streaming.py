@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.names import Field
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.cuda_graphs import FixedPieces, GraphedPieces
 from s1_tts.codec.decoder import ConvDecoder
@@ -14,8 +16,6 @@ from s1_tts.codec.quantizer import CodesToLatent
 from s1_tts.codec.state import StateLayout, StreamState
 from s1_tts.codec.transformer import Sight
 from s1_tts.codec.weights import Weights
-from s1_tts.errors import InvalidArgumentError
-from s1_tts.protocol import Field
 
 MAX_PIECE_FRAMES = 64
 """Frames decoded in one go, so that a long chunk takes no more memory than a short one."""

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from s1_tts.protocol import FRAMES_PER_SECOND
+from s1_protocol.sound import FRAMES_PER_SECOND
 
 
 @dataclass(frozen=True)

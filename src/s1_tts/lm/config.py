@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from s1_tts.errors import CheckpointError
+from s1_protocol.errors import CheckpointError
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,11 @@ from collections.abc import Sequence as AbstractSequence
 from dataclasses import replace
 from typing import Self
 
+from s1_protocol.errors import CancelledError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
+from s1_protocol.names import ServiceClass
+from s1_protocol.text.cleaning import clean_text, is_speakable
+from s1_protocol.text.sentences import split_text
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
-from s1_tts.errors import CancelledError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.prefill import Prefiller
@@ -27,13 +30,10 @@ from s1_tts.lm.runner import Frame, ModelRunner, Row
 from s1_tts.lm.scheduler import Scheduler
 from s1_tts.lm.sequence import Sequence, Status
 from s1_tts.lm.stats import Counters, EngineStats, LoadEstimate, TimingLog, Timings
-from s1_tts.protocol import ServiceClass
 from s1_tts.request import SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.stream import CodesSink, StreamFailed
-from s1_tts.text.cleaning import clean_text, is_speakable
 from s1_tts.text.front_end import TextFrontEnd, load_text_front_end, plain_text
-from s1_tts.text.sentences import split_text
 
 log = logging.getLogger(__name__)
 

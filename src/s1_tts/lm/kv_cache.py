@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 from s1_tts.lm.config import BlockSizes
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
+from s1_protocol.errors import CheckpointError
 from s1_tts.checkpoint.state_dict import load_strict, read_llama_weights
-from s1_tts.errors import CheckpointError
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.native.installation import use_native_layers

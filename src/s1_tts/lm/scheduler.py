@@ -3,9 +3,9 @@
 import heapq
 from collections import deque
 
-from s1_tts.errors import UnavailableError
+from s1_protocol.errors import UnavailableError
+from s1_protocol.names import ServiceClass
 from s1_tts.lm.sequence import Sequence, Status
-from s1_tts.protocol import ServiceClass
 
 CALLS_PER_NOTE = 4
 """While a note waits that could run, at most this many calls go before it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tiktoken
 
-from s1_tts.errors import CheckpointError
+from s1_protocol.errors import CheckpointError
 
 # What a piece of text may be before BPE merges it; the pattern is part of the model (fish_speech/tokenizer.py).
 SPLIT_PATTERN = "|".join(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from s1_protocol.errors import CheckpointError, SettingsError
+from s1_protocol.names import ModelName
 from s1_tts.checkpoint.download import FILES
-from s1_tts.errors import CheckpointError, SettingsError
-from s1_tts.protocol import ModelName
 from s1_tts.sagemaker.container import CHECKPOINT_CHANNEL
 from s1_tts.serving.repository import CONFIG_FILE
 

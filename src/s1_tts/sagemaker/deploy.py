@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from s1_tts.errors import S1Error
+from s1_protocol.errors import S1Error
+from s1_protocol.sagemaker import EndpointKind
 from s1_tts.sagemaker import requests
 from s1_tts.sagemaker.aws import Aws
 from s1_tts.sagemaker.bucket import S3Location
-from s1_tts.sagemaker.container import EndpointKind
 from s1_tts.sagemaker.deployment import Deployment
 from s1_tts.sagemaker.removal import check_owner, remove_old_versions
 from s1_tts.sagemaker.requests import Request

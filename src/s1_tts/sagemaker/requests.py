@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from s1_tts.sagemaker.container import CHECKPOINT_CHANNEL, EndpointKind
+from s1_protocol.sagemaker import EndpointKind
+from s1_tts.sagemaker.container import CHECKPOINT_CHANNEL
 from s1_tts.sagemaker.deployment import GPU_IMAGE, Deployment
 
 VARIANT = "main"

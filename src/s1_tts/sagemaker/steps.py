@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from s1_protocol.sagemaker import EndpointKind
 from s1_tts.sagemaker import requests
-from s1_tts.sagemaker.container import EndpointKind
 from s1_tts.sagemaker.deployment import Deployment
 from s1_tts.sagemaker.requests import SCALING, Request
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from s1_tts.errors import S1Error
+from s1_protocol.errors import S1Error
 from s1_tts.sagemaker.aws import Aws
 from s1_tts.sagemaker.requests import Request
 

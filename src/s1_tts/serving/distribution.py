@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 
 IMAGE_BINARY = Path("/opt/tritonserver/bin/tritonserver")
 """Where NVIDIA's image keeps the server."""

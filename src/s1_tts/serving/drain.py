@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 
-from s1_tts.protocol import Field, ModelName
+from s1_protocol.names import Field, ModelName
 
 TICKET_VARIABLE = "S1TTS_DRAIN_TICKET"
 """Environment variable with the secret that tells a drain from an abort; no setting, since no user sets it."""

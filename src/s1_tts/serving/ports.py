@@ -4,7 +4,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 
 ANY_FREE = 0
 """Port number that stands for any free port."""

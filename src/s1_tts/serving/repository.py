@@ -5,8 +5,8 @@ import shutil
 from enum import StrEnum
 from pathlib import Path
 
-from s1_tts.errors import SettingsError
-from s1_tts.protocol import ModelName
+from s1_protocol.errors import SettingsError
+from s1_protocol.names import ModelName
 
 PACKAGED_REPOSITORY = Path(__file__).resolve().parents[1] / "model_repository"
 """The committed files: in the source tree a link to the folder on top, in an installed wheel a copy of it."""

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from s1_tts.checkpoint.marker import is_dev_checkpoint, notice_of
-from s1_tts.errors import S1Error, SettingsError
-from s1_tts.protocol import ModelName
+from s1_protocol.errors import S1Error, SettingsError
+from s1_protocol.names import ModelName
+from s1_protocol.notices import is_dev_checkpoint, notice_of
 from s1_tts.serving.distribution import find_distribution
 from s1_tts.serving.drain import TICKET_VARIABLE, order_drain
 from s1_tts.serving.janitor import Janitor, Remains

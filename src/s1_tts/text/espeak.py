@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import ClassVar, Final
 
-from s1_tts.errors import CheckpointError
+from s1_protocol.errors import CheckpointError
 
 LANGUAGE: Final = "en-us"
 INSTALL_HINT: Final = 'pip install "s1-tts[espeak]"'

@@ -11,8 +11,8 @@ from typing import Final
 
 import regex
 
-from s1_tts.errors import CheckpointError, InvalidArgumentError
-from s1_tts.protocol import Field
+from s1_protocol.errors import CheckpointError, InvalidArgumentError
+from s1_protocol.names import Field
 from s1_tts.text.english import spell_out
 from s1_tts.text.espeak import Espeak
 

@@ -15,8 +15,8 @@ from typing import Any, Self
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from s1_tts.errors import S1Error
-from s1_tts.protocol import Field, ModelName
+from s1_protocol.errors import S1Error
+from s1_protocol.names import Field, ModelName
 from s1_tts.triton.errors import decode_error, encode_error
 from s1_tts.triton.tensors import Array, NamedArray, bytes_row, scalar
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from s1_protocol.errors import CancelledError, S1Error
+from s1_protocol.names import Field
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.batcher import CodecBatcher
-from s1_tts.errors import CancelledError, S1Error
-from s1_tts.protocol import SAMPLE_RATE_HZ, Field
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
 from s1_tts.triton.abort import AbortBridge, AbortOrder

@@ -1,7 +1,7 @@
 """Metrics of the codec's engine."""
 
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.codec.batcher import CodecBatcher
-from s1_tts.protocol import FRAMES_PER_SECOND
 from s1_tts.triton.metrics import Counter, Gauge
 
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from s1_tts.errors import S1Error
+from s1_protocol.errors import S1Error
 from s1_tts.stream import CodesChunk
 
 MAX_STREAMS = 4096

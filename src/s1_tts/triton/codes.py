@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from s1_tts.errors import InvalidArgumentError, S1Error
-from s1_tts.protocol import Field, ServiceClass
+from s1_protocol.errors import InvalidArgumentError, S1Error
+from s1_protocol.names import Field, ServiceClass
 from s1_tts.request import read_string
 from s1_tts.stream import CodesChunk
 from s1_tts.triton.errors import decode_error, encode_error

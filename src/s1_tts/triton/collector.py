@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from s1_tts.errors import CancelledError
-from s1_tts.protocol import SAMPLE_RATE_HZ, Field, ModelName, Parameter
+from s1_protocol.errors import CancelledError
+from s1_protocol.names import Field, ModelName, Parameter
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.triton.abort import AbortBridge, AbortOrder
 from s1_tts.triton.errors import as_s1_error, decode_error, from_triton_error, to_triton_error
 from s1_tts.triton.model import set_up_logging

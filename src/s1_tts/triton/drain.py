@@ -7,7 +7,7 @@ whoever is about to stop it orders a drain first, with an abort of a ticket that
 import os
 import time
 
-from s1_tts.errors import UnavailableError
+from s1_protocol.errors import UnavailableError
 from s1_tts.lm.engine import LmEngine
 from s1_tts.serving.drain import TICKET_VARIABLE
 from s1_tts.triton.abort import AbortOrder

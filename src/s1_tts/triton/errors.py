@@ -1,14 +1,12 @@
 """Our errors as Triton's and back; the one place that knows both."""
 
 import logging
-import re
 from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from s1_tts.errors import ErrorCode, S1Error, log_internal_error
-
-_CODED = re.compile(rf"(?:^|, )(?P<code>{'|'.join(ErrorCode.__members__)}): (?P<message>.*)", re.DOTALL)
+from s1_protocol.coded_message import CodedMessage
+from s1_protocol.errors import ErrorCode, S1Error, log_internal_error
 
 
 class RemoteError(S1Error):
@@ -41,13 +39,13 @@ def from_triton_error(error: Any) -> RemoteError:
 
 def encode_error(error: S1Error) -> str:
     """Write an error into one string, since requests between models lose the code."""
-    return f"{error.code.name}: {error}"
+    return CodedMessage.of(error).write()
 
 
 def decode_error(text: str) -> RemoteError:
-    """Read :func:`encode_error`'s string, also behind what Triton puts before it; any other text is INTERNAL."""
-    found = _CODED.search(text)
-    return RemoteError(ErrorCode[found["code"]], found["message"]) if found else RemoteError(ErrorCode.INTERNAL, text)
+    """Read :func:`encode_error`'s string, also behind what Triton puts before it; without a code it is INTERNAL."""
+    coded = CodedMessage.read(text)
+    return RemoteError(coded.code or ErrorCode.INTERNAL, coded.message)
 
 
 def as_s1_error(log: logging.Logger, what: str, error: Exception) -> S1Error:

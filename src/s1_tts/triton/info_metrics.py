@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from s1_tts.checkpoint.marker import is_dev_checkpoint
+from s1_protocol.names import InfoLabel
+from s1_protocol.notices import is_dev_checkpoint
+from s1_protocol.version import package_version
 from s1_tts.lm.engine import LmEngine
-from s1_tts.protocol import InfoLabel
 from s1_tts.settings import Settings
 from s1_tts.triton.metrics import Gauge
-from s1_tts.version import package_version
 
 
 class InfoMetrics:

@@ -1,7 +1,8 @@
 """Metrics of the language model's engine."""
 
+from s1_protocol.names import ServiceClass
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.lm.engine import LmEngine
-from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass
 from s1_tts.triton.metrics import Counter, Gauge, Histogram
 
 CLASSES = tuple({"service": service.value} for service in ServiceClass)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import triton_python_backend_utils as pb_utils
 
-from s1_tts.errors import S1Error
+from s1_protocol.errors import S1Error
 
 
 def set_up_logging(model_name: str) -> None:

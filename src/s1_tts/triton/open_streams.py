@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import replace
 
-from s1_tts.errors import S1Error
+from s1_protocol.errors import S1Error
 from s1_tts.stream import CodesChunk, StreamFailed
 from s1_tts.triton.codes import CodesMessage
 from s1_tts.triton.sender import Responder

@@ -12,7 +12,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from s1_tts.errors import S1Error
+from s1_protocol.errors import S1Error
 from s1_tts.triton.errors import to_triton_error
 from s1_tts.triton.tensors import NamedArray
 

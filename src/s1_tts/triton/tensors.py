@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
-from s1_tts.protocol import Parameter
+from s1_protocol.names import Parameter
 
 Array = npt.NDArray[Any]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from s1_tts.errors import InvalidArgumentError
-from s1_tts.protocol import Field, VoiceOperation
+from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.names import Field, VoiceOperation
 from s1_tts.request import SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.triton.errors import as_s1_error

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from s1_tts.errors import S1Error
+from s1_protocol.errors import S1Error
 from s1_tts.voices.audio import MAX_BYTES
 from s1_tts.voices.voice import MAX_RECORDINGS, Codes, Recording, Voice
 

@@ -7,8 +7,9 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from s1_tts.errors import InvalidArgumentError
-from s1_tts.protocol import SAMPLE_RATE_HZ, Field
+from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.names import Field
+from s1_protocol.sound import SAMPLE_RATE_HZ
 
 MIN_S = 1.0
 MAX_S = 90.0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from s1_tts.errors import UnavailableError
+from s1_protocol.errors import UnavailableError
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from s1_tts.errors import InvalidArgumentError
-from s1_tts.protocol import Field, VoiceOperation
+from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.names import Field, VoiceOperation
 from s1_tts.request import Tensors, read_string
 from s1_tts.voices.ask import read_recordings, read_voice_id
 from s1_tts.voices.service import VoiceService

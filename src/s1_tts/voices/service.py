@@ -16,10 +16,10 @@ from typing import Self, TypeVar
 import numpy as np
 import torch
 
+from s1_protocol.errors import NotFoundError, S1Error, UnavailableError
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.device import limit_threads, resolve_device
-from s1_tts.errors import NotFoundError, S1Error, UnavailableError
-from s1_tts.protocol import SAMPLE_RATE_HZ
 from s1_tts.request import VoicePrompt
 from s1_tts.settings import Settings
 from s1_tts.voices.ask import VoiceAsk

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from s1_tts.errors import NotFoundError, SettingsError
+from s1_protocol.errors import NotFoundError, SettingsError
 from s1_tts.settings import Settings
 from s1_tts.voices.voice import Voice
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from s1_tts.errors import InvalidArgumentError
-from s1_tts.protocol import FRAMES_PER_SECOND, Field
+from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.names import Field
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.voices.audio import check_size
 
 MAX_RECORDINGS = 8

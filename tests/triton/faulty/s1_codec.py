@@ -2,9 +2,9 @@
 
 import logging
 
+from s1_protocol.errors import log_internal_error
+from s1_protocol.names import ServiceClass
 from s1_tts.codec.batcher import CodecBatcher
-from s1_tts.errors import log_internal_error
-from s1_tts.protocol import ServiceClass
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioSink, CodesChunk, StreamFailed
 from s1_tts.triton.codec import CodecModel

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from tritonclient.grpc import InferResult, service_pb2, service_pb2_grpc
 
-from s1_tts.errors import ErrorCode
-from s1_tts.protocol import SAMPLE_RATE_HZ, Field
+from s1_protocol.errors import ErrorCode
+from s1_protocol.names import Field
+from s1_protocol.sound import SAMPLE_RATE_HZ
 
 
 class RefusalError(Exception):

@@ -17,7 +17,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from s1_client.cli import app
-from s1_tts.protocol import ModelName
+from s1_protocol.names import ModelName
 from tests.unit.client.conftest import Serve
 from tests.unit.client.kserve import Chunk, RefusalError, playing, tensor_of
 

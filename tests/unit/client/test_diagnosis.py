@@ -4,7 +4,7 @@ import pytest
 
 from s1_client.diagnosis import Verdict, metrics_url_of, serving_facts
 from s1_client.metrics import MetricsPage
-from s1_tts.version import package_version
+from s1_protocol.version import package_version
 
 LOAD = 's1_lm_slots 8\ns1_lm_active_sequences{service="call"} 2\ns1_lm_active_sequences{service="note"} 3\n'
 INFO = 's1_server_info{{checkpoint="{0}",development="{1}",device="{2}",dtype="bfloat16",slots="8",version="{3}"}} 1\n'

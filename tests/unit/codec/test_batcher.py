@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from s1_protocol.errors import CancelledError, ErrorCode, InternalError, InvalidArgumentError, UnavailableError
+from s1_protocol.names import ServiceClass
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
-from s1_tts.errors import CancelledError, ErrorCode, InternalError, InvalidArgumentError, UnavailableError
-from s1_tts.protocol import ServiceClass
 from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
 from tests.unit.codec.conftest import random_codes
 

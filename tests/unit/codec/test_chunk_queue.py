@@ -4,9 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s1_protocol.errors import CancelledError, UnavailableError
+from s1_protocol.names import ServiceClass
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.codec.chunk_queue import ChunkQueue
-from s1_tts.errors import CancelledError, UnavailableError
-from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass
 from s1_tts.stream import CodesChunk
 
 FRAME_S = 1 / FRAMES_PER_SECOND

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from s1_protocol.errors import CheckpointError
 from s1_tts.checkpoint.state_dict import load_strict, read_llama_weights, read_state_dict
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.streaming import StreamingDecoder
-from s1_tts.errors import CheckpointError
 from tests.unit.codec.conftest import CPU, random_codes
 
 

@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from s1_protocol.errors import InvalidArgumentError
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.transformer import Rotary
 from s1_tts.codec.weights import published_shapes
-from s1_tts.errors import InvalidArgumentError
 from tests.reference import build_codec, reference_codec
 from tests.unit.codec.conftest import CPU, random_codes
 

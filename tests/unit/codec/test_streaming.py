@@ -3,12 +3,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s1_protocol.errors import InvalidArgumentError
 from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.weights import Weights
-from s1_tts.errors import InvalidArgumentError
 from tests.unit.codec.conftest import random_codes
 
 TOLERANCE = 1e-5

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from perf.capacity_recording import Recording
 from perf.chunk_simulation import COSTS, Case, LastRateSchedule, Schedule, cases, listen, simulate
 
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
-from s1_tts.protocol import FRAMES_PER_SECOND
 
 RULES = ChunkRules()
 SMALLEST = ChunkRules(largest_frames=RULES.first_frames)

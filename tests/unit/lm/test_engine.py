@@ -12,11 +12,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from s1_tts.errors import CancelledError, InternalError, InvalidArgumentError, UnavailableError
+from s1_protocol.errors import CancelledError, InternalError, InvalidArgumentError, UnavailableError
+from s1_protocol.names import ServiceClass
 from s1_tts.lm.decode import decode_step
 from s1_tts.lm.engine import LmEngine
 from s1_tts.lm.loading import LanguageModel, load_language_model
-from s1_tts.protocol import ServiceClass
 from s1_tts.request import Sampling, SpeechRequest, VoicePrompt
 from tests.unit.lm.helpers import TIMEOUT_S, Listener, make_engine
 

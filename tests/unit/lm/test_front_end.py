@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from s1_protocol.errors import InvalidArgumentError
 from s1_tts.checkpoint.dev import write_dev_checkpoint
-from s1_tts.errors import InvalidArgumentError
 from s1_tts.lm.engine import LmEngine
 from s1_tts.request import Sampling, SpeechRequest, VoicePrompt
 from s1_tts.settings import Settings

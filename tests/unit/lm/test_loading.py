@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from s1_tts.errors import CheckpointError, SettingsError
+from s1_protocol.errors import CheckpointError, SettingsError
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.kv_cache import KvPool
 from s1_tts.lm.loading import load_language_model

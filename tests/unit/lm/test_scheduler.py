@@ -7,10 +7,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from s1_tts.errors import UnavailableError
+from s1_protocol.errors import UnavailableError
+from s1_protocol.names import ServiceClass
 from s1_tts.lm.scheduler import CALLS_PER_NOTE, Scheduler
 from s1_tts.lm.sequence import Sequence, Status
-from s1_tts.protocol import ServiceClass
 from s1_tts.request import SpeechRequest
 
 

@@ -13,7 +13,8 @@ from perf.capacity_recording import Recording
 from perf.capacity_run import run_closed, run_open, run_peak
 from perf.capacity_workload import Notes, Peak, SimulatedRequest
 
-from s1_tts.protocol import FRAMES_PER_SECOND, ServiceClass
+from s1_protocol.names import ServiceClass
+from s1_protocol.sound import FRAMES_PER_SECOND
 
 RECORDINGS = sorted((Path(__file__).parents[3] / "perf" / "results").glob("*/capacity-run-*.json"))
 

@@ -4,7 +4,7 @@ import pytest
 from perf.measures import Percentiles, summarize
 from perf.streams import ChunkArrival, Outcome, StreamRecord
 
-from s1_tts.protocol import SAMPLE_RATE_HZ
+from s1_protocol.sound import SAMPLE_RATE_HZ
 
 
 def record(*chunks: tuple[float, float], due_s: float = 0.0, outcome: Outcome = Outcome.OK) -> StreamRecord:

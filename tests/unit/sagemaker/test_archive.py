@@ -9,8 +9,8 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from s1_protocol.names import ModelName
 from s1_tts.checkpoint.download import FILES
-from s1_tts.protocol import ModelName
 from tests.sagemaker_cloud import BUCKET, Cloud
 from tests.unit.sagemaker.conftest import SCRIPTS, load_script
 

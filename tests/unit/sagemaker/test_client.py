@@ -31,7 +31,7 @@ from s1_client import (
 from s1_client.cli import app
 from s1_client.sagemaker import SageMakerClient
 from s1_client.sagemaker_wire import EventJoiner, make_binary_request, make_stream_request, read_binary_answer
-from s1_tts.sagemaker.container import EndpointKind
+from s1_protocol.sagemaker import EndpointKind
 from tests.sagemaker_cloud import BUCKET, Answer, Cloud, Container, Runtime, running_runtime
 from tests.unit.sagemaker.conftest import Deploy
 

@@ -13,7 +13,7 @@ import botocore.exceptions
 import pytest
 from typer.testing import CliRunner
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 from s1_tts.sagemaker import waiting
 from s1_tts.sagemaker.aws import Aws, AwsError
 from s1_tts.sagemaker.requests import Request

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 from s1_tts.sagemaker import container
 from s1_tts.serving import sagemaker_serve
 from s1_tts.serving.ports import Ports

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 from s1_tts.serving.ports import Ports, claim
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from s1_tts.errors import SettingsError
+from s1_protocol.errors import SettingsError
 from s1_tts.serving.repository import Profile, render
 
 CONFIG = "dynamic_batching {\n  max_queue_delay_microseconds: 100000\n}\n"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from s1_tts.errors import CheckpointError, InvalidArgumentError
+from s1_protocol.errors import CheckpointError, InvalidArgumentError
 from s1_tts.text.english import spell_out
 from s1_tts.text.front_end import (
     ESPEAK_PHONEMES_EN,

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from s1_protocol.errors import InvalidArgumentError
 from s1_training import loop
 from s1_training.evaluation import say_all
 from s1_training.run import VoiceTraining
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
-from s1_tts.errors import InvalidArgumentError
 from tests.unit.training.conftest import PLAN, TINY
 
 STAGES = ("decoder", "encoder", "lm")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from s1_tts.errors import InvalidArgumentError
+from s1_protocol.errors import InvalidArgumentError
 from s1_tts.voices import audio
 from s1_tts.voices.audio import MAX_BYTES, read_recording
 from tests.unit.voices.sounds import chirp, file_of

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from s1_tts.errors import UnavailableError
+from s1_protocol.errors import UnavailableError
 from s1_tts.voices.cache import SingleFlightCache
 from s1_tts.voices.futures import flatten, gather, resolved, then
 

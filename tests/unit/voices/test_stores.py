@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import HfApi
 from moto.server import ThreadedMotoServer
 
-from s1_tts.errors import NotFoundError, SettingsError, UnavailableError
+from s1_protocol.errors import NotFoundError, SettingsError, UnavailableError
 from s1_tts.settings import Settings
 from s1_tts.voices import hub as hub_module
 from s1_tts.voices.archive import BrokenVoiceError

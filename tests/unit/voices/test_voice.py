@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from s1_tts.errors import InvalidArgumentError
-from s1_tts.protocol import Field
+from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.names import Field
 from s1_tts.voices.archive import BrokenVoiceError, pack, unpack
 from s1_tts.voices.ask import VoiceAsk
 from s1_tts.voices.voice import MAX_RECORDINGS, Recording, Voice, check_recordings, check_voice_id, read_metadata

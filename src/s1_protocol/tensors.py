@@ -1,122 +1,17 @@
-"""Every name, type and shape that crosses the wire, in one place.
+"""Type and shape of every tensor that goes into or out of a model.
 
-``config.pbtxt`` files repeat them because Triton wants static files; a unit test compares the two. The module
-imports nothing heavy: clients and the light collector model use it too.
+``config.pbtxt`` files repeat them because Triton wants static files; a unit test compares the two.
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-SAMPLE_RATE_HZ = 44_100
-"""Rate of every audio tensor, in samples per second."""
-
-FRAME_SAMPLES = 2048
-"""Samples that one frame of codes becomes."""
-
-FRAMES_PER_SECOND = SAMPLE_RATE_HZ / FRAME_SAMPLES
+from s1_protocol.names import Field
 
 MAX_BATCH_SIZE = 8
 """``max_batch_size`` of the served models; one text a request, so this bounds what the batcher gathers."""
 
-SAGEMAKER_BINARY_TYPE = "application/vnd.sagemaker-triton.binary+json;json-header-size="
-"""Content type of a body that begins with JSON and goes on with raw tensors; the size of the JSON follows."""
-
 VARIABLE = -1
 """A dimension that any size may fill."""
-
-
-class ModelName(StrEnum):
-    """Models of the repository."""
-
-    ONE_ANSWER = "s1_mini"
-    STREAM = "s1_mini_stream"
-    VOICE = "s1_voice"
-    LLAMA = "s1_llama"
-    CODEC = "s1_codec"
-
-
-class ServiceClass(StrEnum):
-    """Who is asking: an agent on a call, or a voice note that may take seconds."""
-
-    CALL = "call"
-    NOTE = "note"
-
-
-class VoiceOperation(StrEnum):
-    """What ``s1_voice`` is asked to do with the stored voices instead of speaking."""
-
-    LIST = "list"
-    SHOW = "show"
-    ADD = "add"
-    REMOVE = "remove"
-
-
-class InfoLabel(StrEnum):
-    """Labels of the metric ``s1_server_info``."""
-
-    VERSION = "version"
-    """Of the package ``s1-tts``."""
-
-    CHECKPOINT = "checkpoint"
-    """Name of its folder."""
-
-    DEVELOPMENT = "development"
-    """``true`` for a development checkpoint, which makes noise; else ``false``."""
-
-    DEVICE = "device"
-    DTYPE = "dtype"
-    SLOTS = "slots"
-
-
-class Field(StrEnum):
-    """Tensor names."""
-
-    # in
-    TEXT = "text"
-    VOICE = "voice"
-    REFERENCE_AUDIO = "reference_audio"
-    REFERENCE_TEXT = "reference_text"
-    SEED = "seed"
-    TEMPERATURE = "temperature"
-    TOP_P = "top_p"
-    REPETITION_PENALTY = "repetition_penalty"
-    MAX_FRAMES = "max_frames"
-    CHUNK_FRAMES = "chunk_frames"
-    SERVICE = "service"
-    DEADLINE_MS = "deadline_ms"
-    # out
-    AUDIO = "audio"
-    SAMPLE_RATE = "sample_rate"
-    CHUNK_INDEX = "chunk_index"
-    IS_LAST = "is_last"
-    AUDIO_BASE64 = "audio_base64"
-    # managing voices
-    OPERATION = "operation"
-    METADATA = "metadata"
-    VOICES = "voices"
-    # between the models
-    PROMPT_CODES = "prompt_codes"
-    PROMPT_FRAMES = "prompt_frames"
-    PROMPT_TEXTS = "prompt_texts"
-    CODES = "codes"
-    STREAM_ID = "stream_id"
-    STREAM_ERROR = "stream_error"
-    ABORT_STREAM_IDS = "abort_stream_ids"
-    ABORT_TICKETS = "abort_tickets"
-    ABORT_REASON = "abort_reason"
-
-
-class Parameter(StrEnum):
-    """Request parameters (KServe v2 ``parameters`` of a request)."""
-
-    AUDIO_BASE64 = "audio_base64"
-    """Caller's: true fills the ``audio_base64`` output."""
-
-    ERROR_CODE = "error_code"
-    """Caller's: true puts the code before the message of an error, since a stream loses it."""
-
-    TICKET = "s1_ticket"
-    """The collector's own key of a request, by which it can abort the stream it started."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The ``config.pbtxt`` files say what ``protocol.py`` says."""
+"""The ``config.pbtxt`` files say what ``s1_protocol`` says."""
 
 from pathlib import Path
 
@@ -6,10 +6,11 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from s1_tts import protocol
-from s1_tts.protocol import MAX_BATCH_SIZE, ModelName, TensorSpec
+from s1_protocol import tensors
+from s1_protocol.names import ModelName
+from s1_protocol.tensors import MAX_BATCH_SIZE, TensorSpec
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent / "model_repository"
+REPOSITORY = Path(__file__).resolve().parents[3] / "model_repository"
 
 
 def read_config(model):
@@ -17,8 +18,8 @@ def read_config(model):
     return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
-def as_specs(tensors):
-    """Tensors of a configuration, as far as protocol.py describes them."""
+def as_specs(declared):
+    """Tensors of a configuration, as far as s1_protocol describes them."""
     return [
         TensorSpec(
             tensor.name,
@@ -26,16 +27,16 @@ def as_specs(tensors):
             tuple(tensor.dims),
             getattr(tensor, "optional", False),
         )
-        for tensor in tensors
+        for tensor in declared
     ]
 
 
 CASES = {
-    ModelName.ONE_ANSWER: ([*protocol.SPEECH_INPUTS], [*protocol.AUDIO_OUTPUTS]),
-    ModelName.STREAM: ([*protocol.SPEECH_INPUTS], [*protocol.CHUNK_OUTPUTS]),
-    ModelName.VOICE: ([*protocol.VOICE_INPUTS], [*protocol.VOICE_OUTPUTS]),
-    ModelName.LLAMA: ([*protocol.LLAMA_INPUTS], [*protocol.CODES_TENSORS]),
-    ModelName.CODEC: ([*protocol.CODEC_INPUTS], [*protocol.CHUNK_OUTPUTS]),
+    ModelName.ONE_ANSWER: ([*tensors.SPEECH_INPUTS], [*tensors.AUDIO_OUTPUTS]),
+    ModelName.STREAM: ([*tensors.SPEECH_INPUTS], [*tensors.CHUNK_OUTPUTS]),
+    ModelName.VOICE: ([*tensors.VOICE_INPUTS], [*tensors.VOICE_OUTPUTS]),
+    ModelName.LLAMA: ([*tensors.LLAMA_INPUTS], [*tensors.CODES_TENSORS]),
+    ModelName.CODEC: ([*tensors.CODEC_INPUTS], [*tensors.CHUNK_OUTPUTS]),
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from s1_tts.text.cleaning import clean_text, is_speakable
+from s1_protocol.text.cleaning import clean_text, is_speakable
 
 
 @pytest.mark.parametrize(

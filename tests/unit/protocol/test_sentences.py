@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from s1_tts.text import sentences
-from s1_tts.text.sentences import split_text
+from s1_protocol.text import sentences
+from s1_protocol.text.sentences import split_text
 
 # language, text, sentences that must be cut apart when the limit allows no two of them
 BY_LANGUAGE = {

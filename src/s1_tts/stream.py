@@ -1,5 +1,7 @@
 """What flows from the language model to the codec and on to the caller: chunks of one stream."""
 
+import itertools
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,6 +10,17 @@ import numpy.typing as npt
 
 from s1_protocol.errors import S1Error
 from s1_protocol.names import ServiceClass
+
+
+class StreamIds:
+    """Makes the ids by which the models know a stream; the one place that does. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(secrets.randbits(32) << 24)  # differ from those of a server before a restart
+
+    def new(self) -> int:
+        """An id that no stream has had, 64 bits without a sign."""
+        return next(self._ids)
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,7 @@ class EngineStats:
 
 @dataclass
 class Counters:
-    """Counters of the engine, guarded by its lock."""
+    """Counters of the engine."""
 
     frames: int = 0
     finished: int = 0
@@ -82,7 +82,7 @@ def _bounded() -> deque[float]:
 
 @dataclass
 class TimingLog:
-    """Timings kept until :meth:`drain`; guarded by the engine's lock."""
+    """Timings kept until :meth:`drain`."""
 
     step_s: deque[float] = field(default_factory=_bounded)
     step_rows: deque[float] = field(default_factory=_bounded)

@@ -255,6 +255,59 @@ def test_a_step_that_breaks_fails_those_in_flight_and_leaves_a_working_engine(
     engine.close()
 
 
+def test_a_fault_in_one_prompt_fails_that_stream_alone(tiny_model: LanguageModel, alone: list[np.ndarray]) -> None:
+    engine = make_engine(tiny_model)
+    bad, good = Listener(), Listener()
+    engine.submit(REQUESTS[0], good)
+    bad_id = engine.submit(REQUESTS[1], bad)
+    prefill = engine._runner.prefill
+
+    def broken(slot: int, columns: np.ndarray, start: int) -> None:
+        sequence = engine._sequences.get(bad_id)
+        if sequence is not None and sequence.slot == slot:
+            raise RuntimeError("secret detail")
+        prefill(slot, columns, start)
+
+    with patch.object(engine._runner, "prefill", broken):
+        engine.start()
+        assert isinstance(bad.error(), InternalError)
+        np.testing.assert_array_equal(good.codes(), alone[0])
+    np.testing.assert_array_equal(say(engine, REQUESTS[1]).codes(), alone[1])
+    engine.close()
+
+
+def test_a_sink_that_fails_ends_its_own_stream_only(tiny_model: LanguageModel, alone: list[np.ndarray]) -> None:
+    engine = make_engine(tiny_model)
+    good = Listener()
+
+    def broken(event: object) -> None:
+        raise OSError("nobody listens")
+
+    engine.submit(REQUESTS[1], broken)
+    engine.submit(REQUESTS[0], good)
+    engine.start()
+    np.testing.assert_array_equal(good.codes(), alone[0])
+    np.testing.assert_array_equal(say(engine, REQUESTS[0]).codes(), alone[0])
+    engine.close()
+    assert engine.stats().failed == 1
+
+
+def test_the_loop_outlives_a_slot_that_cannot_be_cleared(tiny_model: LanguageModel, alone: list[np.ndarray]) -> None:
+    engine = make_engine(tiny_model)
+    listeners = [Listener() for _ in range(2)]
+    for listener in listeners:
+        engine.submit(REQUESTS[0], listener)
+    broken = RuntimeError("the device is gone")
+    with (
+        patch("s1_tts.lm.runner.decode_step", side_effect=broken),
+        patch.object(engine._runner, "discard", side_effect=broken),
+    ):
+        engine.start()
+        assert all(isinstance(listener.error(), InternalError) for listener in listeners)
+    np.testing.assert_array_equal(say(engine, REQUESTS[0]).codes(), alone[0])
+    engine.close()
+
+
 def test_nothing_to_say_is_an_error(tiny_model: LanguageModel) -> None:
     engine = make_engine(tiny_model)
     num_semantic = tiny_model.model.num_semantic

@@ -1,0 +1,85 @@
+"""Takes down what the engine does: counts, timings, and how long things take at present."""
+
+import threading
+from collections.abc import Sequence as AbstractSequence
+from dataclasses import replace
+
+from s1_protocol.errors import CancelledError, S1Error, UnavailableError
+from s1_tts.lm.runner import Frame
+from s1_tts.lm.sequence import Sequence, Status
+from s1_tts.lm.stats import Counters, LoadEstimate, TimingLog, Timings
+
+
+class Recorder:
+    """What was done so far; may be told and asked from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counters = Counters()
+        self._timings = TimingLog()
+        self._load = LoadEstimate()
+
+    def admitted(self, sequence: Sequence) -> None:
+        """A sequence got its slot."""
+        with self._lock:
+            self._timings.queue_s.append(sequence.admitted_s - sequence.arrived_s)
+
+    def prefilled(self, sequence: Sequence, num_tokens: int, elapsed_s: float) -> None:
+        """A piece of a prompt was computed, or was known already.
+
+        Args:
+            sequence: Whose prompt it is.
+            num_tokens: Tokens that were computed.
+            elapsed_s: Seconds this took.
+        """
+        sequence.prefill_s += elapsed_s
+        with self._lock:
+            if num_tokens:
+                self._load.prefill_token_s.add(elapsed_s / num_tokens)
+            if sequence.status is Status.DECODING:
+                self._timings.prefill_s.append(sequence.prefill_s)
+                sequence.prefill_s = 0.0
+
+    def decoded(
+        self, rows: AbstractSequence[Sequence], frames: AbstractSequence[Frame], now_s: float, elapsed_s: float
+    ) -> None:
+        """A step was made; the frames are not yet added to their sequences."""
+        first_frames_s = [now_s - sequence.arrived_s for sequence in rows if sequence.num_frames == 0]
+        num_frames = sum(frame.is_sound and not frame.is_end for frame in frames)
+        with self._lock:
+            self._load.step_s.add(elapsed_s)
+            self._timings.step_s.append(elapsed_s)
+            self._timings.step_rows.append(len(rows))
+            self._timings.first_frame_s.extend(first_frames_s)
+            self._counters.frames += num_frames
+
+    def finished(self, held_s: float) -> None:
+        """A stream came to its end, and had its slot for so long."""
+        with self._lock:
+            self._load.hold_s.add(held_s)
+            self._counters.finished += 1
+
+    def ended(self, error: S1Error) -> None:
+        """A stream ended with an error, or was not taken."""
+        with self._lock:
+            if isinstance(error, CancelledError):
+                self._counters.cancelled += 1
+            elif isinstance(error, UnavailableError):
+                self._counters.refused += 1
+            else:
+                self._counters.failed += 1
+
+    def first_chunk_s(self, num_ahead: int, num_slots: int, num_tokens: int, num_frames: int) -> float:
+        """Seconds until a new request's first chunk, see :meth:`LoadEstimate.first_chunk_s`."""
+        with self._lock:
+            return self._load.first_chunk_s(num_ahead, num_slots, num_tokens, num_frames)
+
+    def counters(self) -> Counters:
+        """A copy of the counters."""
+        with self._lock:
+            return replace(self._counters)
+
+    def drain_timings(self) -> Timings:
+        """Timings since the last call."""
+        with self._lock:
+            return self._timings.drain()

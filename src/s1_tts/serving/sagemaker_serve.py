@@ -17,10 +17,10 @@ from pathlib import Path
 
 from s1_protocol.errors import S1Error, SettingsError
 from s1_protocol.sagemaker import InferenceType, Variable
-from s1_tts.sagemaker.container import CHANNEL_CHECKPOINT, DEFAULT_PORT, MODEL_FOLDER, PACKED_CHECKPOINT
 from s1_tts.serving.command import Interrupted, interrupt
 from s1_tts.serving.ports import ANY_FREE, Ports
 from s1_tts.serving.repository import Profile
+from s1_tts.serving.sagemaker_container import CHANNEL_CHECKPOINT, DEFAULT_PORT, MODEL_FOLDER, PACKED_CHECKPOINT
 from s1_tts.serving.server import ServerOptions, TritonServer
 from s1_tts.settings import Settings
 

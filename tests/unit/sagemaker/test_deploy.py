@@ -13,10 +13,10 @@ import botocore.exceptions
 import pytest
 from typer.testing import CliRunner
 
+from deploy.sagemaker import waiting
+from deploy.sagemaker.aws import Aws, AwsError
+from deploy.sagemaker.requests import Request
 from s1_protocol.errors import SettingsError
-from s1_tts.sagemaker import waiting
-from s1_tts.sagemaker.aws import Aws, AwsError
-from s1_tts.sagemaker.requests import Request
 from tests.sagemaker_cloud import ACCOUNT, BUCKET, REGION, Cloud
 from tests.unit.sagemaker.conftest import SCRIPTS, Deploy, load_script
 

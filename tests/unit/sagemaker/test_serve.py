@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from s1_protocol.errors import SettingsError
-from s1_tts.sagemaker import container
-from s1_tts.serving import sagemaker_serve
+from s1_tts.serving import sagemaker_container, sagemaker_serve
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.repository import Profile
 from s1_tts.serving.sagemaker_serve import read_options
@@ -105,5 +104,5 @@ def test_wrong_variables_are_told(model_folder: Path, name: str, value: str, mes
 
 
 def test_folders_are_those_of_sagemaker() -> None:
-    assert str(container.PACKED_CHECKPOINT) == "/opt/ml/model/checkpoint"
-    assert str(container.CHANNEL_CHECKPOINT) == "/opt/ml/additional-model-data-sources/checkpoint"
+    assert str(sagemaker_container.PACKED_CHECKPOINT) == "/opt/ml/model/checkpoint"
+    assert str(sagemaker_container.CHANNEL_CHECKPOINT) == "/opt/ml/additional-model-data-sources/checkpoint"

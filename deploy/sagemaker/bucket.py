@@ -8,8 +8,8 @@ from typing import Any, Self
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deploy.sagemaker.archive import check_checkpoint_files
 from s1_protocol.errors import SettingsError
-from s1_tts.sagemaker.archive import check_checkpoint_files
 
 _LOCATION = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<key>.*))?")
 

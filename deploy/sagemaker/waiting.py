@@ -8,14 +8,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from deploy.sagemaker.aws import Aws
+from deploy.sagemaker.requests import Request
 from s1_protocol.errors import S1Error
-from s1_tts.sagemaker.aws import Aws
-from s1_tts.sagemaker.requests import Request
 
 _CHANGING = {"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"}
 
 
-class EndpointError(S1Error):
+class EndpointStateError(S1Error):
     """An endpoint did not become what it was to be."""
 
 
@@ -44,15 +44,15 @@ def wait_until_in_service(aws: Aws, name: str, patience: Patience, console: Cons
         AWS's description.
 
     Raises:
-        EndpointError: it failed, or the time passed.
+        EndpointStateError: it failed, or the time passed.
         AwsError: it cannot be asked.
     """
     endpoint = wait_until_settled(aws, name, patience, console)
     if endpoint is None:
-        raise EndpointError(f"the endpoint {name} has gone while it was waited for")
+        raise EndpointStateError(f"the endpoint {name} has gone while it was waited for")
     if _status(endpoint) != "InService":
         reason = endpoint.get("FailureReason", "AWS tells no reason; the container's log in CloudWatch may")
-        raise EndpointError(f"the endpoint {name} is {_status(endpoint)}: {reason}")
+        raise EndpointStateError(f"the endpoint {name} is {_status(endpoint)}: {reason}")
     return endpoint
 
 
@@ -60,7 +60,7 @@ def wait_until_gone(aws: Aws, name: str, patience: Patience, console: Console) -
     """Wait until there is no such endpoint any more.
 
     Raises:
-        EndpointError: the time passed.
+        EndpointStateError: the time passed.
         AwsError: it cannot be asked.
     """
     _wait(aws, name, patience, console, lambda found: found is None)
@@ -73,7 +73,7 @@ def wait_until_settled(aws: Aws, name: str, patience: Patience, console: Console
         AWS's description; None if there is no such endpoint.
 
     Raises:
-        EndpointError: the time passed.
+        EndpointStateError: the time passed.
         AwsError: it cannot be asked.
     """
     return _wait(aws, name, patience, console, lambda found: found is None or _status(found) not in _CHANGING)
@@ -94,7 +94,7 @@ def _wait(
             spent_s = time.monotonic() - started_s
             status = _status(found) if found else "gone"
             if spent_s > patience.timeout_s:
-                raise EndpointError(
+                raise EndpointStateError(
                     f"the endpoint {name} is still {status} after {patience.timeout_s:g} s; AWS goes on with it, and "
                     "the same command waits on"
                 )

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.sagemaker.deployment import GPU_IMAGE, Deployment
 from s1_protocol.sagemaker import EndpointKind
-from s1_tts.sagemaker.container import CHECKPOINT_CHANNEL
-from s1_tts.sagemaker.deployment import GPU_IMAGE, Deployment
+from s1_tts.serving.sagemaker_container import CHECKPOINT_CHANNEL
 
 VARIANT = "main"
 OWNER_TAG = "s1-tts:endpoint"

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.sagemaker import requests
+from deploy.sagemaker.deployment import Deployment
+from deploy.sagemaker.requests import SCALING, Request
 from s1_protocol.sagemaker import EndpointKind
-from s1_tts.sagemaker import requests
-from s1_tts.sagemaker.deployment import Deployment
-from s1_tts.sagemaker.requests import SCALING, Request
 
 WAKING_POLICY_ARN = "<ARN of the policy NAME-wake, which AWS gives in its answer>"
 """Stands in the plan for the one value that is not known before."""

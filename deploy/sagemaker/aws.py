@@ -7,8 +7,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.validate import validate_parameters
 
+from deploy.sagemaker.requests import Request
 from s1_protocol.errors import S1Error, SettingsError
-from s1_tts.sagemaker.requests import Request
 
 _MISSING_CODES = {"404", "NoSuchKey", "NotFound", "NotFoundException", "ObjectNotFoundException"}
 _MISSING_WORDS = "could not find"

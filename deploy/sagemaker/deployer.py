@@ -6,16 +6,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deploy.sagemaker import requests
+from deploy.sagemaker.aws import Aws
+from deploy.sagemaker.bucket import S3Location
+from deploy.sagemaker.deployment import Deployment
+from deploy.sagemaker.removal import check_owner, remove_old_versions
+from deploy.sagemaker.requests import Request
+from deploy.sagemaker.steps import Step, step_of_alarm, steps_before_endpoint, steps_of_scaling
+from deploy.sagemaker.waiting import EndpointStateError, Patience, wait_until_in_service, wait_until_settled
 from s1_protocol.errors import S1Error
 from s1_protocol.sagemaker import EndpointKind
-from s1_tts.sagemaker import requests
-from s1_tts.sagemaker.aws import Aws
-from s1_tts.sagemaker.bucket import S3Location
-from s1_tts.sagemaker.deployment import Deployment
-from s1_tts.sagemaker.removal import check_owner, remove_old_versions
-from s1_tts.sagemaker.requests import Request
-from s1_tts.sagemaker.steps import Step, step_of_alarm, steps_before_endpoint, steps_of_scaling
-from s1_tts.sagemaker.waiting import EndpointError, Patience, wait_until_in_service, wait_until_settled
 
 
 class DeploymentError(S1Error):
@@ -105,12 +105,12 @@ class Deployer:
         check_owner(self.aws, name, str(found["EndpointArn"]))
         if found["EndpointStatus"] == "Failed":
             reason = found.get("FailureReason", "AWS tells no reason")
-            raise EndpointError(f"it has failed and cannot be updated, so delete it first ({reason})")
+            raise EndpointStateError(f"it has failed and cannot be updated, so delete it first ({reason})")
         look = Request("sagemaker", "describe_endpoint_config", {"EndpointConfigName": found["EndpointConfigName"]})
         config = self.aws.find(look) or {}
         is_async = bool(config.get("AsyncInferenceConfig"))
         if is_async != (self.deployment.kind is EndpointKind.ASYNC):
-            raise EndpointError(
+            raise EndpointStateError(
                 f"it is {'async' if is_async else 'not async'}, and AWS cannot change that: delete it first"
             )
 
@@ -129,7 +129,7 @@ class Deployer:
         endpoint = wait_until_in_service(self.aws, name, self.patience, self.console)
         if endpoint["EndpointConfigName"] != config_name:
             reason = endpoint.get("FailureReason", "AWS tells no reason")
-            raise EndpointError(f"AWS has taken the update back, and the former version serves on ({reason})")
+            raise EndpointStateError(f"AWS has taken the update back, and the former version serves on ({reason})")
 
     def _find_policy_and_take_alarm(self) -> None:
         """Take the alarm's step with the ARN that AWS has given the policy."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from s1_tts.sagemaker import requests
-from s1_tts.sagemaker.aws import Aws
-from s1_tts.sagemaker.bucket import S3Location
-from s1_tts.sagemaker.requests import OWNER_TAG, SCALING, Request
-from s1_tts.sagemaker.waiting import EndpointError, Patience, wait_until_gone, wait_until_settled
+from deploy.sagemaker import requests
+from deploy.sagemaker.aws import Aws
+from deploy.sagemaker.bucket import S3Location
+from deploy.sagemaker.requests import OWNER_TAG, SCALING, Request
+from deploy.sagemaker.waiting import EndpointStateError, Patience, wait_until_gone, wait_until_settled
 
 _OBJECTS_A_REQUEST = 1000
 
@@ -20,7 +20,7 @@ def remove_endpoint(aws: Aws, name: str, patience: Patience, console: Console) -
         What has just been removed.
 
     Raises:
-        EndpointError: it is not ours, or does not go away in time.
+        EndpointStateError: it is not ours, or does not go away in time.
         AwsError: AWS refused a step; what was not yet removed is still there, and the same call goes on.
     """
     endpoint = wait_until_settled(aws, name, patience, console)
@@ -39,12 +39,14 @@ def check_owner(aws: Aws, name: str, arn: str) -> None:
     """Check that an endpoint was made by this script.
 
     Raises:
-        EndpointError: it was not.
+        EndpointStateError: it was not.
         AwsError: it cannot be asked.
     """
     tags = aws.send(Request("sagemaker", "list_tags", {"ResourceArn": arn}))["Tags"]
     if {"Key": OWNER_TAG, "Value": name} not in tags:
-        raise EndpointError(f"the endpoint {name} was not made by this script: it lacks the tag {OWNER_TAG}={name}")
+        raise EndpointStateError(
+            f"the endpoint {name} was not made by this script: it lacks the tag {OWNER_TAG}={name}"
+        )
 
 
 def remove_old_versions(aws: Aws, name: str, kept: set[str]) -> Iterator[str]:

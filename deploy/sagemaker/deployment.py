@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from deploy.sagemaker.bucket import S3Location
 from s1_protocol.errors import SettingsError
 from s1_protocol.sagemaker import EndpointKind, Variable
-from s1_tts.sagemaker.bucket import S3Location
-from s1_tts.sagemaker.container import CHANNEL_CHECKPOINT, PACKED_CHECKPOINT
+from s1_tts.serving.sagemaker_container import CHANNEL_CHECKPOINT, PACKED_CHECKPOINT
 from s1_tts.settings import ENV_PREFIX, Settings
 
 GPU_IMAGE = "al2023-ami-sagemaker-inference-gpu-4-1"

@@ -1,1 +1,0 @@
-"""Amazon SageMaker: what its container gets, and the requests that make and remove an endpoint."""

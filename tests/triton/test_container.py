@@ -137,7 +137,7 @@ def test_the_wheel_is_whole_and_has_nothing_else(image):
     installed = {str(p.relative_to(site / "s1_tts" / "model_repository")) for p in model_files(site / "s1_tts")}
     assert installed == {str(p.relative_to(ROOT / "model_repository")) for p in model_files(ROOT)}
     tops = (site / "s1_tts-0.1.0.dist-info" / "top_level.txt").read_text().split()
-    assert tops == ["s1_client", "s1_tts"]
+    assert tops == ["s1_client", "s1_protocol", "s1_tts"]
 
 
 def model_files(parent: Path) -> list[Path]:

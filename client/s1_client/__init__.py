@@ -16,16 +16,20 @@ from s1_client.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from s1_client.live_text import FLUSH
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery, Retry, Tls, WhenFull
-from s1_client.server_voices import AsyncVoices, SyncVoices
+from s1_client.server_voices import AsyncVoices
 from s1_client.stream import SpeechStream
 from s1_client.sync_client import S1Client, SyncSpeechStream
+from s1_client.sync_voices import SyncVoices
 from s1_client.voices import NewRecording
 from s1_protocol.errors import ErrorCode
 from s1_protocol.names import ServiceClass
+from s1_protocol.voice_record import RecordingRecord, VoiceRecord
 
 __all__ = [
+    "FLUSH",
     "AsyncS1Client",
     "AsyncVoices",
     "AudioChunk",
@@ -37,6 +41,7 @@ __all__ = [
     "Health",
     "NewRecording",
     "OptionError",
+    "RecordingRecord",
     "Retry",
     "S1Client",
     "S1ClientError",
@@ -53,5 +58,6 @@ __all__ = [
     "Tls",
     "UnexpectedAnswerError",
     "UnreachableError",
+    "VoiceRecord",
     "WhenFull",
 ]

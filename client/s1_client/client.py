@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import Self
 
+from s1_client.address import check_headers
 from s1_client.audio import AudioChunk, Speech
 from s1_client.connection import DEFAULT_URL, Connection, Health
 from s1_client.live_speech import LiveSpeech, with_seed
@@ -68,7 +69,12 @@ class AsyncS1Client:
         return await self.connection.health()
 
     async def speak(
-        self, text: str, options: SpeechOptions | None = None, *, delivery: Delivery | None = None
+        self,
+        text: str,
+        options: SpeechOptions | None = None,
+        *,
+        delivery: Delivery | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Speech:
         """Say a text and wait for all of it, from the model that gives one answer.
 
@@ -76,43 +82,57 @@ class AsyncS1Client:
             text: What to say.
             options: How to say it.
             delivery: Only its ``deadline_s`` counts here; None: the client's.
+            headers: Sent with this request, over those of every request; for example ``{"x-request-id": "..."}``.
 
         Raises:
+            ValueError: a header cannot be one.
             OptionError: an option cannot be sent.
             DeadlineError: the deadline passed.
             ServerError: the server refused the request or failed.
             UnreachableError: no server answers.
         """
-        return await self._request(text, options or SpeechOptions(), delivery or self._delivery).answer()
+        checked = check_headers(headers or {})
+        return await self._request(text, options or SpeechOptions(), delivery or self._delivery, checked).answer()
 
     def stream(
-        self, text: str | Pieces, options: SpeechOptions | None = None, *, delivery: Delivery | None = None
+        self,
+        text: str | Pieces,
+        options: SpeechOptions | None = None,
+        *,
+        delivery: Delivery | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> SpeechStream:
         """Say a text and get its sound chunk by chunk, while the rest is still being made.
 
         Args:
             text: What to say. Pieces of a text that is still being written, such as a language model's tokens, are
-                said sentence by sentence: each is requested as soon as it is whole, while the one before is heard.
+                said sentence by sentence: each is requested as soon as it is whole, while the one before is heard. The
+                piece :data:`~s1_client.live_text.FLUSH` says what is pending without waiting for more.
             options: How to say it.
             delivery: How the sound is handed over; None: as the client does.
+            headers: Sent with this request, over those of every request; with each sentence of a text in pieces.
 
         Returns:
             The chunks: ``async for chunk in client.stream("Hello")``. The request is sent when the loop begins.
 
         Raises:
             OptionError: an option cannot be sent.
+            ValueError: a header cannot be one.
         """
         options, delivery = options or SpeechOptions(), delivery or self._delivery
+        checked = check_headers(headers or {})
         if isinstance(text, str):
             make_inputs(text, options)  # what cannot be sent is told here, not in the loop
-            return SpeechStream(self._request(text, options, delivery).chunks, delivery)
+            return SpeechStream(self._request(text, options, delivery, checked).chunks, delivery)
         make_inputs("", options)
         seeded = with_seed(options)
 
         def read_sentence(sentence: str) -> AsyncGenerator[AudioChunk]:
-            return self._request(sentence, seeded, delivery).chunks()
+            return self._request(sentence, seeded, delivery, checked).chunks()
 
         return SpeechStream(LiveSpeech(text, read_sentence, delivery).chunks, delivery)
 
-    def _request(self, text: str, options: SpeechOptions, delivery: Delivery) -> SpeechRequest:
-        return SpeechRequest(self.connection, text, options, delivery, self._retry)
+    def _request(
+        self, text: str, options: SpeechOptions, delivery: Delivery, headers: Mapping[str, str]
+    ) -> SpeechRequest:
+        return SpeechRequest(self.connection, text, options, delivery, self._retry, headers)

@@ -113,21 +113,38 @@ class Connection:
             raise UnreachableError(self.url, error.message()) from error
         return Health(is_ready=is_ready, models=frozenset(ready))
 
-    async def infer(self, model: ModelName, inputs: Sequence[InferInput], timeout_s: float | None) -> InferResult:
+    async def infer(
+        self,
+        model: ModelName,
+        inputs: Sequence[InferInput],
+        timeout_s: float | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> InferResult:
         """Ask for one answer.
+
+        Args:
+            model: The model that is asked.
+            inputs: Tensors of the request.
+            timeout_s: Longest wait; None: no limit.
+            headers: Sent with this request, over those of every request.
 
         Raises:
             InferenceServerException: the server refused the request, failed or was not reached.
         """
-        return await self.triton.infer(model.value, inputs, headers=self.headers, client_timeout=timeout_s)
+        sent = {**self.headers, **(headers or {})}
+        return await self.triton.infer(model.value, inputs, headers=sent, client_timeout=timeout_s)
 
     def stream(
-        self, inputs: Sequence[InferInput], timeout_s: float | None, model: ModelName = ModelName.STREAM
+        self,
+        inputs: Sequence[InferInput],
+        timeout_s: float | None,
+        model: ModelName = ModelName.STREAM,
+        headers: Mapping[str, str] | None = None,
     ) -> ResponseIterator:
-        """Ask a model that answers with a stream."""
+        """Ask a model that answers with a stream; arguments are those of :meth:`infer`."""
         request = {"model_name": model.value, "inputs": inputs, "parameters": STREAM_PARAMETERS}
         responses: ResponseIterator = self.triton.stream_infer(
-            _only(request), stream_timeout=timeout_s, headers=self.headers
+            _only(request), stream_timeout=timeout_s, headers={**self.headers, **(headers or {})}
         )
         return responses
 

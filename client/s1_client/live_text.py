@@ -3,12 +3,24 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from enum import Enum
 from typing import Final
 
 from s1_protocol.text.cleaning import is_speakable
 from s1_protocol.text.sentences import sentence_ends, split_text
 
-Pieces = Iterable[str] | AsyncIterable[str]
+
+class Flush(Enum):
+    """The type of :data:`FLUSH`."""
+
+    NOW = "now"
+
+
+FLUSH: Final = Flush.NOW
+"""A piece that is no text: what is pending is said now, as if the text ended here; more may follow."""
+
+Piece = str | Flush
+Pieces = Iterable[Piece] | AsyncIterable[Piece]
 
 MAX_SENTENCE_CHARACTERS: Final = 500
 """A longer sentence is cut: nobody wants to wait for its end."""
@@ -44,7 +56,9 @@ class SentenceCutter:
         return sentences
 
     def finish(self) -> list[str]:
-        """Give what is left, at the end of the text."""
+        """Give what is left, at the end of the text; what cannot be spoken stays for what may follow."""
+        if not is_speakable(self._pending):
+            return []
         rest, self._pending = self._pending, ""
         return [part for part in split_text(rest, MAX_SENTENCE_CHARACTERS) if is_speakable(part)]
 
@@ -63,13 +77,13 @@ async def sentences_of(pieces: Pieces) -> AsyncGenerator[str]:
     """
     cutter = SentenceCutter()
     async for piece in pieces if isinstance(pieces, AsyncIterable) else _in_thread(pieces):
-        for sentence in cutter.feed(piece):
+        for sentence in cutter.finish() if isinstance(piece, Flush) else cutter.feed(piece):
             yield sentence
     for sentence in cutter.finish():
         yield sentence
 
 
-async def _in_thread(pieces: Iterable[str]) -> AsyncIterator[str]:
+async def _in_thread(pieces: Iterable[Piece]) -> AsyncIterator[Piece]:
     iterator = iter(pieces)
     while (piece := await asyncio.to_thread(next, iterator, None)) is not None:
         yield piece

@@ -4,20 +4,17 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import soxr
 from pipecat.frames.frames import CancelFrame, ErrorFrame, Frame, TTSAudioRawFrame
 from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TextAggregationMode, TTSService
 from pipecat.utils.types import NOT_GIVEN, NotGiven, is_given
 
-from s1_client.audio import AudioChunk
 from s1_client.client import AsyncS1Client
 from s1_client.errors import S1ClientError
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery
+from s1_client.resampling import Resampler
 from s1_protocol.names import ServiceClass
-from s1_protocol.sound import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from s1_client.stream import SpeechStream
@@ -128,9 +125,12 @@ class S1TTSService(TTSService):
             self._speech = self._client.stream(text, self._settings.to_options(), delivery=self._delivery)
             async with self._speech as stream:
                 async for chunk in stream:
-                    if audio := resampler.convert(chunk):
+                    samples = resampler.convert(chunk.samples, is_last=chunk.is_last)
+                    if len(samples):
                         await self.stop_ttfb_metrics()
-                        yield TTSAudioRawFrame(audio, self.sample_rate, 1, context_id=context_id)
+                        yield TTSAudioRawFrame(
+                            samples.astype("<i2").tobytes(), self.sample_rate, 1, context_id=context_id
+                        )
         except S1ClientError as error:
             yield ErrorFrame(error=f"S1 TTS: {error}", exception=error)
         finally:
@@ -149,22 +149,3 @@ class S1TTSService(TTSService):
     def _cancel_speech(self) -> None:
         if self._speech is not None:
             self._speech.cancel()
-
-
-class Resampler:
-    """Brings the chunks of one sentence to another rate, without seams and to the last sample.
-
-    Args:
-        rate_hz: Samples per second wanted.
-    """
-
-    def __init__(self, rate_hz: int) -> None:
-        self._stream = soxr.ResampleStream(SAMPLE_RATE_HZ, rate_hz, num_channels=1, dtype="int16", quality="HQ")
-        self._is_needed = rate_hz != SAMPLE_RATE_HZ
-
-    def convert(self, chunk: AudioChunk) -> bytes:
-        """Take a chunk; gives the samples that are certain by now, all of them at the last chunk."""
-        samples = chunk.samples
-        if self._is_needed:
-            samples = self._stream.resample_chunk(samples, last=chunk.is_last)
-        return np.ascontiguousarray(samples, dtype="<i2").tobytes()

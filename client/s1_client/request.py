@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,6 +31,7 @@ class SpeechRequest:
         options: How to say it.
         delivery: Its limits in time.
         retry: When it is sent again.
+        headers: Sent with it, over those of every request.
         started_s: When it was first sent, on ``time.perf_counter``.
         num_failed: Attempts that failed.
     """
@@ -40,6 +41,7 @@ class SpeechRequest:
     options: SpeechOptions
     delivery: Delivery
     retry: Retry
+    headers: Mapping[str, str] = field(default_factory=dict)
     started_s: float = field(default=0.0, init=False)
     num_failed: int = field(default=0, init=False)
 
@@ -56,7 +58,7 @@ class SpeechRequest:
         model = ModelName.ONE_ANSWER
         while True:
             try:
-                result = await self.connection.infer(model, self._inputs(), self._left_s())
+                result = await self.connection.infer(model, self._inputs(), self._left_s(), self.headers)
             except InferenceServerException as error:
                 await self._wait_or_raise(error, is_safe=True)
             else:
@@ -90,7 +92,7 @@ class SpeechRequest:
     async def _attempt(self) -> AsyncGenerator[AudioChunk]:
         num_chunks = 0
         is_complete = False
-        responses = self.connection.stream(self._inputs(), self._left_s())
+        responses = self.connection.stream(self._inputs(), self._left_s(), headers=self.headers)
         try:
             while (result := await self._next_result(responses, num_chunks)) is not None:
                 index = int(_element(result, Field.CHUNK_INDEX))

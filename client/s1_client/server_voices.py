@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 import numpy as np
@@ -13,9 +13,7 @@ from s1_client.connection import Connection
 from s1_client.errors import UnexpectedAnswerError
 from s1_client.voices import NewRecording
 from s1_protocol.names import Field, ModelName, VoiceOperation
-
-if TYPE_CHECKING:
-    from s1_client.sync_client import LoopThread
+from s1_protocol.voice_record import VoiceRecord
 
 
 class AsyncVoices:
@@ -35,14 +33,13 @@ class AsyncVoices:
         ids: list[str] = await self._ask(VoiceOperation.LIST, {})
         return ids
 
-    async def show(self, voice_id: str) -> dict[str, Any]:
-        """What is known of a voice, as the server tells it: ``id``, ``metadata``, ``recordings``."""
-        voice: dict[str, Any] = await self._ask(VoiceOperation.SHOW, {Field.VOICE: [voice_id.encode()]})
-        return voice
+    async def show(self, voice_id: str) -> VoiceRecord:
+        """What is known of a voice."""
+        return _read_record(await self._ask(VoiceOperation.SHOW, {Field.VOICE: [voice_id.encode()]}))
 
     async def add(
         self, voice_id: str, recordings: Sequence[NewRecording], metadata: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    ) -> VoiceRecord:
         """Add a voice, or replace the one of the same id; the server encodes it before it answers.
 
         Args:
@@ -56,8 +53,7 @@ class AsyncVoices:
             Field.REFERENCE_TEXT: [recording.transcript.encode() for recording in recordings],
             Field.METADATA: [json.dumps(dict(metadata or {})).encode()],
         }
-        voice: dict[str, Any] = await self._ask(VoiceOperation.ADD, fields)
-        return voice
+        return _read_record(await self._ask(VoiceOperation.ADD, fields))
 
     async def remove(self, voice_id: str) -> None:
         """Remove a voice; requests for it are then refused."""
@@ -82,35 +78,11 @@ class AsyncVoices:
         return json.loads(answer.reshape(-1)[0])
 
 
-class SyncVoices:
-    """The same for a caller that waits.
-
-    Args:
-        voices: Asked on the loop.
-        loop: Where it runs.
-    """
-
-    def __init__(self, voices: AsyncVoices, loop: "LoopThread") -> None:
-        self._voices = voices
-        self._loop = loop
-
-    def list(self) -> list[str]:
-        """Ids of all voices, sorted."""
-        return self._loop.run(self._voices.list())
-
-    def show(self, voice_id: str) -> dict[str, Any]:
-        """What is known of a voice; see :meth:`AsyncVoices.show`."""
-        return self._loop.run(self._voices.show(voice_id))
-
-    def add(
-        self, voice_id: str, recordings: Sequence[NewRecording], metadata: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Add a voice, or replace the one of the same id; see :meth:`AsyncVoices.add`."""
-        return self._loop.run(self._voices.add(voice_id, recordings, metadata))
-
-    def remove(self, voice_id: str) -> None:
-        """Remove a voice; requests for it are then refused."""
-        self._loop.run(self._voices.remove(voice_id))
+def _read_record(answer: Any) -> VoiceRecord:
+    try:
+        return VoiceRecord.from_json(answer)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UnexpectedAnswerError(ModelName.VOICE, f"what is no voice: {json.dumps(answer)[:80]}") from error
 
 
 def _input(name: Field, values: Sequence[bytes]) -> InferInput:

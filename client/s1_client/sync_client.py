@@ -1,63 +1,18 @@
 """The synchronous client: the asynchronous one on an event loop in a thread of its own."""
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from s1_client.audio import AudioChunk, Speech
 from s1_client.client import AsyncS1Client
 from s1_client.connection import DEFAULT_URL, Health
 from s1_client.live_text import Pieces
+from s1_client.loop_thread import LoopThread
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery, Retry, Tls
-from s1_client.server_voices import SyncVoices
 from s1_client.stream import SpeechStream
-
-T = TypeVar("T")
-
-
-class LoopThread:
-    """An event loop that runs in a thread of its own until it is stopped."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="s1-client", daemon=True)
-        self._thread.start()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has not been stopped."""
-        return not self._loop.is_closed()
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine there and wait for it; an interruption here cancels it."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def call_soon(self, function: Callable[[], None]) -> None:
-        """Call a function there, without waiting; nothing happens once the loop has been stopped."""
-        if self.is_running:
-            self._loop.call_soon_threadsafe(function)
-
-    def stop(self) -> None:
-        """Cancel what still runs there, and end the thread."""
-        self.run(_cancel_others())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+from s1_client.sync_voices import SyncVoices
 
 
 class SyncSpeechStream:
@@ -157,12 +112,24 @@ class S1Client:
         """Ask how the server is; see :meth:`AsyncS1Client.health`."""
         return self._loop.run(self._client.health())
 
-    def speak(self, text: str, options: SpeechOptions | None = None, *, delivery: Delivery | None = None) -> Speech:
+    def speak(
+        self,
+        text: str,
+        options: SpeechOptions | None = None,
+        *,
+        delivery: Delivery | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Speech:
         """Say a text and wait for all of it; see :meth:`AsyncS1Client.speak`."""
-        return self._loop.run(self._client.speak(text, options, delivery=delivery))
+        return self._loop.run(self._client.speak(text, options, delivery=delivery, headers=headers))
 
     def stream(
-        self, text: str | Pieces, options: SpeechOptions | None = None, *, delivery: Delivery | None = None
+        self,
+        text: str | Pieces,
+        options: SpeechOptions | None = None,
+        *,
+        delivery: Delivery | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> SyncSpeechStream:
         """Say a text and get its sound chunk by chunk: ``for chunk in client.stream("Hello")``.
 
@@ -170,6 +137,6 @@ class S1Client:
         """
 
         async def start() -> SpeechStream:
-            return self._client.stream(text, options, delivery=delivery)
+            return self._client.stream(text, options, delivery=delivery, headers=headers)
 
         return SyncSpeechStream(self._loop.run(start()), self._loop)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from s1_client.errors import S1ClientError
 from s1_protocol.errors import S1Error
+from s1_protocol.voice_record import VoiceRecord
 
 STORE_EXTRA = "server"
 """Extra of the package that brings what a store needs."""
@@ -35,12 +36,12 @@ class Voices(Protocol):
     def list(self) -> list[str]:
         """Ids of all voices, sorted."""
 
-    def show(self, voice_id: str) -> dict[str, Any]:
-        """What is known of a voice: ``id``, ``metadata``, ``recordings``."""
+    def show(self, voice_id: str) -> VoiceRecord:
+        """What is known of a voice."""
 
     def add(
         self, voice_id: str, recordings: Sequence[NewRecording], metadata: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    ) -> VoiceRecord:
         """Add a voice, or replace the one of the same id; ``metadata`` is kept with it."""
 
     def remove(self, voice_id: str) -> None:
@@ -77,7 +78,7 @@ class StoreVoices:
         except S1Error as error:
             raise VoiceError(str(error)) from error
 
-    def show(self, voice_id: str) -> dict[str, Any]:
+    def show(self, voice_id: str) -> VoiceRecord:
         """What is known of a voice."""
         try:
             return self._voice.describe(self._store.get(self._voice.check_voice_id(voice_id)))
@@ -86,7 +87,7 @@ class StoreVoices:
 
     def add(
         self, voice_id: str, recordings: Sequence[NewRecording], metadata: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    ) -> VoiceRecord:
         """Add a voice, or replace the one of the same id."""
         voice = self._voice
         try:
@@ -98,8 +99,8 @@ class StoreVoices:
             self._store.put(added)
         except S1Error as error:
             raise VoiceError(str(error)) from error
-        described: dict[str, Any] = voice.describe(added)
-        return described
+        record: VoiceRecord = voice.describe(added)
+        return record
 
     def remove(self, voice_id: str) -> None:
         """Remove a voice."""

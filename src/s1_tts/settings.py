@@ -16,6 +16,9 @@ ENV_PREFIX = "S1_"
 CLIENT_VARIABLES = frozenset({"S1_URL"})
 """Variables of the command ``s1-tts``; a server that finds them in its environment leaves them alone."""
 
+OTHERS_PREFIXES = ("S1_GATEWAY_",)
+"""How names begin that belong to other programs, which may share the environment."""
+
 
 class Settings(BaseSettings):
     """Validated settings. Build them with :meth:`load`; unknown names and bad values raise ``SettingsError``."""
@@ -100,7 +103,7 @@ class Settings(BaseSettings):
             SettingsError: an unknown name (with the nearest known one) or a value out of range.
         """
         given = {name: value for name, value in (parameters or {}).items() if value != ""}
-        env_names = [name for name in os.environ if name.startswith(ENV_PREFIX) and name not in CLIENT_VARIABLES]
+        env_names = [name for name in os.environ if name.startswith(ENV_PREFIX) and not _is_of_others(name)]
         known = set(cls.model_fields)
         for name, shown in [(n, n) for n in given] + [(n[len(ENV_PREFIX) :].lower(), n) for n in env_names]:
             if name not in known:
@@ -128,3 +131,7 @@ class Settings(BaseSettings):
     def describe(self) -> str:
         """Tell every setting and its value on one line, for the start-up log."""
         return " ".join(f"{name}={value}" for name, value in self.model_dump().items())
+
+
+def _is_of_others(name: str) -> bool:
+    return name in CLIENT_VARIABLES or name.startswith(OTHERS_PREFIXES)

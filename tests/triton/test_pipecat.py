@@ -12,7 +12,6 @@ import soxr
 
 pytest.importorskip("pipecat")
 
-import itertools
 
 from pipecat.frames.frames import (
     EndFrame,
@@ -37,8 +36,7 @@ from pipecat.tests.utils import QueuedFrameProcessor, run_test
 from pipecat.workers.runner import WorkerRunner
 
 from s1_client import AsyncS1Client, NewRecording, Retry, Speech, SpeechOptions
-from s1_client.audio import AudioChunk
-from s1_client.pipecat import Resampler, S1TTSService
+from s1_client.pipecat import S1TTSService
 from s1_protocol.names import ServiceClass
 from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.lm.chunking import ChunkRules
@@ -264,18 +262,3 @@ async def speak_until_heard(line: Line) -> list[TTSAudioRawFrame]:
             return spoken
         await asyncio.sleep(0.5)
     return []
-
-
-@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000, 44_100, 48_000])
-def test_resampling_in_chunks_equals_resampling_at_once(rate_hz: int) -> None:
-    samples = (np.sin(np.arange(30_000) / 30) * 9000).astype(np.int16)
-    cuts = [0, 100, 2048, 9000, 9000, 30_000]
-    resampler = Resampler(rate_hz)
-    parts = [
-        resampler.convert(AudioChunk(i, samples[a:b], 44_100, is_last=b == 30_000, arrival_s=0))
-        for i, (a, b) in enumerate(itertools.pairwise(cuts))
-    ]
-    whole = np.frombuffer(b"".join(parts), np.int16)
-    expected = samples if rate_hz == 44_100 else soxr.resample(samples, 44_100, rate_hz)
-    assert len(whole) == len(expected)
-    np.testing.assert_allclose(whole, expected, atol=2)

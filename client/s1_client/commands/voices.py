@@ -11,6 +11,7 @@ import typer
 from s1_client.commands import common
 from s1_client.commands.groups import ServerOptions, takes_groups
 from s1_client.voices import NewRecording, StoreVoices, Voices
+from s1_protocol.voice_record import VoiceRecord
 
 app = typer.Typer(
     help="Look at voices and change them: on a running server, or in a store that servers read from.",
@@ -92,5 +93,5 @@ def _read_metadata(text: str) -> dict[str, Any]:
     return metadata
 
 
-def _tell(voice: dict[str, Any]) -> None:
-    common.tell(json.dumps(voice, ensure_ascii=False, indent=2))
+def _tell(voice: VoiceRecord) -> None:
+    common.tell(json.dumps(voice.to_json(), ensure_ascii=False, indent=2))

@@ -72,9 +72,9 @@ class VoiceCommand:
             case VoiceOperation.LIST:
                 answer = service.store.list()
             case VoiceOperation.SHOW:
-                answer = describe(service.store.get(self.voice_id))
+                answer = describe(service.store.get(self.voice_id)).to_json()
             case VoiceOperation.ADD:
-                answer = describe(service.add(Voice(self.voice_id, self.recordings, self.metadata)))
+                answer = describe(service.add(Voice(self.voice_id, self.recordings, self.metadata))).to_json()
             case VoiceOperation.REMOVE:
                 service.remove(self.voice_id)
                 answer = {"id": self.voice_id}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field
 from s1_protocol.sound import FRAMES_PER_SECOND
+from s1_protocol.voice_record import RecordingRecord, VoiceRecord
 from s1_tts.voices.audio import check_size
 
 MAX_RECORDINGS = 8
@@ -133,20 +134,18 @@ def read_metadata(text: str) -> Metadata:
     return metadata
 
 
-def describe(voice: Voice) -> dict[str, Any]:
-    """What is told of a voice: everything but the sound and the codes themselves."""
-    return {
-        "id": voice.id,
-        "metadata": dict(voice.metadata),
-        "recordings": [_describe_recording(recording) for recording in voice.recordings],
-    }
+def describe(voice: Voice) -> VoiceRecord:
+    """What is told of a voice."""
+    return VoiceRecord(
+        voice.id, tuple(_describe_recording(recording) for recording in voice.recordings), voice.metadata
+    )
 
 
-def _describe_recording(recording: Recording) -> dict[str, Any]:
+def _describe_recording(recording: Recording) -> RecordingRecord:
     codes = recording.codes
-    return {
-        "transcript": recording.transcript,
-        "audio_bytes": len(recording.audio),
-        "seconds": None if codes is None else round(codes.shape[1] / FRAMES_PER_SECOND, 2),
-        "codec": recording.fingerprint or None,
-    }
+    return RecordingRecord(
+        transcript=recording.transcript,
+        audio_bytes=len(recording.audio),
+        seconds=None if codes is None else round(codes.shape[1] / FRAMES_PER_SECOND, 2),
+        codec=recording.fingerprint or None,
+    )

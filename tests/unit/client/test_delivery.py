@@ -225,6 +225,20 @@ def key_and_certificate(tmp_path: Path) -> tuple[Path, Path]:
     return key, certificate
 
 
+async def test_a_requests_own_headers_go_over_those_of_the_client() -> None:
+    service = KServe(playing(Chunk(0, is_last=True)))
+    async with serving(service) as url, AsyncS1Client(url, headers={"x-team": "red", "x-trace": "none"}) as client:
+        await client.speak("One.", headers={"X-Trace": "1"})
+        assert [chunk.index async for chunk in client.stream("Two.", headers={"x-trace": "2"})] == [0]
+        async for _ in client.stream(["Three. ", "Four."], headers={"x-trace": "3"}):
+            pass
+        with pytest.raises(ValueError, match="the value of x-trace"):
+            client.stream("Five.", headers={"x-trace": "a\nb"})
+        with pytest.raises(ValueError, match="the value of x-trace"):
+            await client.speak("Five.", headers={"x-trace": "a\nb"})
+    assert [(sent["x-team"], sent["x-trace"]) for sent in service.metadata] == [("red", x) for x in "1233"]
+
+
 async def test_an_encrypted_connection_trusts_the_given_certificate_only(key_and_certificate) -> None:
     key, certificate = key_and_certificate
     credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s1_client import AsyncS1Client, OptionError, ServerError, SpeechOptions, SpeechStream
-from s1_client.live_text import MAX_SENTENCE_CHARACTERS, SentenceCutter
+from s1_client import FLUSH, AsyncS1Client, OptionError, ServerError, SpeechOptions, SpeechStream
+from s1_client.live_text import MAX_SENTENCE_CHARACTERS, Flush, SentenceCutter
 from tests.unit.client.kserve import Chunk, KServe, RefusalError, playing, serving, tensor_of, until
 
 WHOLE = playing(Chunk(0), Chunk(1, is_last=True))
@@ -25,17 +25,18 @@ async def listen(stream: SpeechStream, heard: list[int]) -> None:
         heard.append(chunk.index)  # noqa: PERF401  # what was heard before an error counts
 
 
-async def pieces_of(*pieces: str | asyncio.Event) -> AsyncIterator[str]:
+async def pieces_of(*pieces: str | Flush | asyncio.Event) -> AsyncIterator[str | Flush]:
     for piece in pieces:
-        if isinstance(piece, str):
-            yield piece
-        else:
+        if isinstance(piece, asyncio.Event):
             await piece.wait()
+        else:
+            yield piece
 
 
-def cut(*pieces: str) -> list[list[str]]:
+def cut(*pieces: str | Flush) -> list[list[str]]:
     cutter = SentenceCutter()
-    return [*(cutter.feed(piece) for piece in pieces), cutter.finish()]
+    given = [cutter.finish() if isinstance(piece, Flush) else cutter.feed(piece) for piece in pieces]
+    return [*given, cutter.finish()]
 
 
 @pytest.mark.parametrize(
@@ -48,9 +49,12 @@ def cut(*pieces: str) -> list[list[str]]:
         (["One. ", "🙂. ", "Two. Three"], [[], ["One."], ["🙂. Two."], ["Three"]]),
         (["...", " "], [[], [], []]),
         (["One. Two. Three."], [["One.", "Two."], ["Three."]]),
+        (["Hello", FLUSH, " there", FLUSH, FLUSH], [[], ["Hello"], [], ["there"], [], []]),
+        (["One. Two", FLUSH, ". Three"], [["One."], ["Two"], [], [". Three"]]),
+        (["🙂 ", FLUSH, "Hello."], [[], [], [], ["🙂 Hello."]]),
     ],
 )
-def test_sentences_are_given_when_they_are_whole(pieces: list[str], sentences: list[list[str]]) -> None:
+def test_sentences_are_given_when_they_are_whole(pieces: list[str | Flush], sentences: list[list[str]]) -> None:
     assert cut(*pieces) == sentences
 
 
@@ -89,6 +93,18 @@ async def test_a_sentence_is_heard_before_the_next_is_written() -> None:
     assert chunks[1].is_last is False
     assert [chunk.index for chunk in chunks] == [0, 1, 2, 3]
     assert chunks[-1].is_last
+
+
+async def test_a_flush_says_what_is_pending_while_the_writer_pauses() -> None:
+    heard = asyncio.Event()
+    service = KServe(WHOLE)
+    async with serving(service) as url, AsyncS1Client(url) as client:
+        stream = client.stream(pieces_of("One", FLUSH, heard, " two"))
+        async for chunk in stream:
+            if chunk.index == 1:
+                heard.set()
+    assert [tensor_of(request, "text").item() for request in service.requests] == [b"One", b"two"]
+    assert chunk.is_last
 
 
 async def test_an_empty_chunk_ends_a_text_that_ends_late() -> None:

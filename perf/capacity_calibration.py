@@ -26,7 +26,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for perf, in the processes started here too
 
 from perf.capacity_costs import CodecCosts, Costs, StepCosts, Table
-from s1_tts.codec.batcher import CPU_BATCH_FRAMES, CPU_PIECE_FRAMES
+from s1_tts.codec.batch_policy import CPU_BATCH_FRAMES, CPU_PIECE_FRAMES
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype

@@ -11,7 +11,7 @@ from perf.capacity_costs import Costs
 from perf.capacity_workload import SimulatedRequest
 from s1_protocol.errors import UnavailableError
 from s1_protocol.sound import FRAMES_PER_SECOND
-from s1_tts.codec.batcher import DEFAULT_MAX_BATCH
+from s1_tts.codec.batch_policy import BatchPolicy
 from s1_tts.codec.chunk_queue import ChunkQueue
 from s1_tts.lm.chunking import ChunkRules
 from s1_tts.lm.sequence import Sequence
@@ -128,14 +128,12 @@ class SimulatedCodec:
         self._env = env
         self._costs = costs
         self._device = device
-        self._queue = ChunkQueue(
-            max_batch=DEFAULT_MAX_BATCH,
+        policy = BatchPolicy(
             max_batch_frames=costs.codec_batch_frames,
             piece_frames=costs.codec_piece_frames,
             wait_s=shape.codec_wait_s,
-            max_streams=shape.max_streams,
-            idle_s=float("inf"),
         )
+        self._queue = ChunkQueue(policy, max_streams=shape.max_streams, idle_s=float("inf"))
         self._hearings: dict[int, Hearing] = {}
         self._arrived = env.event()
         env.process(self._run())

@@ -29,7 +29,7 @@ from perf.capacity_run import hear_closed, run_closed
 from perf.capacity_workload import Notes, SimulatedRequest
 from perf.chunk_simulation import COSTS, FULL_CODEC_S
 from s1_protocol.sound import FRAMES_PER_SECOND
-from s1_tts.codec.batcher import CPU_BATCH_FRAMES, CPU_PIECE_FRAMES
+from s1_tts.codec.batch_policy import CPU_BATCH_FRAMES, CPU_PIECE_FRAMES
 from s1_tts.lm.chunking import ChunkRules
 
 STREAMS = 480

@@ -10,7 +10,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 import torch
 
-from s1_tts.codec.batcher import CPU_BATCH_FRAMES, DEFAULT_MAX_BATCH
+from s1_tts.codec.batch_policy import CPU_BATCH_FRAMES, DEFAULT_MAX_BATCH
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 import numpy as np
@@ -14,31 +14,17 @@ from torch import Tensor
 
 from s1_protocol.errors import InternalError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
 from s1_protocol.names import Field
-from s1_tts.codec.chunk_queue import ChunkQueue, Piece, Refusal
+from s1_tts.codec.batch_policy import BatchPolicy
+from s1_tts.codec.chunk_queue import ChunkQueue
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
+from s1_tts.codec.waiting import Piece, Refusal
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.settings import Settings
-from s1_tts.stream import AudioChunk, AudioSink, CodesChunk, StreamFailed
+from s1_tts.stream import AudioSink, CodesChunk, StreamFailed
 
-logger = logging.getLogger(__name__)
-
-DEFAULT_MAX_BATCH = 8
-
-GPU_MAX_BATCH = 32
-"""Streams a GPU decodes together at most: eight chunks of 4 frames leave most of a large one unused, and as many small
-kernels have to be launched for them as for 32."""
-
-CPU_BATCH_FRAMES = 16
-"""Frames a CPU decodes together at most: whoever comes meanwhile, as the first chunk of a call, waits for them.
-
-Larger batches are a little faster, but then more listeners run dry (``perf/codec_pieces.py`` compares both).
-"""
-
-CPU_PIECE_FRAMES = 8
-"""Frames of one chunk that a CPU decodes in one go, a multiple of 4 as the sizes of chunks are: oneDNN builds code for
-every new shape, and so there are few."""
+log = logging.getLogger(__name__)
 
 
 class ChunkDecoder(Protocol):
@@ -58,7 +44,7 @@ class ChunkDecoder(Protocol):
         """Decode the next chunk of each stream."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class CodecStats:
     """What the batcher holds and has done since it was made.
 
@@ -75,16 +61,25 @@ class CodecStats:
         refused_streams: Streams refused because there were too many.
     """
 
-    streams: int
-    state_bytes: int
-    waiting_chunks: int
-    decoded_chunks: int
-    decoded_batches: int
-    decoded_frames: int
-    decoding_s: float
-    failed_chunks: int
-    idle_streams: int
-    refused_streams: int
+    streams: int = 0
+    state_bytes: int = 0
+    waiting_chunks: int = 0
+    decoded_chunks: int = 0
+    decoded_batches: int = 0
+    decoded_frames: int = 0
+    decoding_s: float = 0.0
+    failed_chunks: int = 0
+    idle_streams: int = 0
+    refused_streams: int = 0
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the thread does next; nothing of it while it is closing but to refuse."""
+
+    refusals: list[Refusal]
+    batch: list[Piece]
+    is_closing: bool
 
 
 class CodecBatcher:
@@ -94,11 +89,7 @@ class CodecBatcher:
 
     Args:
         decoder: Used from the batcher's thread only.
-        max_batch: Streams decoded together at most.
-        max_batch_frames: Frames decoded together at most, unless a single piece has more; 0: no limit.
-        piece_frames: Frames of a chunk decoded in one go at most, so that no other stream waits for all of a large
-            one; 0: chunks are decoded whole. A chunk is answered when all of it is decoded.
-        wait_ms: Longest time a chunk waits for chunks of other streams.
+        policy: How batches are made. A chunk is answered when all of it is decoded.
         max_streams: Streams that live at once; the first chunk of one more is refused.
         idle_s: The state of a stream without chunks for this long is dropped.
     """
@@ -106,31 +97,17 @@ class CodecBatcher:
     def __init__(
         self,
         decoder: ChunkDecoder,
+        policy: BatchPolicy = BatchPolicy(),  # noqa: B008 - frozen
         *,
-        max_batch: int = DEFAULT_MAX_BATCH,
-        max_batch_frames: int = 0,
-        piece_frames: int = 0,
-        wait_ms: float = 2.0,
         max_streams: int = 256,
         idle_s: float = 60.0,
     ) -> None:
         self._decoder = decoder
-        self._queue = ChunkQueue(
-            max_batch=max_batch,
-            max_batch_frames=max_batch_frames,
-            piece_frames=piece_frames,
-            wait_s=wait_ms / 1e3,
-            max_streams=max_streams,
-            idle_s=idle_s,
-        )
-        self._changed = threading.Condition()  # guards everything below and the queue
+        self._changed = threading.Condition()  # guards everything below
+        self._queue = ChunkQueue(policy, max_streams=max_streams, idle_s=idle_s)
         self._refusals: list[Refusal] = []
         self._is_closing = False
-        self._decoded_chunks = 0
-        self._decoded_batches = 0
-        self._decoded_frames = 0
-        self._decoding_s = 0.0
-        self._failed_chunks = 0
+        self._done = CodecStats()
         self._thread = threading.Thread(target=self._run, name="codec-batcher", daemon=True)
 
     @classmethod
@@ -144,21 +121,11 @@ class CodecBatcher:
         device = resolve_device(settings.device)
         limit_threads(settings.threads)
         decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
-        is_cpu = device.type == "cpu"
-        # There are hardly more streams than the language model has slots, and graphs take memory by rows.
-        max_batch = DEFAULT_MAX_BATCH if is_cpu else min(GPU_MAX_BATCH, max(DEFAULT_MAX_BATCH, settings.max_slots))
-        if settings.compile and not is_cpu:
+        policy = BatchPolicy.of_device(device.type, settings.max_slots, settings.codec_wait_ms / 1e3)
+        if settings.compile and device.type != "cpu":
             decoder.compile()
-        decoder.use_graphs(max_batch)
-        return cls(
-            decoder,
-            max_batch=max_batch,
-            max_batch_frames=CPU_BATCH_FRAMES if is_cpu else 0,
-            piece_frames=CPU_PIECE_FRAMES if is_cpu else 0,
-            wait_ms=settings.codec_wait_ms,
-            max_streams=settings.max_streams,
-            idle_s=settings.stream_idle_s,
-        )
+        decoder.use_graphs(policy.max_batch)
+        return cls(decoder, policy, max_streams=settings.max_streams, idle_s=settings.stream_idle_s)
 
     def start(self) -> None:
         """Start the decoding thread; chunks submitted before wait for it."""
@@ -178,13 +145,13 @@ class CodecBatcher:
                 return
         sink(StreamFailed(chunk.stream_id, UnavailableError("the codec is shutting down")))
 
-    def drop(self, stream_id: int) -> None:
+    def abort(self, stream_id: int) -> None:
         """Forget a stream whose caller left; its chunks that wait end with ``CancelledError``.
 
-        A chunk whose end is being decoded is still answered with its sound. Dropping an unknown stream does nothing.
+        A chunk whose end is being decoded is still answered with its sound. An unknown stream is passed over.
         """
         with self._changed:
-            self._refusals += self._queue.drop(stream_id)
+            self._refusals += self._queue.abort(stream_id)
             self._changed.notify()
 
     def close(self) -> None:
@@ -194,49 +161,50 @@ class CodecBatcher:
             self._changed.notify()
         if self._thread.is_alive():
             self._thread.join()
-        self._refuse_all()
+        self._refuse_all(UnavailableError("the codec is shutting down"))
 
     def stats(self) -> CodecStats:
         """What the batcher holds and has done; may be called from any thread."""
         with self._changed:
             num_states = sum(stream.state is not None for stream in self._queue.streams)
-            return CodecStats(
+            return replace(
+                self._done,
                 streams=self._queue.num_streams,
                 state_bytes=num_states * self._decoder.state_bytes,
                 waiting_chunks=self._queue.num_waiting,
-                decoded_chunks=self._decoded_chunks,
-                decoded_batches=self._decoded_batches,
-                decoded_frames=self._decoded_frames,
-                decoding_s=self._decoding_s,
-                failed_chunks=self._failed_chunks,
                 idle_streams=self._queue.num_idle_streams,
                 refused_streams=self._queue.num_refused_streams,
             )
 
-    def _run(self) -> None:
-        while True:
-            refusals, batch, is_closing = self._next_work()
-            self._answer_refusals(refusals)
-            if is_closing:
-                return
-            if batch := self._refuse_invalid(batch):
-                self._decode(batch)
+    # --- the decoding thread ---
 
-    def _next_work(self) -> tuple[list[Refusal], list[Piece], bool]:
+    def _run(self) -> None:
+        work = _Work([], [], is_closing=False)
+        while not work.is_closing:
+            try:
+                work = self._next_work()
+                self._refuse(work.refusals)
+                self._decode(self._valid(work.batch))
+            except Exception as fault:
+                error = log_internal_error(log, "the codec's thread failed", fault)
+                self._refuse([Refusal(piece.waiting, error) for piece in work.batch])
+                self._refuse_all(error)
+
+    def _next_work(self) -> _Work:
         """Wait until there is something to refuse or to decode, or the batcher closes."""
         with self._changed:
             while True:
                 now_s = time.monotonic()
-                self._queue.drop_idle(now_s)
+                self._queue.end_idle(now_s)
                 to_batch_s = self._queue.seconds_to_batch(now_s)
                 if self._is_closing or self._refusals or to_batch_s == 0:
                     refusals, self._refusals = self._refusals, []
                     is_batching = to_batch_s == 0 and not self._is_closing
-                    return refusals, self._queue.take() if is_batching else [], self._is_closing
+                    return _Work(refusals, self._queue.take() if is_batching else [], self._is_closing)
                 times_s = [t for t in (to_batch_s, self._queue.seconds_to_idle(now_s)) if t is not None]
                 self._changed.wait(min(times_s, default=None))
 
-    def _refuse_invalid(self, batch: list[Piece]) -> list[Piece]:
+    def _valid(self, batch: list[Piece]) -> list[Piece]:
         """Refuse the chunks that cannot be decoded, so that they do not take the others of the batch with them.
 
         A chunk is looked at as a whole before its first piece: all of it is decoded, or nothing.
@@ -248,63 +216,64 @@ class CodecBatcher:
                     self._decoder.check(codes_tensor(piece.waiting.chunk.codes))
             except S1Error as error:
                 self._fail(piece, error)
+            except Exception as fault:
+                self._fail(piece, log_internal_error(log, "a chunk could not be looked at", fault))
             else:
                 valid.append(piece)
         return valid
 
     def _decode(self, batch: list[Piece]) -> None:
+        if not batch:
+            return
         started_s = time.monotonic()
         try:
             states = [piece.stream.state or self._decoder.new_state() for piece in batch]
             samples = self._decoder.decode(states, [codes_tensor(piece.codes) for piece in batch])
             pcm = _to_pcm16(samples)
-        except Exception as broken:
-            error = log_internal_error(logger, f"decoding {len(batch)} chunks failed", broken)
+        except Exception as fault:
+            error = log_internal_error(log, f"decoding {len(batch)} chunks failed", fault)
             for piece in batch:
                 self._fail(piece, error, "its batch failed")
             return
         now_s = time.monotonic()
         refusals = []
         with self._changed:
-            self._decoded_batches += 1
-            self._decoded_chunks += sum(piece.is_final for piece in batch)
-            self._decoded_frames += sum(piece.num_frames for piece in batch)
-            self._decoding_s += now_s - started_s
+            self._done.decoded_batches += 1
+            self._done.decoded_chunks += sum(piece.is_final for piece in batch)
+            self._done.decoded_frames += sum(piece.num_frames for piece in batch)
+            self._done.decoding_s += now_s - started_s
             for piece, state, row in zip(batch, states, pcm, strict=True):
                 piece.stream.state = state
                 piece.waiting.sound.append(row)
                 refusals += self._queue.give_back(piece, now_s)
-        self._answer_refusals(refusals)
-        for waiting in (piece.waiting for piece in batch if piece.is_final):
-            chunk, sound = waiting.chunk, np.concatenate(waiting.sound)
-            _answer(waiting.sink, AudioChunk(chunk.stream_id, chunk.index, sound, chunk.is_last))
+        self._refuse(refusals)
+        for piece in batch:
+            if piece.is_final:
+                piece.waiting.answer()
+
+    # --- chunks that are not decoded ---
 
     def _fail(self, piece: Piece, error: S1Error, detail: str = "") -> None:
         """End a stream whose chunk cannot be decoded, together with its chunks that wait."""
         with self._changed:
             refusals = [Refusal(piece.waiting, error, detail), *self._queue.end(piece.stream, error, detail)]
-        self._answer_refusals(refusals)
+        self._refuse(refusals)
 
-    def _answer_refusals(self, refusals: list[Refusal]) -> None:
+    def _refuse_all(self, error: S1Error) -> None:
         with self._changed:
-            self._failed_chunks += len(refusals)
-        for refusal in refusals:
-            chunk = refusal.waiting.chunk
-            if isinstance(refusal.error, InternalError):
-                logger.error(
-                    "internal error %s: stream %d chunk %d: %s",
-                    refusal.error.error_id,
-                    chunk.stream_id,
-                    chunk.index,
-                    refusal.detail,
-                )
-            _answer(refusal.waiting.sink, StreamFailed(chunk.stream_id, refusal.error))
-
-    def _refuse_all(self) -> None:
-        with self._changed:
-            refusals = self._refusals + self._queue.end_all(UnavailableError("the codec is shutting down"))
+            refusals = self._refusals + self._queue.end_all(error)
             self._refusals = []
-        self._answer_refusals(refusals)
+        self._refuse(refusals)
+
+    def _refuse(self, refusals: list[Refusal]) -> None:
+        with self._changed:
+            self._done.failed_chunks += len(refusals)
+        for refusal in refusals:
+            chunk, error = refusal.waiting.chunk, refusal.error
+            if isinstance(error, InternalError):
+                where = f"stream {chunk.stream_id} chunk {chunk.index}"
+                log.error("internal error %s: %s: %s", error.error_id, where, refusal.detail)
+            refusal.waiting.refuse(error)
 
 
 def codes_tensor(codes: npt.NDArray[np.int32]) -> Tensor:
@@ -322,10 +291,3 @@ def _to_pcm16(samples: Sequence[Tensor]) -> list[npt.NDArray[np.int16]]:
     """Convert all rows at once: a GPU is waited for once."""
     ends = np.cumsum([len(row) for row in samples])
     return np.split(to_pcm16(torch.cat(list(samples))), ends[:-1])
-
-
-def _answer(sink: AudioSink, event: AudioChunk | StreamFailed) -> None:
-    try:
-        sink(event)
-    except Exception:
-        logger.exception("the sink of stream %d failed; decoding goes on", event.stream_id)

@@ -90,10 +90,10 @@ class CodecModel:
         answer = _Answer(arrival.responder, chunk, arrival.parameters)
         failure = self._streams.expect(chunk)
         if message.error is not None:
-            self._batcher.drop(chunk.stream_id)
+            self._batcher.abort(chunk.stream_id)
             self._fail(answer, message.error)
         elif arrival.responder.is_cancelled():
-            self._batcher.drop(chunk.stream_id)
+            self._batcher.abort(chunk.stream_id)
             self._bridge.send(AbortOrder(stream_ids=(chunk.stream_id,)))
             self._streams.settle(chunk, answer.send_nothing)
         elif failure is not None:

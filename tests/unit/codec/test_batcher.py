@@ -2,6 +2,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from s1_protocol.errors import CancelledError, ErrorCode, InternalError, InvalidArgumentError, UnavailableError
 from s1_protocol.names import ServiceClass
+from s1_tts.codec.batch_policy import BatchPolicy
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
@@ -22,7 +24,7 @@ WAIT_S = 20.0
 
 @dataclass
 class FakeDecoder:
-    """Its samples are the first codebook's codes over 32767; it can be held up, and fails on code 666."""
+    """Its samples are the first codebook's codes over 32767; it can be held up, and fails on 666, its check on 667."""
 
     state_bytes: int = 100
     batches: list[list[int]] = field(default_factory=list)
@@ -35,6 +37,8 @@ class FakeDecoder:
     def check(self, codes: torch.Tensor) -> None:
         if codes.numel() and codes.min() < 0:
             raise InvalidArgumentError("codes", "holds -1", "0 to 4095")
+        if (codes == 667).any():
+            raise RuntimeError("secret")
 
     def decode(self, states: Sequence[StreamState], codes: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         self.batches.append([int(c[0, 0]) if c.numel() else -1 for c in codes])
@@ -84,7 +88,7 @@ def fake() -> FakeDecoder:
 
 @pytest.fixture
 def batcher(fake: FakeDecoder) -> Iterator[CodecBatcher]:
-    batcher = CodecBatcher(fake, max_batch=3, wait_ms=0, max_streams=10, idle_s=60)
+    batcher = CodecBatcher(fake, BatchPolicy(max_batch=3, wait_s=0), max_streams=10, idle_s=60)
     yield batcher
     fake.gate.set()
     batcher.close()
@@ -113,7 +117,7 @@ def test_waiting_chunks_are_decoded_together_calls_first(batcher: CodecBatcher, 
 
 
 def test_a_batch_has_no_more_frames_than_allowed(fake: FakeDecoder) -> None:
-    batcher = CodecBatcher(fake, max_batch_frames=6, wait_ms=0)
+    batcher = CodecBatcher(fake, BatchPolicy(max_batch_frames=6, wait_s=0))
     sink = Sink()
     hold(batcher, fake, sink)
     for stream_id, frames in ((1, 3), (2, 3), (3, 20), (4, 2)):
@@ -125,7 +129,7 @@ def test_a_batch_has_no_more_frames_than_allowed(fake: FakeDecoder) -> None:
 
 
 def test_a_large_chunk_is_decoded_in_pieces_and_answered_once(fake: FakeDecoder) -> None:
-    batcher = CodecBatcher(fake, max_batch_frames=8, piece_frames=4, wait_ms=0)
+    batcher = CodecBatcher(fake, BatchPolicy(max_batch_frames=8, piece_frames=4, wait_s=0))
     sink = Sink()
     hold(batcher, fake, Sink())
     codes = np.arange(100, 110, dtype=np.int32)[None].repeat(2, axis=0)
@@ -149,7 +153,7 @@ def test_a_large_chunk_is_decoded_in_pieces_and_answered_once(fake: FakeDecoder)
 
 def begun(fake: FakeDecoder, sink: Sink) -> CodecBatcher:
     """A batcher that is decoding the first piece of a chunk of stream 1, another chunk of which waits."""
-    batcher = CodecBatcher(fake, piece_frames=4, wait_ms=0)
+    batcher = CodecBatcher(fake, BatchPolicy(piece_frames=4, wait_s=0))
     batcher.start()
     batcher.submit(chunk(1, frames=12), sink)
     fake.wait_entered()
@@ -160,14 +164,14 @@ def begun(fake: FakeDecoder, sink: Sink) -> CodecBatcher:
 def test_a_stream_dropped_between_two_pieces_is_answered_once_and_forgotten(fake: FakeDecoder) -> None:
     sink, after = Sink(), Sink()
     batcher = begun(fake, sink)
-    batcher.drop(1)
+    batcher.abort(1)
     batcher.submit(chunk(2), after)
     fake.gate.set()
     after.wait(1)
     assert fake.batches == [[1], [2]]
     assert len(sink.events) == 2
     assert all(isinstance(event, StreamFailed) and isinstance(event.error, CancelledError) for event in sink.events)
-    batcher.drop(2)
+    batcher.abort(2)
     stats = batcher.stats()
     assert (stats.streams, stats.state_bytes, stats.waiting_chunks, stats.failed_chunks) == (0, 0, 0, 2)
     batcher.close()
@@ -185,7 +189,7 @@ def test_closing_between_two_pieces_answers_once(fake: FakeDecoder) -> None:
 
 def test_a_failure_in_a_later_piece_fails_the_chunk_once(fake: FakeDecoder) -> None:
     sink = Sink()
-    batcher = CodecBatcher(fake, piece_frames=4, wait_ms=0)
+    batcher = CodecBatcher(fake, BatchPolicy(piece_frames=4, wait_s=0))
     codes = np.ones((2, 12), np.int32)
     codes[:, 5] = 666
     fake.gate.set()
@@ -202,7 +206,7 @@ def test_a_failure_in_a_later_piece_fails_the_chunk_once(fake: FakeDecoder) -> N
 
 def test_a_chunk_that_is_wrong_near_its_end_is_refused_before_its_first_piece(fake: FakeDecoder) -> None:
     sink = Sink()
-    batcher = CodecBatcher(fake, piece_frames=4, wait_ms=0)
+    batcher = CodecBatcher(fake, BatchPolicy(piece_frames=4, wait_s=0))
     codes = np.ones((2, 12), np.int32)
     codes[:, 11] = -1
     fake.gate.set()
@@ -235,7 +239,7 @@ def test_order_within_a_stream_is_kept(batcher: CodecBatcher, fake: FakeDecoder)
 
 def test_chunks_wait_for_company_no_longer_than_the_setting(fake: FakeDecoder) -> None:
     fake.gate.set()
-    batcher = CodecBatcher(fake, max_batch=3, wait_ms=60_000)
+    batcher = CodecBatcher(fake, BatchPolicy(max_batch=3, wait_s=60))
     sink = Sink()
     batcher.start()
     batcher.submit(chunk(1), sink)  # no other stream could join it
@@ -245,7 +249,7 @@ def test_chunks_wait_for_company_no_longer_than_the_setting(fake: FakeDecoder) -
     sink.wait(3)
     assert fake.batches == [[1], [2, 11]]
     batcher.close()
-    patient = CodecBatcher(fake, max_batch=3, wait_ms=1)
+    patient = CodecBatcher(fake, BatchPolicy(max_batch=3, wait_s=0.001))
     patient.start()
     patient.submit(chunk(1), sink)
     sink.wait(4)
@@ -290,7 +294,7 @@ def test_nothing_may_follow_the_last_chunk(batcher: CodecBatcher, fake: FakeDeco
 
 
 def test_more_streams_than_allowed_are_refused(fake: FakeDecoder) -> None:
-    batcher = CodecBatcher(fake, max_streams=2, wait_ms=0)
+    batcher = CodecBatcher(fake, BatchPolicy(wait_s=0), max_streams=2)
     fake.gate.set()
     sink = Sink()
     batcher.start()
@@ -316,13 +320,13 @@ def test_dropping_a_stream_cancels_what_waits_and_frees_its_state(batcher: Codec
     batcher.submit(chunk(1), sink)
     batcher.submit(chunk(1, 1), sink)
     batcher.submit(chunk(2), other)
-    batcher.drop(1)
-    batcher.drop(12345)
+    batcher.abort(1)
+    batcher.abort(12345)
     fake.gate.set()
     events = sink.wait(2)
     assert all(isinstance(event, StreamFailed) and isinstance(event.error, CancelledError) for event in events)
     assert isinstance(other.wait(1)[0], AudioChunk)
-    batcher.drop(2)
+    batcher.abort(2)
     assert (batcher.stats().streams, batcher.stats().state_bytes) == (0, 0)
 
 
@@ -331,14 +335,14 @@ def test_a_stream_dropped_while_decoding_is_answered_and_forgotten(batcher: Code
     batcher.start()
     batcher.submit(chunk(1), sink)
     fake.wait_entered()
-    batcher.drop(1)
+    batcher.abort(1)
     fake.gate.set()
     assert isinstance(sink.wait(1)[0], AudioChunk)
     assert batcher.stats().streams == 0
 
 
 def test_idle_streams_are_dropped(fake: FakeDecoder) -> None:
-    batcher = CodecBatcher(fake, wait_ms=0, idle_s=0.05)
+    batcher = CodecBatcher(fake, BatchPolicy(wait_s=0), idle_s=0.05)
     fake.gate.set()
     sink = Sink()
     batcher.start()
@@ -390,6 +394,34 @@ def test_a_wrong_chunk_does_not_disturb_its_batch(batcher: CodecBatcher, fake: F
     assert fake.batches == [[99], [2]]
 
 
+def test_a_chunk_that_breaks_the_check_fails_alone(batcher: CodecBatcher, fake: FakeDecoder) -> None:
+    bad, good = Sink(), Sink()
+    hold(batcher, fake, Sink())
+    batcher.submit(chunk(1, code=667), bad)
+    batcher.submit(chunk(2), good)
+    fake.gate.set()
+    assert isinstance(bad.wait(1)[0], StreamFailed)
+    assert isinstance(good.wait(1)[0], AudioChunk)
+
+
+def test_the_thread_outlives_a_fault_of_its_own(fake: FakeDecoder) -> None:
+    """Whoever waited is told, once, and the next one is served."""
+    batcher = CodecBatcher(fake, BatchPolicy(wait_s=0))
+    first, after = Sink(), Sink()
+    fake.gate.set()
+    with patch.object(batcher._queue, "give_back", side_effect=RuntimeError("secret")):
+        batcher.submit(chunk(1), first)
+        batcher.submit(chunk(1, 1), first)
+        batcher.start()
+        events = first.wait(2)
+    assert all(isinstance(event, StreamFailed) and isinstance(event.error, InternalError) for event in events)
+    batcher.submit(chunk(2, last=True), after)
+    assert isinstance(after.wait(1)[0], AudioChunk)
+    batcher.close()
+    assert len(first.events) == 2
+    assert batcher.stats().streams == 0
+
+
 def test_a_failing_sink_does_not_stop_the_others(
     batcher: CodecBatcher, fake: FakeDecoder, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -421,7 +453,7 @@ def test_an_empty_last_chunk_ends_the_stream(batcher: CodecBatcher, fake: FakeDe
 
 def test_closing_answers_everything(fake: FakeDecoder, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    batcher = CodecBatcher(fake, wait_ms=0)
+    batcher = CodecBatcher(fake, BatchPolicy(wait_s=0))
     sink = Sink()
     batcher.start()
     batcher.submit(chunk(1), sink)
@@ -449,7 +481,7 @@ def test_a_batcher_never_started_answers_on_closing(fake: FakeDecoder) -> None:
 
 @pytest.mark.parametrize("piece_frames", [0, 4])
 def test_sound_of_the_real_decoder_is_that_of_the_whole(decoder: StreamingDecoder, piece_frames: int) -> None:
-    batcher = CodecBatcher(decoder, max_batch=4, piece_frames=piece_frames, wait_ms=1)
+    batcher = CodecBatcher(decoder, BatchPolicy(max_batch=4, piece_frames=piece_frames, wait_s=0.001))
     batcher.start()
     codes = [random_codes(decoder.config, 30, seed=row).numpy().astype(np.int32) for row in range(3)]
     sinks = [Sink() for _ in codes]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from s1_protocol.errors import CancelledError, UnavailableError
 from s1_protocol.names import ServiceClass
 from s1_protocol.sound import FRAMES_PER_SECOND
+from s1_tts.codec.batch_policy import BatchPolicy
 from s1_tts.codec.chunk_queue import ChunkQueue
 from s1_tts.stream import CodesChunk
 
@@ -37,14 +38,8 @@ def order(queue: ChunkQueue) -> list[int]:
 
 
 def make(max_batch: int = 1, piece_frames: int = 0, max_batch_frames: int = 0) -> ChunkQueue:
-    return ChunkQueue(
-        max_batch=max_batch,
-        max_batch_frames=max_batch_frames,
-        piece_frames=piece_frames,
-        wait_s=0,
-        max_streams=9,
-        idle_s=60,
-    )
+    policy = BatchPolicy(max_batch, max_batch_frames, piece_frames, wait_s=0)
+    return ChunkQueue(policy, max_streams=9, idle_s=60)
 
 
 def take(queue: ChunkQueue, now_s: float) -> list[tuple[int, int, int, bool]]:
@@ -156,7 +151,7 @@ def test_a_chunk_whose_stream_goes_while_a_piece_of_it_is_decoded_is_refused_onc
     add(queue, chunk(1, 0, 24), now_s=10)
     add(queue, chunk(1, 1, 4), now_s=10)
     [piece] = queue.take()
-    assert [refusal.waiting.chunk.index for refusal in queue.drop(1)] == [1]
+    assert [refusal.waiting.chunk.index for refusal in queue.abort(1)] == [1]
     [refusal] = queue.give_back(piece, 10.1)
     assert refusal.waiting is piece.waiting
     assert isinstance(refusal.error, CancelledError)
@@ -169,7 +164,7 @@ def test_a_chunk_whose_end_is_decoded_while_its_stream_goes_is_not_refused() -> 
     queue = make(piece_frames=8)
     add(queue, chunk(1, 0, 8), now_s=10)
     [piece] = queue.take()
-    assert queue.drop(1) == []
+    assert queue.abort(1) == []
     assert queue.give_back(piece, 10.1) == []
     assert piece.is_final
 
@@ -212,7 +207,7 @@ def test_every_chunk_is_decoded_once_in_order_or_refused_once(
         assert not piece_frames or max(frames) <= piece_frames
         refused = []
         if dropped and data.draw(st.booleans(), label="drop now"):
-            refused += queue.drop(dropped.pop())
+            refused += queue.abort(dropped.pop())
         for piece in batch:
             stream_id = piece.stream.stream_id
             assert piece.begin == done[stream_id]

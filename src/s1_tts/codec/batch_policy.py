@@ -1,0 +1,115 @@
+"""Whose chunk is decoded next, how much of it, with whom and when: rules without threads, clock or torch."""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from s1_protocol.names import ServiceClass
+from s1_tts.codec.waiting import ChunkStream, Piece
+
+DEFAULT_MAX_BATCH = 8
+
+GPU_MAX_BATCH = 32
+"""Streams a GPU decodes together at most: eight chunks of 4 frames leave most of a large one unused, and as many small
+kernels have to be launched for them as for 32."""
+
+CPU_BATCH_FRAMES = 16
+"""Frames a CPU decodes together at most: whoever comes meanwhile, as the first chunk of a call, waits for them.
+
+Larger batches are a little faster, but then more listeners run dry (``perf/codec_pieces.py`` compares both).
+"""
+
+CPU_PIECE_FRAMES = 8
+"""Frames of one chunk that a CPU decodes in one go, a multiple of 4 as the sizes of chunks are: oneDNN builds code for
+every new shape, and so there are few."""
+
+
+@dataclass(frozen=True)
+class BatchPolicy:
+    """How batches are made.
+
+    Args:
+        max_batch: Streams decoded together at most.
+        max_batch_frames: Frames decoded together at most, unless a single piece has more; 0: no limit.
+        piece_frames: Frames of a chunk decoded in one go at most, so that no other stream waits for all of a large
+            one: the listener who runs dry first goes next after them, as after a chunk. 0: chunks are decoded whole.
+        wait_s: Longest time a chunk waits for chunks of other streams.
+    """
+
+    max_batch: int = DEFAULT_MAX_BATCH
+    max_batch_frames: int = 0
+    piece_frames: int = 0
+    wait_s: float = 0.002
+
+    @classmethod
+    def of_device(cls, device: str, max_slots: int, wait_s: float) -> Self:
+        """What suits a kind of device.
+
+        Args:
+            device: ``cpu`` or ``cuda``.
+            max_slots: Slots of the language model: there are hardly more streams, and graphs take memory by rows.
+            wait_s: Longest time a chunk waits for chunks of other streams.
+        """
+        if device == "cpu":
+            return cls(DEFAULT_MAX_BATCH, CPU_BATCH_FRAMES, CPU_PIECE_FRAMES, wait_s)
+        return cls(min(GPU_MAX_BATCH, max(DEFAULT_MAX_BATCH, max_slots)), wait_s=wait_s)
+
+    def next_batch(self, ready: Sequence[ChunkStream]) -> list[Piece]:
+        """Choose one chunk a stream, or a piece of it, in the order of the streams' ranks.
+
+        A batch with the first chunk of a call holds nothing else: each row adds to a batch's time on a CPU, and on
+        a GPU the others wait only a few milliseconds.
+
+        Args:
+            ready: Streams whose next chunk could be decoded now.
+        """
+        urgent = [stream for stream in ready if _is_urgent(stream)]
+        batch: list[Piece] = []
+        num_frames = 0
+        for stream in heapq.nsmallest(self.max_batch, urgent or ready, key=_rank):
+            waiting = stream.waiting[0]
+            count = min(waiting.left_frames, self.piece_frames or waiting.left_frames)
+            num_frames += count
+            if batch and 0 < self.max_batch_frames < num_frames:
+                break
+            batch.append(Piece(stream, waiting, waiting.decoded_frames, waiting.decoded_frames + count))
+        return batch
+
+    def seconds_to_batch(self, ready: Sequence[ChunkStream], num_streams: int, now_s: float) -> float | None:
+        """How long to wait before :meth:`next_batch`.
+
+        Args:
+            ready: Streams whose next chunk could be decoded now.
+            num_streams: Streams that live.
+            now_s: Time on the clock of the chunks' arrival.
+
+        Returns:
+            0 when the batch is full, when no other stream could join it, or when a chunk has waited long enough;
+            none when no chunk waits.
+        """
+        if not ready:
+            return None
+        if len(ready) >= min(self.max_batch, num_streams):
+            return 0.0
+        oldest_s = min(stream.waiting[0].arrived_s for stream in ready)
+        return max(0.0, oldest_s + self.wait_s - now_s)
+
+
+def _rank(stream: ChunkStream) -> tuple[int, float, int]:
+    """Order of a stream's next chunk among those of all streams; the least goes first.
+
+    First chunks of calls, then calls, then notes; within these the listener who runs dry first. Nobody has anything
+    to play before a stream's first chunk, so its listener is dry since it came. A chunk that is decoded in part ranks
+    as before: its listener hears nothing of it until all of it is decoded.
+    """
+    head = stream.waiting[0]
+    dry_s = head.arrived_s if stream.played_s is None else stream.played_s
+    if stream.service is ServiceClass.CALL:
+        return min(head.chunk.index, 1), dry_s, head.arrival
+    return 2, dry_s, head.arrival
+
+
+def _is_urgent(stream: ChunkStream) -> bool:
+    """Whether its next chunk is the first of a call, which somebody waits for in silence."""
+    return _rank(stream)[0] == 0

@@ -19,9 +19,10 @@ from perf.processes import ProcessMemory, peak_mb
 from perf.streams import ChunkArrival, Outcome, StreamRecord
 from s1_protocol.errors import S1Error
 from s1_protocol.names import ServiceClass
+from s1_protocol.request_options import MAX_FRAMES
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.lm.engine import LmEngine
-from s1_tts.request import MAX_FRAMES, Sampling, SpeechRequest
+from s1_tts.request import Sampling, SpeechRequest
 from s1_tts.settings import Settings
 from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
 
@@ -133,7 +134,7 @@ def _speech_request(request: StreamRequest) -> SpeechRequest:
     return SpeechRequest(
         request.text.text,
         Sampling(seed=options.seed or 0),
-        max_frames=options.max_frames or int(MAX_FRAMES.default),
+        max_frames=options.max_frames or MAX_FRAMES.default,
         chunk_frames=options.chunk_frames or 0,
         service=options.service or ServiceClass.NOTE,
     )

@@ -12,7 +12,7 @@ from perf.load_generator import StreamRequest, closed_loop, new_record
 from perf.streams import ChunkArrival, Outcome, StreamRecord
 from s1_client.options import make_inputs
 from s1_protocol.names import Field, ModelName
-from s1_tts.request import MAX_FRAMES
+from s1_protocol.request_options import MAX_FRAMES
 
 
 async def answers_over_grpc(url: str, requests: Sequence[StreamRequest], concurrency: int) -> list[StreamRecord]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from s1_client.errors import S1ClientError
+from s1_protocol.checks import check_voice_id
 from s1_protocol.errors import S1Error
 from s1_protocol.voice_record import VoiceRecord
 
@@ -81,7 +82,7 @@ class StoreVoices:
     def show(self, voice_id: str) -> VoiceRecord:
         """What is known of a voice."""
         try:
-            return self._voice.describe(self._store.get(self._voice.check_voice_id(voice_id)))
+            return self._voice.describe(self._store.get(check_voice_id(voice_id)))
         except S1Error as error:
             raise VoiceError(str(error)) from error
 
@@ -95,7 +96,7 @@ class StoreVoices:
             for recording in given:
                 self._read_recording(recording.audio)
             kept = voice.read_metadata(json.dumps(dict(metadata or {})))
-            added = voice.Voice(voice.check_voice_id(voice_id), given, kept)
+            added = voice.Voice(check_voice_id(voice_id), given, kept)
             self._store.put(added)
         except S1Error as error:
             raise VoiceError(str(error)) from error
@@ -105,6 +106,6 @@ class StoreVoices:
     def remove(self, voice_id: str) -> None:
         """Remove a voice."""
         try:
-            self._store.delete(self._voice.check_voice_id(voice_id))
+            self._store.delete(check_voice_id(voice_id))
         except S1Error as error:
             raise VoiceError(str(error)) from error

@@ -5,7 +5,9 @@
 
 from dataclasses import dataclass, replace
 
+from s1_protocol import request_options
 from s1_protocol.names import Field
+from s1_protocol.option_kinds import Option
 
 MAX_BATCH_SIZE = 8
 """``max_batch_size`` of the served models; one text a request, so this bounds what the batcher gathers."""
@@ -41,25 +43,14 @@ def required(spec: TensorSpec) -> TensorSpec:
     return replace(spec, is_optional=False)
 
 
-TEXT_INPUT = TensorSpec(Field.TEXT, "STRING")
+def tensor_of(option: Option) -> TensorSpec:
+    """The tensor of an option of a request."""
+    return TensorSpec(option.field, option.dtype, is_optional=True)
 
-VOICE_OPTIONS = (
-    TensorSpec(Field.VOICE, "STRING", is_optional=True),
-    TensorSpec(Field.REFERENCE_AUDIO, "STRING", is_optional=True),
-    TensorSpec(Field.REFERENCE_TEXT, "STRING", is_optional=True),
-)
 
-SPEECH_OPTIONS = (
-    TensorSpec(Field.SEED, "INT64", is_optional=True),
-    TensorSpec(Field.TEMPERATURE, "FP32", is_optional=True),
-    TensorSpec(Field.TOP_P, "FP32", is_optional=True),
-    TensorSpec(Field.REPETITION_PENALTY, "FP32", is_optional=True),
-    TensorSpec(Field.MAX_FRAMES, "INT32", is_optional=True),
-    TensorSpec(Field.CHUNK_FRAMES, "INT32", is_optional=True),
-    TensorSpec(Field.SERVICE, "STRING", is_optional=True),
-    TensorSpec(Field.DEADLINE_MS, "INT32", is_optional=True),
-)
-
+TEXT_INPUT = required(tensor_of(request_options.TEXT))
+VOICE_OPTIONS = tuple(tensor_of(option) for option in request_options.VOICE_OPTIONS)
+SPEECH_OPTIONS = tuple(tensor_of(option) for option in request_options.SOUND_OPTIONS)
 OPTION_INPUTS = (*VOICE_OPTIONS, *SPEECH_OPTIONS)
 
 PROMPT_TENSORS = (

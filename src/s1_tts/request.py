@@ -9,67 +9,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from s1_protocol.checks import check_text
 from s1_protocol.errors import InvalidArgumentError, UnavailableError
+from s1_protocol.limits import MAX_SEED
 from s1_protocol.names import Field, ServiceClass
+from s1_protocol.option_kinds import FloatOption, IntegerOption
+from s1_protocol.request_options import (
+    CHUNK_FRAMES,
+    DEADLINE_MS,
+    MAX_FRAMES,
+    REPETITION_PENALTY,
+    SEED,
+    SERVICE,
+    TEMPERATURE,
+    TEXT,
+    TOP_P,
+)
 from s1_protocol.tensors import LLAMA_INPUTS, VOICE_INPUTS
-from s1_protocol.text.cleaning import is_speakable
-
-MAX_TEXT_CHARACTERS = 10_000
-MAX_SEED = 2**63 - 1
 
 _DATA_TYPES = {spec.name: spec.dtype for spec in (*VOICE_INPUTS, *LLAMA_INPUTS)}
 _NUMPY_KINDS = {"STRING": "OS", "INT64": "iu", "INT32": "iu", "FP32": "f"}
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 """Tensors of one request by name; BYTES tensors are object arrays of ``bytes``."""
-
-
-@dataclass(frozen=True)
-class NumberRule:
-    """Default and allowed range of a numeric option.
-
-    Args:
-        field: The option's tensor.
-        default: Value when the request leaves it out.
-        low: Smallest value.
-        high: Largest value.
-        is_low_allowed: False when the value must be over ``low``.
-    """
-
-    field: Field
-    default: float
-    low: float
-    high: float
-    is_low_allowed: bool = True
-
-    @property
-    def allowed(self) -> str:
-        """The range in words."""
-        low, high = _plain(self.low), _plain(self.high)
-        return f"{low} to {high}" if self.is_low_allowed else f"over {low}, to {high}"
-
-    def read(self, tensors: Tensors) -> float:
-        """Value of the option in a request.
-
-        Raises:
-            InvalidArgumentError: out of range, NaN or not one value.
-        """
-        if self.field not in tensors:
-            return self.default
-        value = _only_element(tensors, self.field).item()
-        is_in = self.low <= value <= self.high and (self.is_low_allowed or value != self.low)
-        if math.isnan(value) or not is_in:
-            raise InvalidArgumentError(self.field, f"got {_plain(value)}", self.allowed)
-        return float(value) if isinstance(value, float) else int(value)
-
-
-TEMPERATURE = NumberRule(Field.TEMPERATURE, 0.8, 0.0, 2.0)
-TOP_P = NumberRule(Field.TOP_P, 0.8, 0.0, 1.0, is_low_allowed=False)
-REPETITION_PENALTY = NumberRule(Field.REPETITION_PENALTY, 1.1, 0.5, 2.0)
-MAX_FRAMES = NumberRule(Field.MAX_FRAMES, 2048, 1, 4096)
-CHUNK_FRAMES = NumberRule(Field.CHUNK_FRAMES, 0, 0, 256)
-DEADLINE_MS = NumberRule(Field.DEADLINE_MS, 0, 0, 2**31 - 1)
-NUMBER_RULES = (TEMPERATURE, TOP_P, REPETITION_PENALTY, MAX_FRAMES, CHUNK_FRAMES, DEADLINE_MS)
 
 
 @dataclass(frozen=True)
@@ -131,10 +93,10 @@ class SpeechRequest:
 
     text: str
     sampling: Sampling = field(default_factory=Sampling)
-    max_frames: int = int(MAX_FRAMES.default)
-    chunk_frames: int = int(CHUNK_FRAMES.default)
+    max_frames: int = MAX_FRAMES.default
+    chunk_frames: int = CHUNK_FRAMES.default
     service: ServiceClass = ServiceClass.NOTE
-    deadline_ms: int = int(DEADLINE_MS.default)
+    deadline_ms: int = DEADLINE_MS.default
     prompts: tuple[VoicePrompt, ...] = ()
 
     @classmethod
@@ -151,15 +113,15 @@ class SpeechRequest:
         return cls(
             text=_read_text(tensors),
             sampling=Sampling(
-                temperature=TEMPERATURE.read(tensors),
-                top_p=TOP_P.read(tensors),
-                repetition_penalty=REPETITION_PENALTY.read(tensors),
+                temperature=read_number(tensors, TEMPERATURE),
+                top_p=read_number(tensors, TOP_P),
+                repetition_penalty=read_number(tensors, REPETITION_PENALTY),
                 seed=_read_seed(tensors),
             ),
-            max_frames=int(MAX_FRAMES.read(tensors)),
-            chunk_frames=int(CHUNK_FRAMES.read(tensors)),
+            max_frames=int(read_number(tensors, MAX_FRAMES)),
+            chunk_frames=int(read_number(tensors, CHUNK_FRAMES)),
             service=_read_service(tensors),
-            deadline_ms=int(DEADLINE_MS.read(tensors)),
+            deadline_ms=int(read_number(tensors, DEADLINE_MS)),
             prompts=_read_prompts(tensors, codes_format) if codes_format else (),
         )
 
@@ -198,6 +160,19 @@ class SpeechRequest:
         }
 
 
+def read_number(tensors: Tensors, option: FloatOption | IntegerOption) -> float:
+    """Value of a numeric option, or its default.
+
+    Raises:
+        InvalidArgumentError: out of range, NaN or not one value.
+    """
+    if option.field not in tensors:
+        return option.default
+    value = _only_element(tensors, option.field).item()
+    option.check(value)
+    return float(value) if isinstance(value, float) else int(value)
+
+
 def read_string(tensors: Tensors, name: Field) -> str:
     """Text of a BYTES tensor of one element.
 
@@ -227,11 +202,6 @@ def read_elements(tensors: Tensors, name: Field) -> list[Any]:
     if tensor.ndim < 1 or tensor.shape[0] != 1:
         raise InvalidArgumentError(name, f"has shape {list(tensor.shape)}", "one text a request, shape [1, N]")
     return list(tensor.reshape(-1))
-
-
-def _plain(value: float) -> str:
-    """A number as people write it: whole ones in full, others to six digits."""
-    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _decode(name: Field, data: Any) -> str:
@@ -300,24 +270,16 @@ def _read_codes(tensor: npt.NDArray[Any], num_frames: int, codes_format: CodesFo
 
 
 def _read_text(tensors: Tensors) -> str:
-    allowed = f"UTF-8 text with something to say, at most {MAX_TEXT_CHARACTERS} characters"
     if Field.TEXT not in tensors:
-        raise InvalidArgumentError(Field.TEXT, "is missing", allowed)
-    text = read_string(tensors, Field.TEXT)
-    if len(text) > MAX_TEXT_CHARACTERS:
-        raise InvalidArgumentError(Field.TEXT, f"has {len(text)} characters", allowed)
-    if not is_speakable(text):
-        fault = "has nothing to say (no letter or digit)" if text.strip() else "is empty"
-        raise InvalidArgumentError(Field.TEXT, fault, allowed)
-    return text
+        raise InvalidArgumentError(Field.TEXT, "is missing", TEXT.allowed)
+    return check_text(read_string(tensors, Field.TEXT))
 
 
 def _read_seed(tensors: Tensors) -> int:
     if Field.SEED not in tensors:
         return secrets.randbelow(MAX_SEED)
     seed = int(_only_element(tensors, Field.SEED))
-    if seed < 0:
-        raise InvalidArgumentError(Field.SEED, f"got {seed}", f"0 to {MAX_SEED}")
+    SEED.check(seed)
     return seed
 
 
@@ -325,7 +287,5 @@ def _read_service(tensors: Tensors) -> ServiceClass:
     if Field.SERVICE not in tensors:
         return ServiceClass.NOTE
     value = read_string(tensors, Field.SERVICE)
-    try:
-        return ServiceClass(value)
-    except ValueError as error:
-        raise InvalidArgumentError(Field.SERVICE, f"got {value!r}", " or ".join(ServiceClass)) from error
+    SERVICE.check(value)
+    return ServiceClass(value)

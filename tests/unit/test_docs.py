@@ -12,16 +12,17 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from s1_client.connection import STREAM_PARAMETERS
+from s1_protocol.checks import check_transcript
 from s1_protocol.errors import ErrorCode, InternalError, InvalidArgumentError, new_error_id
 from s1_protocol.names import Field, Parameter, VoiceOperation
+from s1_protocol.request_options import NUMBERS
 from s1_protocol.sagemaker import SAGEMAKER_BINARY_TYPE
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_protocol.tensors import AUDIO_OUTPUTS, CHUNK_OUTPUTS, SPEECH_INPUTS, VOICE_INPUTS, TensorSpec
-from s1_tts.request import NUMBER_RULES, SpeechRequest
+from s1_tts.request import SpeechRequest
 from s1_tts.settings import CLIENT_VARIABLES, ENV_PREFIX, OTHERS_PREFIXES, Settings
 from s1_tts.voices.ask import VoiceAsk
 from s1_tts.voices.audio import read_recording
-from s1_tts.voices.voice import check_transcript
 from tests.doc_pages import PAGES, ROOT, anchors_of, links_of, tables_under
 
 API = ROOT / "docs" / "api.md"
@@ -52,7 +53,7 @@ def test_defaults_are_the_codes() -> None:
     (table,) = tables_under(API, "Inputs")
     collector = (ROOT / "src" / "s1_tts" / "triton" / "collector.py").read_text()
     (collected_frames,) = re.findall(r"^CHUNK_FRAMES = (\d+)$", collector, flags=re.MULTILINE)
-    expected = {f"`{rule.field}`": f"{rule.default:g}" for rule in NUMBER_RULES}
+    expected = {f"`{rule.field}`": f"{rule.default:g}" for rule in NUMBERS}
     expected["`chunk_frames`"] += f"; `s1_mini`: {collected_frames}"
     request = SpeechRequest.from_tensors(TEXT)
     expected |= {"`text`": "required", "`service`": request.service.value, "`seed`": "drawn"}
@@ -79,7 +80,7 @@ WRONG: dict[Field, tuple[Any, Any]] = {
     Field.REFERENCE_TEXT: (b"", object),
     Field.SEED: (-1, np.int64),
     Field.SERVICE: (b"friend", object),
-    **{rule.field: (rule.low - 1, np.float32 if isinstance(rule.low, float) else np.int32) for rule in NUMBER_RULES},
+    **{rule.field: (rule.low - 1, np.float32 if isinstance(rule.low, float) else np.int32) for rule in NUMBERS},
 }
 
 

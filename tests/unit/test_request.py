@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s1_protocol.errors import ErrorCode, InvalidArgumentError, UnavailableError
+from s1_protocol.limits import MAX_SEED, MAX_TEXT_CHARACTERS
 from s1_protocol.names import Field, ServiceClass
+from s1_protocol.option_kinds import FloatOption, IntegerOption
+from s1_protocol.request_options import NUMBERS
 from s1_tts.request import (
-    MAX_SEED,
-    MAX_TEXT_CHARACTERS,
-    NUMBER_RULES,
     CodesFormat,
-    NumberRule,
     SpeechRequest,
     Tensors,
     VoicePrompt,
+    read_number,
 )
 
 INT32 = {Field.MAX_FRAMES, Field.CHUNK_FRAMES, Field.DEADLINE_MS}
@@ -128,10 +128,10 @@ def test_a_missing_text_is_refused() -> None:
 # numbers
 
 
-@pytest.mark.parametrize("rule", NUMBER_RULES, ids=lambda rule: rule.field)
-def test_the_ends_of_each_range_are_in_and_what_is_past_them_is_out(rule: NumberRule) -> None:
+@pytest.mark.parametrize("rule", NUMBERS, ids=lambda rule: rule.field)
+def test_the_ends_of_each_range_are_in_and_what_is_past_them_is_out(rule: FloatOption | IntegerOption) -> None:
     def read(value: float) -> float:
-        return rule.read({rule.field: number(rule.field, value)})
+        return read_number({rule.field: number(rule.field, value)}, rule)
 
     step = 1 if rule.field in INT32 else 0.001
     assert read(rule.high) == rule.high
@@ -148,11 +148,9 @@ def test_the_ends_of_each_range_are_in_and_what_is_past_them_is_out(rule: Number
         assert rule.allowed in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "rule", [rule for rule in NUMBER_RULES if rule.field not in INT32], ids=lambda rule: rule.field
-)
+@pytest.mark.parametrize("rule", [rule for rule in NUMBERS if rule.field not in INT32], ids=lambda rule: rule.field)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_no_number_is_refused(rule: NumberRule, value: float) -> None:
+def test_what_is_no_number_is_refused(rule: FloatOption | IntegerOption, value: float) -> None:
     error = refusal({Field.TEXT: strings("a"), rule.field: number(rule.field, value)})
     assert (error.field, f"got {value:g}" in str(error)) == (rule.field, True)
 
@@ -207,10 +205,7 @@ TWO_VALUES = {
     Field.TEXT: strings("one", "two"),
     Field.SEED: np.array([[1, 2]], np.int64),
     Field.SERVICE: strings("call", "note"),
-    **{
-        rule.field: np.full((1, 2), rule.default, np.int32 if rule.field in INT32 else np.float32)
-        for rule in NUMBER_RULES
-    },
+    **{rule.field: np.full((1, 2), rule.default, np.int32 if rule.field in INT32 else np.float32) for rule in NUMBERS},
 }
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from s1_protocol.errors import S1Error
-from s1_tts.voices.audio import MAX_BYTES
-from s1_tts.voices.voice import MAX_RECORDINGS, Codes, Recording, Voice
+from s1_protocol.limits import MAX_RECORDING_BYTES, MAX_RECORDINGS
+from s1_tts.voices.voice import Codes, Recording, Voice
 
 SUFFIX = ".zip"
 MANIFEST = "voice.json"
@@ -75,7 +75,7 @@ def _read_recording(archive: zipfile.ZipFile, index: int, entry: dict[str, Any])
     if codes_name in archive.namelist():
         codes = _read_codes(_read(archive, codes_name, MAX_CODES_BYTES))
     return Recording(
-        audio=_read(archive, f"{index}.audio", MAX_BYTES),
+        audio=_read(archive, f"{index}.audio", MAX_RECORDING_BYTES),
         transcript=str(entry["transcript"]),
         codes=codes,
         fingerprint=str(entry["fingerprint"]),

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Self
 
+from s1_protocol.checks import check_voice_id
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field
 from s1_tts.request import Tensors, read_elements, read_string, read_strings
-from s1_tts.voices.voice import Recording, check_recordings, check_voice_id
+from s1_tts.voices.voice import Recording, check_recordings
 
 
 @dataclass(frozen=True, eq=False)

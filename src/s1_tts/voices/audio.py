@@ -8,13 +8,10 @@ import soundfile
 import soxr
 
 from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.limits import MAX_RECORDING_BYTES, MAX_RECORDING_S, MIN_RECORDING_S
 from s1_protocol.names import Field
+from s1_protocol.request_options import REFERENCE_AUDIO
 from s1_protocol.sound import SAMPLE_RATE_HZ
-
-MIN_S = 1.0
-MAX_S = 90.0
-MAX_BYTES = 32 * 2**20
-"""Room for 90 s of WAV in stereo at 44.1 kHz with 32 bits a sample; requests that wait hold as much each."""
 
 SILENCE_PEAK = 1e-3
 """-60 dB of full scale."""
@@ -23,9 +20,6 @@ FORMATS = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 MAX_CHANNELS = 8
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
 
-_ALLOWED = (
-    f"a whole WAV, FLAC, MP3 or OGG file of {MIN_S:g} to {MAX_S:g} s with speech in it, at most {MAX_BYTES >> 20} MiB"
-)
 _UNKNOWN_RIFF_SIZES = (0, 0xFFFFFFFF)
 """What recorders write that cannot go back to the beginning of the file."""
 
@@ -53,7 +47,8 @@ def read_recording(data: bytes) -> Samples:
             _check_header(file)
             rate_hz = file.samplerate
             # one sample more than allowed: a header may tell less than what comes
-            samples = file.read(frames=int(MAX_S * rate_hz) + 1, dtype="float32", always_2d=True)  # [N, channels]
+            most_frames = int(MAX_RECORDING_S * rate_hz) + 1
+            samples = file.read(frames=most_frames, dtype="float32", always_2d=True)  # [N, channels]
             is_short_of_header = len(samples) < file.frames
     except soundfile.SoundFileError as error:
         raise _fault("is no audio file that can be read, or is broken") from error
@@ -78,7 +73,7 @@ def check_size(data: bytes) -> None:
     """
     if not data:
         raise _fault("is empty")
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_RECORDING_BYTES:
         raise _fault(f"has {len(data)} bytes, which is too large")
 
 
@@ -89,14 +84,14 @@ def _check_header(file: soundfile.SoundFile) -> None:
         raise _fault(f"has {file.channels} channels; at most {MAX_CHANNELS} can be mixed")
     if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
         raise _fault(f"has {file.samplerate} samples a second; {MIN_RATE_HZ} to {MAX_RATE_HZ} can be read")
-    if file.frames > MAX_S * file.samplerate:
+    if file.frames > MAX_RECORDING_S * file.samplerate:
         _check_length(file.frames / file.samplerate)
 
 
 def _check_length(length_s: float) -> None:
-    if length_s < MIN_S:
+    if length_s < MIN_RECORDING_S:
         raise _fault(f"is too short: {length_s:.2f} s")
-    if length_s > MAX_S:
+    if length_s > MAX_RECORDING_S:
         raise _fault(f"is too long: {length_s:.2f} s")
 
 
@@ -119,4 +114,4 @@ def _is_last_ogg_page(page: bytes) -> bool:
 
 
 def _fault(fault: str) -> InvalidArgumentError:
-    return InvalidArgumentError(Field.REFERENCE_AUDIO, fault, _ALLOWED)
+    return InvalidArgumentError(Field.REFERENCE_AUDIO, fault, REFERENCE_AUDIO.allowed)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import UnavailableError
 from s1_tts.voices.archive import SUFFIX, pack, unpack
 from s1_tts.voices.store import no_such_voice
-from s1_tts.voices.voice import Voice, is_voice_id
+from s1_tts.voices.voice import Voice
 
 _LOCK_FILE = ".lock"
 

@@ -27,10 +27,11 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented,
     validate_repo_id,
 )
 
+from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import SettingsError, UnavailableError
 from s1_tts.voices.archive import SUFFIX, pack, unpack
 from s1_tts.voices.store import HUB_SCHEME, no_such_voice
-from s1_tts.voices.voice import Voice, is_voice_id
+from s1_tts.voices.voice import Voice
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import SettingsError, UnavailableError
 from s1_tts.voices.archive import SUFFIX, pack, unpack
 from s1_tts.voices.store import S3_SCHEME, no_such_voice
-from s1_tts.voices.voice import Voice, is_voice_id
+from s1_tts.voices.voice import Voice
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from typing import Self, TypeVar
 import numpy as np
 import torch
 
+from s1_protocol.checks import check_voice_id
 from s1_protocol.errors import NotFoundError, S1Error, UnavailableError
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.encoder import CodecEncoder
@@ -28,7 +29,7 @@ from s1_tts.voices.cache import CacheStats, SingleFlightCache
 from s1_tts.voices.fingerprint import codec_fingerprint
 from s1_tts.voices.futures import flatten, gather, resolved, then
 from s1_tts.voices.store import VoiceStore, store_of
-from s1_tts.voices.voice import Codes, Recording, Voice, check_recordings, check_voice_id
+from s1_tts.voices.voice import Codes, Recording, Voice, check_recordings
 
 log = logging.getLogger(__name__)
 

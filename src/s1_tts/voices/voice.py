@@ -1,7 +1,6 @@
 """A voice: an id, and the recordings it is known by."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,18 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from s1_protocol.checks import check_transcript
 from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.limits import MAX_METADATA_BYTES, MAX_RECORDINGS
 from s1_protocol.names import Field
 from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_protocol.voice_record import RecordingRecord, VoiceRecord
 from s1_tts.voices.audio import check_size
-
-MAX_RECORDINGS = 8
-MAX_TRANSCRIPT_CHARACTERS = 5_000
-MAX_METADATA_BYTES = 64 * 2**10
-
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_ID_ALLOWED = "1 to 64 of a-z, 0-9, dot, underscore and hyphen, the first a letter or a digit"
 
 Codes = npt.NDArray[np.int32]
 """``[num_codebooks, frames]``."""
@@ -67,22 +61,6 @@ class Voice:
     version: str = ""
 
 
-def is_voice_id(text: str) -> bool:
-    """Whether a text may be a voice's id."""
-    return _ID.fullmatch(text) is not None
-
-
-def check_voice_id(text: str) -> str:
-    """Hand an id back if it is one; no other text ever reaches a store.
-
-    Raises:
-        InvalidArgumentError: it is none.
-    """
-    if not is_voice_id(text):
-        raise InvalidArgumentError(Field.VOICE, f"got {text[:80]!r}", _ID_ALLOWED)
-    return text
-
-
 def check_recordings(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
     """Check the recordings of one voice, all but the sound itself.
 
@@ -97,20 +75,6 @@ def check_recordings(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
         check_size(recording.audio)
         check_transcript(recording.transcript)
     return tuple(recordings)
-
-
-def check_transcript(text: str) -> str:
-    """Hand a transcript back if something is said in it.
-
-    Raises:
-        InvalidArgumentError: it has no letter or digit, or is too long.
-    """
-    allowed = f"what is said in the recording, at most {MAX_TRANSCRIPT_CHARACTERS} characters"
-    if not any(character.isalnum() for character in text):
-        raise InvalidArgumentError(Field.REFERENCE_TEXT, "has no letter or digit", allowed)
-    if len(text) > MAX_TRANSCRIPT_CHARACTERS:
-        raise InvalidArgumentError(Field.REFERENCE_TEXT, f"has {len(text)} characters", allowed)
-    return text
 
 
 def read_metadata(text: str) -> Metadata:

@@ -8,8 +8,9 @@ import pytest
 import soundfile
 
 from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.limits import MAX_RECORDING_BYTES
 from s1_tts.voices import audio
-from s1_tts.voices.audio import MAX_BYTES, read_recording
+from s1_tts.voices.audio import read_recording
 from tests.unit.voices.sounds import chirp, file_of
 
 KINDS = ("WAV", "FLAC", "OGG", "MP3")
@@ -93,7 +94,7 @@ def test_values_that_are_no_numbers_are_refused() -> None:
 
 def test_an_oversized_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio, "soundfile", None)
-    assert "too large" in refusal(bytes(MAX_BYTES + 1))
+    assert "too large" in refusal(bytes(MAX_RECORDING_BYTES + 1))
 
 
 @pytest.mark.parametrize("seed", range(20))

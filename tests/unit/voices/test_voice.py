@@ -8,11 +8,13 @@ import zipfile
 import numpy as np
 import pytest
 
+from s1_protocol.checks import check_voice_id
 from s1_protocol.errors import InvalidArgumentError
+from s1_protocol.limits import MAX_RECORDINGS
 from s1_protocol.names import Field
 from s1_tts.voices.archive import BrokenVoiceError, pack, unpack
 from s1_tts.voices.ask import VoiceAsk
-from s1_tts.voices.voice import MAX_RECORDINGS, Recording, Voice, check_recordings, check_voice_id, read_metadata
+from s1_tts.voices.voice import Recording, Voice, check_recordings, read_metadata
 from tests.unit.voices.sounds import recording
 
 BAD_IDS = [

@@ -50,10 +50,11 @@ serve: setup ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPO
 test: setup ## run all tests; tests that cannot run here say why
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 $(DEV_FULL)/DEVELOPMENT_CHECKPOINT.txt: | .venv/.installed
 	$(BIN)/python scripts/make_dev_checkpoint.py full $(DEV_FULL)

@@ -20,8 +20,8 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from s1_tts.checkpoint.state_dict import read_codec_weights
 from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig
+from s1_tts.codec.weights import read_codec_weights
 
 UNUSED_PACKAGES = (
     "argbind",

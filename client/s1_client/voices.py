@@ -62,13 +62,14 @@ class StoreVoices:
     def __init__(self, location: str) -> None:
         try:
             # what a client installs has none of what a store needs
-            from s1_tts.voices import audio, store, voice  # noqa: PLC0415
+            from s1_tts.voices import audio, voice  # noqa: PLC0415
+            from s1_tts.voices.location import open_store  # noqa: PLC0415
         except ImportError as error:
             raise VoiceError(f"{error.name} is not installed: pip install 's1-tts[{STORE_EXTRA}]'") from error
         self._voice = voice
         self._read_recording = audio.read_recording
         try:
-            self._store = store.open_store(location)
+            self._store = open_store(location)
         except S1Error as error:
             raise VoiceError(str(error)) from error
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s1_tts.checkpoint.state_dict import check_keys, read_codec_weights
 from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig, TransformerConfig
+from s1_tts.state_dict import StateDict, check_keys, read_state_dict, strip_prefix
 
 NEW_NORM, NEW_DIRECTION = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
 OLD_NORM, OLD_DIRECTION = ".weight_g", ".weight_v"
@@ -22,6 +22,15 @@ TABLES = (".freqs_cis", ".causal_mask")
 """Endings of buffers that the checkpoint carries and that are recomputed here."""
 
 Shape = tuple[int, ...]
+
+
+def read_codec_weights(path: Path) -> StateDict:
+    """Read ``codec.pth``; of a training checkpoint only the generator.
+
+    Raises:
+        CheckpointError: see :func:`read_state_dict`.
+    """
+    return strip_prefix(read_state_dict(path), ("generator.",))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 
 from s1_protocol.errors import CheckpointError
-from s1_tts.checkpoint.state_dict import load_strict, read_llama_weights
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.native.installation import use_native_layers
 from s1_tts.lm.packing import pack_linears
 from s1_tts.lm.tokenizer import Tokenizer
+from s1_tts.state_dict import StateDict, load_strict, read_state_dict, strip_prefix
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,16 @@ class LanguageModel:
     tokenizer: Tokenizer
     num_positions: int
     weight_bytes: int
+
+
+def read_llama_weights(path: Path) -> StateDict:
+    """Read ``model.pth`` without a wrapper's prefix and without the audio projector's ``audio_*`` keys.
+
+    Raises:
+        CheckpointError: see :func:`read_state_dict`.
+    """
+    state_dict = strip_prefix(read_state_dict(path), ("model.", "generator."))
+    return {key: value for key, value in state_dict.items() if "audio_" not in key}
 
 
 def load_language_model(

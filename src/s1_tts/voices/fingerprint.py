@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s1_tts.checkpoint.state_dict import read_codec_weights
 from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig
-from s1_tts.codec.weights import TABLES
+from s1_tts.codec.weights import TABLES, read_codec_weights
 
 ENCODE_PATH = (
     "encoder.",

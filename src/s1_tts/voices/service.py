@@ -28,7 +28,8 @@ from s1_tts.voices.audio import Samples, read_recording
 from s1_tts.voices.cache import CacheStats, SingleFlightCache
 from s1_tts.voices.fingerprint import codec_fingerprint
 from s1_tts.voices.futures import flatten, gather, resolved, then
-from s1_tts.voices.store import VoiceStore, store_of
+from s1_tts.voices.location import store_of
+from s1_tts.voices.store import VoiceStore
 from s1_tts.voices.voice import Codes, Recording, Voice, check_recordings
 
 log = logging.getLogger(__name__)

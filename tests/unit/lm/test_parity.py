@@ -110,7 +110,7 @@ def test_prompt_columns_equal_the_reference(tiny_folder: Path, has_voice: bool) 
 
 
 def test_development_checkpoint_has_the_reference_keys(tiny_folder: Path) -> None:
-    from s1_tts.checkpoint.state_dict import read_llama_weights  # noqa: PLC0415
+    from s1_tts.lm.loading import read_llama_weights  # noqa: PLC0415
 
     expected = {name: tensor.shape for name, tensor in reference_llama(tiny_folder).state_dict().items()}
     written = {name: tensor.shape for name, tensor in read_llama_weights(tiny_folder / "model.pth").items()}

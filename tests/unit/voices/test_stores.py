@@ -20,8 +20,9 @@ from s1_tts.voices import hub as hub_module
 from s1_tts.voices.archive import BrokenVoiceError
 from s1_tts.voices.folder import FolderStore
 from s1_tts.voices.hub import HubStore
+from s1_tts.voices.location import open_store, store_of
 from s1_tts.voices.s3 import S3Store
-from s1_tts.voices.store import VoiceStore, open_store, store_of
+from s1_tts.voices.store import VoiceStore
 from s1_tts.voices.voice import Recording, Voice
 from tests.unit.voices.hub_server import REPOSITORY, HubFiles, serve
 

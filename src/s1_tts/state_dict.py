@@ -61,25 +61,6 @@ def strip_prefix(state_dict: Mapping[str, Tensor], prefixes: tuple[str, ...]) ->
     return dict(state_dict)
 
 
-def read_codec_weights(path: Path) -> StateDict:
-    """Read ``codec.pth``; of a training checkpoint only the generator.
-
-    Raises:
-        CheckpointError: see :func:`read_state_dict`.
-    """
-    return strip_prefix(read_state_dict(path), ("generator.",))
-
-
-def read_llama_weights(path: Path) -> StateDict:
-    """Read ``model.pth`` without a wrapper's prefix and without the audio projector's ``audio_*`` keys.
-
-    Raises:
-        CheckpointError: see :func:`read_state_dict`.
-    """
-    state_dict = strip_prefix(read_state_dict(path), ("model.", "generator."))
-    return {key: value for key, value in state_dict.items() if "audio_" not in key}
-
-
 def check_keys(expected: Mapping[str, torch.Size], state_dict: Mapping[str, Tensor], source: str) -> None:
     """Compare every key and shape with what a model needs.
 

@@ -66,7 +66,7 @@ class VoiceModel:
             self._check_allowed(command)
             _answer(
                 responder,
-                self._service.run(lambda: command.run(self._service), is_change=command.is_change),
+                self._service.run(command),
                 lambda answer: [scalar(Field.VOICES, answer.encode(), "object")],
             )
             return

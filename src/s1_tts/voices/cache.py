@@ -1,13 +1,10 @@
 """A cache bounded by bytes, in which many who ask for the same thing at once cause one computation."""
 
-import threading
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-
-from s1_tts.voices.futures import stopped_or_failed
 
 T = TypeVar("T")
 
@@ -34,7 +31,7 @@ class CacheStats:
 
 
 class SingleFlightCache(Generic[T]):
-    """Values by key; the ones not used for longest give way. Used by several threads.
+    """Values by key; the ones not used for longest give way. For one event loop; only :meth:`stats` is for any thread.
 
     Args:
         limit_bytes: What it may grow to; a value larger than this is handed out and not kept.
@@ -44,79 +41,59 @@ class SingleFlightCache(Generic[T]):
     def __init__(self, limit_bytes: int, size_bytes: Callable[[T], int]) -> None:
         self._limit_bytes = limit_bytes
         self._size_of = size_bytes
-        self._lock = threading.Lock()
         self._values: OrderedDict[str, T] = OrderedDict()
-        self._flights: dict[str, Future[T]] = {}
+        self._flights: dict[str, asyncio.Task[T]] = {}
         self._held_bytes = 0
         self._hits = self._misses = self._evictions = 0
 
     def peek(self, key: str) -> T | None:
         """A value if it is held; counts as no question."""
-        with self._lock:
-            return self._values.get(key)
+        return self._values.get(key)
 
-    def ask(self, key: str, start: Callable[[], Future[T]]) -> Future[T]:
-        """Get a value, or start computing it if nobody has; never waits for the computation.
+    async def get(self, key: str, compute: Callable[[], Awaitable[T]]) -> T:
+        """Get a value, or compute it if nobody has.
 
         Args:
             key: What is wanted.
-            start: Starts the computation; called at most once for all who ask while it runs.
-
-        Returns:
-            The value to come. A failure reaches all who wait and is not kept.
+            compute: The computation; called at most once for all who ask while it runs. Its failure reaches all of
+                them and is not kept.
         """
-        with self._lock:
-            flight: Future[T] | None = self._flights.get(key)
-            if flight is None and key in self._values:
-                self._values.move_to_end(key)
-                flight = Future()
-                flight.set_result(self._values[key])
-            if flight is not None:
-                self._hits += 1
-                return flight
-            flight = self._flights[key] = Future()
+        if key in self._values:
+            self._hits += 1
+            self._values.move_to_end(key)
+            return self._values[key]
+        flight = self._flights.get(key)
+        if flight is None:
             self._misses += 1
-        try:
-            computation = start()
-        except Exception as error:
-            self._land(key, flight, None)
-            flight.set_exception(error)
-            return flight
-        computation.add_done_callback(lambda done: self._finish(key, flight, done))
-        return flight
+            flight = self._flights[key] = asyncio.ensure_future(self._compute(key, compute))
+        else:
+            self._hits += 1
+        return await asyncio.shield(flight)
 
     def forget(self, key: str) -> None:
         """Drop a value; what is being computed for it now reaches those who wait and is not kept."""
-        with self._lock:
-            self._drop(key)
-            self._flights.pop(key, None)
+        self._drop(key)
+        self._flights.pop(key, None)
 
     def stats(self) -> CacheStats:
         """Counters and sizes."""
-        with self._lock:
-            return CacheStats(
-                self._hits, self._misses, self._evictions, len(self._values), self._held_bytes, self._limit_bytes
-            )
+        return CacheStats(
+            self._hits, self._misses, self._evictions, len(self._values), self._held_bytes, self._limit_bytes
+        )
 
-    def _finish(self, key: str, flight: Future[T], done: Future[T]) -> None:
-        error = stopped_or_failed(done)
-        if error is None:
-            self._land(key, flight, done)
-            flight.set_result(done.result())
-        else:
-            self._land(key, flight, None)
-            flight.set_exception(error)
-
-    def _land(self, key: str, flight: Future[T], done: Future[T] | None) -> None:
-        with self._lock:
-            if self._flights.get(key) is not flight:
-                return  # forgotten meanwhile
-            del self._flights[key]
-            if done is not None:
-                self._keep(key, done.result())
+    async def _compute(self, key: str, compute: Callable[[], Awaitable[T]]) -> T:
+        is_forgotten = True
+        try:
+            value = await compute()
+        finally:
+            if self._flights.get(key) is asyncio.current_task():
+                del self._flights[key]
+                is_forgotten = False
+        if not is_forgotten:
+            self._keep(key, value)
+        return value
 
     def _keep(self, key: str, value: T) -> None:
-        self._drop(key)
         if self._size_of(value) > self._limit_bytes:
             return
         self._values[key] = value

@@ -1,15 +1,13 @@
-"""Looking at the stored voices of a server and changing them."""
+"""What a server can be ordered to do with its stored voices."""
 
-import json
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field, VoiceOperation
 from s1_tts.request import Tensors, read_string
 from s1_tts.voices.ask import read_recordings, read_voice_id
-from s1_tts.voices.service import VoiceService
-from s1_tts.voices.voice import Metadata, Recording, Voice, check_recordings, describe, read_metadata
+from s1_tts.voices.voice import Metadata, Recording, check_recordings, read_metadata
 
 CHANGES = frozenset({VoiceOperation.ADD, VoiceOperation.REMOVE})
 
@@ -55,30 +53,6 @@ class VoiceCommand:
     def is_change(self) -> bool:
         """Whether it changes the store."""
         return self.operation in CHANGES
-
-    def run(self, service: VoiceService) -> str:
-        """Do it; waits for the store and, to add, for the encoder.
-
-        Returns:
-            The answer as JSON: ids for ``list``, else a description of the voice that was shown, added or removed.
-
-        Raises:
-            NotFoundError: there is no such voice.
-            InvalidArgumentError: a recording cannot be used.
-            UnavailableError: the store does not answer.
-        """
-        answer: Any
-        match self.operation:
-            case VoiceOperation.LIST:
-                answer = service.store.list()
-            case VoiceOperation.SHOW:
-                answer = describe(service.store.get(self.voice_id)).to_json()
-            case VoiceOperation.ADD:
-                answer = describe(service.add(Voice(self.voice_id, self.recordings, self.metadata))).to_json()
-            case VoiceOperation.REMOVE:
-                service.remove(self.voice_id)
-                answer = {"id": self.voice_id}
-        return json.dumps(answer, ensure_ascii=False)
 
 
 def _read_operation(tensors: Tensors) -> VoiceOperation:

@@ -1,23 +1,26 @@
 """Voices for requests: from an id or a recording to the prompts that the language model reads.
 
-Nothing here waits in its caller's thread. Stores are asked by a few threads; one thread encodes, since a second one
-would only share its cores; another one changes the store, so that changes hold up nobody who wants to speak.
+Nothing here waits in its caller's thread. All is coroutines of one event loop; what waits or computes runs beside it:
+a few threads ask the store, and one encodes, since a second one would only share its cores. The store is changed by one
+after the other, so that the last of two changes is the one that holds.
 """
 
+import asyncio
+import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import torch
 
 from s1_protocol.checks import check_voice_id
 from s1_protocol.errors import NotFoundError, S1Error, UnavailableError
+from s1_protocol.names import VoiceOperation
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.device import limit_threads, resolve_device
@@ -27,14 +30,13 @@ from s1_tts.voices.ask import VoiceAsk
 from s1_tts.voices.audio import Samples, read_recording
 from s1_tts.voices.cache import CacheStats, SingleFlightCache
 from s1_tts.voices.fingerprint import codec_fingerprint
-from s1_tts.voices.futures import flatten, gather, resolved, then
 from s1_tts.voices.location import store_of
+from s1_tts.voices.operations import VoiceCommand
 from s1_tts.voices.store import VoiceStore
-from s1_tts.voices.voice import Codes, Recording, Voice, check_recordings
+from s1_tts.voices.task_loop import TaskLoop
+from s1_tts.voices.voice import Codes, Recording, Voice, check_recordings, describe
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 STORE_THREADS = 8
 
@@ -84,7 +86,11 @@ class VoiceStats:
 
 
 class VoiceService:
-    """Finds, encodes, keeps and changes voices.
+    """Finds, encodes, keeps and changes voices. Its methods never wait, but for :meth:`resolve` and :meth:`close`.
+
+    What they give fails with ``NotFoundError`` for an unknown voice, ``InvalidArgumentError`` for an id or a recording
+    that cannot be used, ``UnavailableError`` when the store does not answer or the server stops; they raise
+    ``UnavailableError`` themselves when too many wait already, or the service is closing.
 
     Args:
         store: Where voices are kept.
@@ -100,15 +106,12 @@ class VoiceService:
         self.store = store
         self._encode = encode
         self._fingerprint = fingerprint
-        self._max_waiting = max_waiting
+        self._tasks = TaskLoop("s1-voices", max_waiting)
         self._voices: SingleFlightCache[HeldVoice] = SingleFlightCache(cache_bytes, lambda held: held.size_bytes)
         self._encodings: SingleFlightCache[Codes] = SingleFlightCache(cache_bytes, lambda codes: codes.nbytes)
-        self._readers = ThreadPoolExecutor(STORE_THREADS, "s1-voice-store")
-        self._encoder = ThreadPoolExecutor(1, "s1-voice-encoder")
-        self._changer = ThreadPoolExecutor(1, "s1-voice-changes")
-        self._lock = threading.Lock()
-        self._is_closing = False
-        self._num_waiting = self._num_refused = 0
+        self._store_threads = self._tasks.threads("s1-voice-store", STORE_THREADS)
+        self._encoder_thread = self._tasks.threads("s1-voice-encoder", 1)
+        self._changing = asyncio.Lock()
         self._encoding_s = self._encoded_s = 0.0
 
     @classmethod
@@ -135,164 +138,155 @@ class VoiceService:
         )
 
     def submit(self, ask: VoiceAsk) -> Future[Prompts]:
-        """Find the prompts of a request; never waits.
-
-        Returns:
-            The prompts to come, or an error: ``NotFoundError`` for an unknown voice, ``InvalidArgumentError`` for a
-            recording that cannot be used, ``UnavailableError`` when the store does not answer.
-
-        Raises:
-            UnavailableError: too many requests wait already, or the service is closing.
-        """
+        """Find the prompts of a request."""
         if ask.is_empty:
-            return resolved(())
-        return self._admit(lambda: flatten(self._readers.submit(self._find, ask)))
+            nothing: Future[Prompts] = Future()
+            nothing.set_result(())
+            return nothing
+        return self._tasks.begin(self._find, ask)
 
     def resolve(self, ask: VoiceAsk) -> Prompts:
-        """Find the prompts of a request and wait for them; raises what :meth:`submit` tells."""
+        """Find the prompts of a request and wait for them."""
         return self.submit(ask).result()
 
-    def run(self, action: Callable[[], T], *, is_change: bool) -> Future[T]:
-        """Run something that waits for the store; changes one after the other. Never waits itself.
-
-        Raises:
-            UnavailableError: too many requests wait already, or the service is closing.
-        """
-        return self._admit(lambda: (self._changer if is_change else self._readers).submit(action))
-
-    def add(self, voice: Voice) -> Voice:
-        """Encode a voice and store it; one of the same id is replaced. Waits for both.
+    def run(self, command: VoiceCommand) -> Future[str]:
+        """Do what was ordered.
 
         Returns:
-            The voice with its codes.
-
-        Raises:
-            InvalidArgumentError: the id or a recording cannot be used.
-            UnavailableError: the store cannot be written.
+            The answer as JSON: ids for ``list``, else a description of the voice that was shown, added or removed.
         """
-        check_voice_id(voice.id)
-        check_recordings(voice.recordings)
-        encoded = replace(voice, recordings=self._encoded(voice.recordings).result())
-        self.store.put(encoded)
-        self._voices.forget(voice.id)
-        return encoded
+        return self._tasks.begin(self._run, command)
 
-    def remove(self, voice_id: str) -> None:
-        """Remove a voice from the store.
+    def add(self, voice: Voice) -> Future[Voice]:
+        """Encode a voice and store it; one of the same id is replaced. Gives the voice with its codes."""
+        return self._tasks.begin(self._add, voice)
 
-        Raises:
-            InvalidArgumentError: the id is none.
-            NotFoundError: there is no such voice.
-            UnavailableError: the store cannot be written.
-        """
-        self.store.delete(check_voice_id(voice_id))
-        self._voices.forget(voice_id)
+    def remove(self, voice_id: str) -> Future[None]:
+        """Remove a voice from the store."""
+        return self._tasks.begin(self._remove, voice_id)
 
     def stats(self) -> VoiceStats:
         """Counters and sizes."""
-        with self._lock:
-            waiting, refused = self._num_waiting, self._num_refused
-            encoding_s, encoded_s = self._encoding_s, self._encoded_s
-        return VoiceStats(self._voices.stats(), self._encodings.stats(), waiting, refused, encoding_s, encoded_s)
+        return VoiceStats(
+            self._voices.stats(),
+            self._encodings.stats(),
+            self._tasks.num_open,
+            self._tasks.num_refused,
+            self._encoding_s,
+            self._encoded_s,
+        )
 
     def close(self) -> None:
         """End what is being computed; whoever still waits gets ``UnavailableError``."""
-        with self._lock:
-            self._is_closing = True
-        for executor in (self._readers, self._encoder, self._changer):
-            executor.shutdown(wait=True, cancel_futures=True)
+        self._tasks.close()
 
-    # --- the readers' threads ---
+    # --- on the event loop: voices of requests ---
 
-    def _find(self, ask: VoiceAsk) -> Future[Prompts]:
+    async def _find(self, ask: VoiceAsk) -> Prompts:
         if ask.voice is None:
-            return then(self._encoded(ask.recordings), _prompts)
-        return then(self._held(check_voice_id(ask.voice)), lambda held: held.prompts)
+            return _prompts(await self._encoded(ask.recordings))
+        return (await self._held(check_voice_id(ask.voice))).prompts
 
-    def _held(self, voice_id: str) -> Future[HeldVoice]:
+    async def _held(self, voice_id: str) -> HeldVoice:
         held = self._voices.peek(voice_id)
-        if held is not None and not self._is_current(voice_id, held):
+        if held is not None and not await self._is_current(voice_id, held) and self._voices.peek(voice_id) is held:
             self._voices.forget(voice_id)
-        return self._voices.ask(voice_id, lambda: self._load(voice_id))
+        return await self._voices.get(voice_id, lambda: self._load(voice_id))
 
-    def _is_current(self, voice_id: str, held: HeldVoice) -> bool:
+    async def _is_current(self, voice_id: str, held: HeldVoice) -> bool:
         now_s = time.monotonic()
         if now_s - held.checked_s < self.store.check_every_s:
             return True
         try:
-            is_current = self.store.version(voice_id) == held.version
+            is_current = await self._tasks.on(self._store_threads, self.store.version, voice_id) == held.version
         except NotFoundError:
             return False
         held.checked_s = now_s
         return is_current
 
-    def _load(self, voice_id: str) -> Future[HeldVoice]:
+    async def _load(self, voice_id: str) -> HeldVoice:
         checked_s = time.monotonic()
-        voice = self.store.get(voice_id)
+        voice = await self._tasks.on(self._store_threads, self.store.get, voice_id)
         recordings = check_recordings(voice.recordings)
-        is_encoded = all(recording.codes_of(self._fingerprint) is not None for recording in recordings)
-
-        def hold(encoded: tuple[Recording, ...]) -> HeldVoice:
-            if not is_encoded:
-                self._keep_codes(replace(voice, recordings=encoded))
-            return HeldVoice(_prompts(encoded), voice.version, checked_s)
-
-        return then(self._encoded(recordings), hold)
+        encoded = await self._encoded(recordings)
+        if any(recording.codes_of(self._fingerprint) is None for recording in recordings):
+            self._keep_codes(replace(voice, recordings=encoded))
+        return HeldVoice(_prompts(encoded), voice.version, checked_s)
 
     def _keep_codes(self, voice: Voice) -> None:
         """Write a voice back with its new codes, when there is time; not being able to costs only time again."""
-
-        def keep() -> None:
-            try:
-                if self.store.refresh(voice):
-                    log.info("voice %s: codes renewed in the store", voice.id)
-            except S1Error as error:
-                log.warning("voice %s: its codes could not be stored: %s", voice.id, error)
-
         try:
-            self.run(keep, is_change=True)
+            self._tasks.begin(self._refresh, voice)
         except UnavailableError:
             log.info("voice %s: its codes were not stored, there is too much else to do", voice.id)
 
-    # --- encoding ---
+    # --- on the event loop: encoding ---
 
-    def _encoded(self, recordings: Sequence[Recording]) -> Future[tuple[Recording, ...]]:
-        return gather([self._encode_once(recording) for recording in recordings])
+    async def _encoded(self, recordings: Sequence[Recording]) -> tuple[Recording, ...]:
+        return tuple([await self._encode_once(recording) for recording in recordings])
 
-    def _encode_once(self, recording: Recording) -> Future[Recording]:
-        codes = recording.codes_of(self._fingerprint)
-        if codes is not None:
-            return resolved(recording)
-        key = sha256(recording.audio).hexdigest() + self._fingerprint + recording.transcript
-        asked = self._encodings.ask(key, lambda: self._encoder.submit(self._encode_audio, recording.audio))
-        return then(asked, lambda codes: replace(recording, codes=codes, fingerprint=self._fingerprint))
+    async def _encode_once(self, recording: Recording) -> Recording:
+        if recording.codes_of(self._fingerprint) is not None:
+            return recording
+        digest = await self._tasks.on(self._store_threads, _digest, recording.audio)
+        key = digest + self._fingerprint + recording.transcript
+        codes = await self._encodings.get(
+            key, lambda: self._tasks.on(self._encoder_thread, self._encode_audio, recording.audio)
+        )
+        return replace(recording, codes=codes, fingerprint=self._fingerprint)
 
     def _encode_audio(self, audio: bytes) -> Codes:
         samples = read_recording(audio)
         started_s = time.monotonic()
         codes = self._encode(samples)
-        with self._lock:
-            self._encoding_s += time.monotonic() - started_s
-            self._encoded_s += len(samples) / SAMPLE_RATE_HZ
+        self._encoding_s += time.monotonic() - started_s
+        self._encoded_s += len(samples) / SAMPLE_RATE_HZ
         return codes
 
-    # --- counting ---
+    # --- on the event loop: the store ---
 
-    def _admit(self, start: Callable[[], Future[T]]) -> Future[T]:
-        with self._lock:
-            if self._is_closing:
-                raise UnavailableError("the server is shutting down")
-            if self._num_waiting >= self._max_waiting:
-                self._num_refused += 1
-                raise UnavailableError(f"{self._max_waiting} requests wait for voices already; try again later")
-            self._num_waiting += 1
-            future = start()
-        future.add_done_callback(self._count_done)
-        return future
+    async def _run(self, command: VoiceCommand) -> str:
+        answer: Any
+        match command.operation:
+            case VoiceOperation.LIST:
+                answer = await self._tasks.on(self._store_threads, self.store.list)
+            case VoiceOperation.SHOW:
+                answer = describe(await self._tasks.on(self._store_threads, self.store.get, command.voice_id)).to_json()
+            case VoiceOperation.ADD:
+                answer = describe(
+                    await self._add(Voice(command.voice_id, command.recordings, command.metadata))
+                ).to_json()
+            case VoiceOperation.REMOVE:
+                await self._remove(command.voice_id)
+                answer = {"id": command.voice_id}
+        return json.dumps(answer, ensure_ascii=False)
 
-    def _count_done(self, _future: Future[T]) -> None:
-        with self._lock:
-            self._num_waiting -= 1
+    async def _add(self, voice: Voice) -> Voice:
+        check_voice_id(voice.id)
+        check_recordings(voice.recordings)
+        async with self._changing:
+            encoded = replace(voice, recordings=await self._encoded(voice.recordings))
+            await self._tasks.on(self._store_threads, self.store.put, encoded)
+            self._voices.forget(voice.id)
+        return encoded
+
+    async def _remove(self, voice_id: str) -> None:
+        check_voice_id(voice_id)
+        async with self._changing:
+            await self._tasks.on(self._store_threads, self.store.delete, voice_id)
+            self._voices.forget(voice_id)
+
+    async def _refresh(self, voice: Voice) -> None:
+        try:
+            async with self._changing:
+                if await self._tasks.on(self._store_threads, self.store.refresh, voice):
+                    log.info("voice %s: codes renewed in the store", voice.id)
+        except S1Error as error:
+            log.warning("voice %s: its codes could not be stored: %s", voice.id, error)
+
+
+def _digest(audio: bytes) -> str:
+    return sha256(audio).hexdigest()
 
 
 def _prompts(recordings: Sequence[Recording]) -> Prompts:

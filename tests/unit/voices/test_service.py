@@ -110,7 +110,7 @@ def test_the_same_words_of_another_are_another_voice(make: Make, encoder: Counte
 
 def test_many_simultaneous_askers_cause_one_encode_and_hold_up_nobody_else(make: Make, encoder: CountedEncoder) -> None:
     service = make()
-    service.add(anna(300.0))
+    service.add(anna(300.0)).result()
     service.resolve(VoiceAsk("anna"))
     encoder.gate.clear()
     waiting = [service.submit(reference(500)) for _ in range(32)]
@@ -145,7 +145,7 @@ def test_a_fault_is_told_to_all_and_forgotten(make: Make) -> None:
 
 def test_a_stored_voice_has_its_recordings_in_order(make: Make, encoder: CountedEncoder) -> None:
     service = make()
-    service.add(anna(400.0, 200.0, 300.0))
+    service.add(anna(400.0, 200.0, 300.0)).result()
     prompts = service.resolve(VoiceAsk("anna"))
     assert [prompt.transcript for prompt in prompts] == ["at 400.0", "at 200.0", "at 300.0"]
     for prompt, hz in zip(prompts, (400, 200, 300), strict=True):
@@ -161,27 +161,27 @@ def test_an_unknown_voice_is_not_found_and_no_id_reaches_the_store(make: Make) -
         with pytest.raises(InvalidArgumentError):
             service.resolve(VoiceAsk(text))
         with pytest.raises(InvalidArgumentError):
-            service.add(replace(anna(), id=text))
+            service.add(replace(anna(), id=text)).result()
         with pytest.raises(InvalidArgumentError):
-            service.remove(text)
+            service.remove(text).result()
 
 
 def test_a_voice_that_has_gone_is_not_found(make: Make) -> None:
     service, other_server = make(), make()
-    service.add(anna())
+    service.add(anna()).result()
     assert service.resolve(VoiceAsk("anna"))
-    other_server.remove("anna")
+    other_server.remove("anna").result()
     with pytest.raises(NotFoundError):
         service.resolve(VoiceAsk("anna"))
     with pytest.raises(NotFoundError):
-        service.remove("anna")
+        service.remove("anna").result()
 
 
 def test_a_voice_that_was_replaced_elsewhere_sounds_new_at_once(make: Make, encoder: CountedEncoder) -> None:
     service, other_server = make(), make()
-    service.add(anna(200.0))
+    service.add(anna(200.0)).result()
     service.resolve(VoiceAsk("anna"))
-    other_server.add(anna(400.0))
+    other_server.add(anna(400.0)).result()
     np.testing.assert_array_equal(service.resolve(VoiceAsk("anna"))[0].codes, encoder.codes_of(recording(400)))
 
 
@@ -194,7 +194,7 @@ def settled(condition: Callable[[], bool]) -> bool:
 
 def test_codes_of_another_codec_are_made_anew_and_kept(make: Make, encoder: CountedEncoder, tmp_path: Path) -> None:
     old, new = make("old"), make("new")
-    old.add(anna(200.0, 300.0))
+    old.add(anna(200.0, 300.0)).result()
     asked = [new.submit(VoiceAsk("anna")) for _ in range(8)]
     assert all(len(future.result()) == 2 for future in asked)
     assert encoder.calls == 4
@@ -241,15 +241,15 @@ def test_closing_ends_whoever_waits(make: Make, encoder: CountedEncoder) -> None
 def test_operations_answer_in_json(make: Make) -> None:
     service = make()
     add = VoiceCommand(VoiceOperation.ADD, "anna", anna(200.0).recordings, {"language": "de"})
-    told = add.run(service)
+    told = service.run(add).result()
     assert '"id": "anna"' in told
     assert '"seconds": 1.53' in told
-    assert VoiceCommand(VoiceOperation.SHOW, "anna").run(service) == told
-    assert VoiceCommand(VoiceOperation.LIST).run(service) == '["anna"]'
-    assert VoiceCommand(VoiceOperation.REMOVE, "anna").run(service) == '{"id": "anna"}'
-    assert VoiceCommand(VoiceOperation.LIST).run(service) == "[]"
+    assert service.run(VoiceCommand(VoiceOperation.SHOW, "anna")).result() == told
+    assert service.run(VoiceCommand(VoiceOperation.LIST)).result() == '["anna"]'
+    assert service.run(VoiceCommand(VoiceOperation.REMOVE, "anna")).result() == '{"id": "anna"}'
+    assert service.run(VoiceCommand(VoiceOperation.LIST)).result() == "[]"
     with pytest.raises(S1Error):
-        VoiceCommand(VoiceOperation.SHOW, "anna").run(service)
+        service.run(VoiceCommand(VoiceOperation.SHOW, "anna")).result()
 
 
 def test_the_service_loads_from_settings(checkpoint: Path) -> None:

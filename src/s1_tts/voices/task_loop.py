@@ -1,0 +1,105 @@
+"""An event loop in a thread of its own: what is to be done is plain coroutines, what waits runs in other threads."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from s1_protocol.errors import UnavailableError
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class TaskLoop:
+    """Runs a bounded number of tasks at once.
+
+    Args:
+        name: Name of the loop's thread.
+        max_open: Tasks open at once; one more is refused.
+    """
+
+    def __init__(self, name: str, max_open: int) -> None:
+        self._max_open = max_open
+        self._lock = threading.Lock()
+        self._is_closing = False
+        self._num_open = self._num_refused = 0
+        self._executors: list[ThreadPoolExecutor] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def num_open(self) -> int:
+        """Tasks that have not ended."""
+        return self._num_open
+
+    @property
+    def num_refused(self) -> int:
+        """Tasks refused because too many were open."""
+        return self._num_refused
+
+    def threads(self, name: str, count: int) -> ThreadPoolExecutor:
+        """Make threads for :meth:`on`; they end with the loop."""
+        self._executors.append(ThreadPoolExecutor(count, name))
+        return self._executors[-1]
+
+    def begin(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start a task; never waits.
+
+        Raises:
+            UnavailableError: too many are open, or the loop is closing.
+        """
+        with self._lock:
+            if self._is_closing:
+                raise _stopping()
+            if self._num_open >= self._max_open:
+                self._num_refused += 1
+                raise UnavailableError(f"{self._max_open} requests wait for voices already; try again later")
+            self._num_open += 1
+            return asyncio.run_coroutine_threadsafe(self._counted(work(*args, **kwargs)), self._loop)
+
+    async def on(self, threads: ThreadPoolExecutor, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run something that waits or computes; for tasks of this loop.
+
+        Raises:
+            UnavailableError: the loop is closing.
+        """
+        with self._lock:
+            if self._is_closing:
+                raise _stopping()
+            running = threads.submit(action, *args, **kwargs)
+        try:
+            return await asyncio.wrap_future(running)
+        except asyncio.CancelledError as error:
+            raise _stopping() from error
+
+    def close(self) -> None:
+        """Let end what the threads are at; all else fails with ``UnavailableError``. A second call does nothing."""
+        with self._lock:
+            self._is_closing = True
+        for executor in self._executors:
+            executor.shutdown(wait=True, cancel_futures=True)
+        if not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(_others_ended(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    async def _counted(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        finally:
+            with self._lock:
+                self._num_open -= 1
+
+
+async def _others_ended() -> None:
+    """Wait until nothing else is left to do on the running event loop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def _stopping() -> UnavailableError:
+    return UnavailableError("the server is shutting down")

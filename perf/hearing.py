@@ -25,7 +25,7 @@ from s1_client import AsyncS1Client, SpeechOptions
 from s1_protocol.errors import S1Error
 from s1_training.corpus import VOICE_FOLDER, make_held_out
 from s1_training.held_out import HELD_OUT
-from s1_training.listening import Listener, Understood
+from s1_training.listening import Recogniser, Understood
 from s1_training.speech import Samples, write_voice_data
 from s1_tts.device import resolve_device
 from s1_tts.serving.ports import Ports
@@ -53,7 +53,7 @@ class Sentences:
 
     places: Sequence[int]
     originals: Sequence[Samples]
-    listener: Listener
+    listener: Recogniser
 
     @classmethod
     def make(cls, folder: Path, count: int = len(HELD_OUT)) -> "Sentences":
@@ -65,7 +65,7 @@ class Sentences:
         """
         write_voice_data(folder / VOICE_FOLDER)
         originals = make_held_out(folder).recordings()
-        return cls(range(count), originals[:count], Listener(HELD_OUT, folder))
+        return cls(range(count), originals[:count], Recogniser(HELD_OUT, folder))
 
     def understood(self, recordings: Sequence[Samples]) -> Understood:
         """What is understood of one recording of each."""

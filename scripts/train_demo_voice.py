@@ -4,7 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from s1_training.plan import Plan
+from s1_training.plan import TrainingPlan
 from s1_training.run import VoiceTraining
 
 MINUTES_WORTH_COMPILING = 30
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=150.0, help="time in all (default: 150)")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything (default: 0)")
     arguments = parser.parse_args()
-    plan = Plan.of_minutes(arguments.minutes, arguments.seed)
+    plan = TrainingPlan.of_minutes(arguments.minutes, arguments.seed)
     use_compile = arguments.minutes >= MINUTES_WORTH_COMPILING and shutil.which("g++") is not None
     VoiceTraining(arguments.out, plan, use_compile=use_compile).run()
 

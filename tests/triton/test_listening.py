@@ -19,7 +19,7 @@ from s1_client.audio import Speech
 from s1_client.voices import NewRecording
 from s1_protocol.errors import ErrorCode
 from s1_training.held_out import HELD_OUT
-from s1_training.listening import Listener
+from s1_training.listening import Recogniser
 from s1_training.speech import Samples
 from s1_tts.serving.server import ServerOptions, TritonServer
 from tests.triton.conftest import EXACT, FREE_PORTS, MODEL_REPOSITORY, started
@@ -89,11 +89,11 @@ def test_every_seed_is_understood(hearing: Hearing) -> None:
 
 def test_numbers_times_amounts_and_capitals_are_read_as_words(url: str, tmp_path: Path) -> None:
     said = asyncio.run(_say(url, list(READ_AS)))
-    listener = Listener(list(READ_AS.values()), tmp_path)
+    recogniser = Recogniser(list(READ_AS.values()), tmp_path)
     recordings = [speech.samples.astype(np.float32) / 32768 for speech in said]
-    understood = listener.listen(recordings)
+    understood = recogniser.listen(recordings)
     assert understood.picks >= 7 / 8
-    others = listener.listen(recordings[1:] + recordings[:1])  # none is what it is not
+    others = recogniser.listen(recordings[1:] + recordings[:1])  # none is what it is not
     assert others.picks == 0
 
 

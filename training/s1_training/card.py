@@ -10,13 +10,13 @@ from s1_training.corpus import hours_of
 from s1_training.evaluation import Evaluation
 from s1_training.held_out import HELD_OUT
 from s1_training.listening import Understood
-from s1_training.plan import Plan
+from s1_training.plan import TrainingPlan
 from s1_training.sentences import NUM_WORDS
 from s1_training.speech import BASE_VARIANT, WORDS_A_MINUTE
 from s1_training.voice_checkpoint import CARD_FILE
 
 
-def write_card(folder: Path, plan: Plan, coded: CodedCorpus, result: Evaluation) -> None:
+def write_card(folder: Path, plan: TrainingPlan, coded: CodedCorpus, result: Evaluation) -> None:
     """Write how the voice was made, how well it is understood, and what it is not.
 
     Args:

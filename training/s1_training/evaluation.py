@@ -14,7 +14,7 @@ from torch import Tensor
 from s1_training.codes import CodedCorpus
 from s1_training.corpus import Shard
 from s1_training.held_out import HELD_OUT
-from s1_training.listening import Listener, Understood
+from s1_training.listening import Recogniser, Understood
 from s1_training.speech import Samples
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
@@ -67,7 +67,7 @@ def evaluate(checkpoint: Path, held_out: Shard, coded: CodedCorpus, folder: Path
         folder: Where the recogniser's files go.
     """
     device = torch.device("cpu")
-    listener = Listener(HELD_OUT, folder)
+    recogniser = Recogniser(HELD_OUT, folder)
     decoder = StreamingDecoder.load(checkpoint, device, torch.float32)
     encoder = CodecEncoder.load(checkpoint, device, torch.float32)
     originals = held_out.recordings()
@@ -77,10 +77,10 @@ def evaluate(checkpoint: Path, held_out: Shard, coded: CodedCorpus, folder: Path
     lengths = [ours.shape[1] / theirs.shape[1] for ours, theirs in zip(said, learned, strict=True)]
     agreement = [(ours[0] == theirs[0]).float().mean() for ours, theirs in zip(found, learned, strict=True)]
     return Evaluation(
-        original=listener.listen(originals),
-        copy=listener.listen(_decode_all(decoder, learned)),
-        round_trip=listener.listen(_decode_all(decoder, found)),
-        voice=listener.listen(_decode_all(decoder, said)),
+        original=recogniser.listen(originals),
+        copy=recogniser.listen(_decode_all(decoder, learned)),
+        round_trip=recogniser.listen(_decode_all(decoder, found)),
+        voice=recogniser.listen(_decode_all(decoder, said)),
         ended=float(np.mean([length <= MAX_LENGTH for length in lengths])),
         mean_length=float(np.mean(lengths)),
         encoder_agreement=float(torch.stack(agreement).mean()),

@@ -37,7 +37,7 @@ class Understood:
     picks: float
 
 
-class Listener:
+class Recogniser:
     """The recogniser, knowing some sentences.
 
     Args:

@@ -72,7 +72,7 @@ DEMO_SIZES: Final = VoiceSizes(
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a training does; steps of 0 are decided when the stage begins.
 
     Args:

@@ -14,7 +14,7 @@ from s1_training.corpus import Corpus, Shard, make_held_out
 from s1_training.evaluation import evaluate
 from s1_training.lm_stage import LmStage, start_weights
 from s1_training.loop import Check, Optimisation, Stage, train
-from s1_training.plan import DEMO_SIZES, Plan, VoiceSizes, measure_step_s
+from s1_training.plan import DEMO_SIZES, TrainingPlan, VoiceSizes, measure_step_s
 from s1_training.progress import StageProgress
 from s1_training.voice_checkpoint import with_vocabulary, write_codec, write_language_model, write_tokenizer
 from s1_tts.device import resolve_device
@@ -38,7 +38,9 @@ class VoiceTraining:
         use_compile: Compile the forwards of the codec's decoder and of the language model, which takes a C++ compiler.
     """
 
-    def __init__(self, folder: Path, plan: Plan, *, sizes: VoiceSizes = DEMO_SIZES, use_compile: bool = True) -> None:
+    def __init__(
+        self, folder: Path, plan: TrainingPlan, *, sizes: VoiceSizes = DEMO_SIZES, use_compile: bool = True
+    ) -> None:
         self._work, self.checkpoint = folder / WORK_FOLDER, folder / CHECKPOINT_FOLDER
         for path in (self._work, self.checkpoint):
             path.mkdir(parents=True, exist_ok=True)
@@ -47,7 +49,7 @@ class VoiceTraining:
         self._device = resolve_device("auto")
         self.progress = StageProgress()
         if self._plan_path.is_file():
-            plan = Plan.load(self._plan_path)
+            plan = TrainingPlan.load(self._plan_path)
             self.progress.say(f"going on with {self._plan_path}: {plan}")
         plan.save(self._plan_path)
         self.plan = plan

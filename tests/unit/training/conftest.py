@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from s1_training.plan import DEMO_SIZES, Plan, VoiceSizes
+from s1_training.plan import DEMO_SIZES, TrainingPlan, VoiceSizes
 from s1_training.run import VoiceTraining
 
 TINY = VoiceSizes(
@@ -23,7 +23,9 @@ TINY = VoiceSizes(
         DEMO_SIZES.lm, n_layer=2, n_head=2, dim=32, intermediate_size=64, n_local_heads=1, head_dim=16, codebook_size=64
     ),
 )
-PLAN = Plan(seed=3, minutes=0.1, hours=0.01, sounding_hours=0.005, decoder_steps=5, encoder_steps=5, lm_steps=24)
+PLAN = TrainingPlan(
+    seed=3, minutes=0.1, hours=0.01, sounding_hours=0.005, decoder_steps=5, encoder_steps=5, lm_steps=24
+)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import torch
 from s1_training.codes import assign
 from s1_training.corpus import VOICE_FOLDER, Corpus, Shard, make_shard
 from s1_training.held_out import HELD_OUT, HeldOutCheck, words_of
-from s1_training.listening import Listener, bigram_model, edit_distance
+from s1_training.listening import Recogniser, bigram_model, edit_distance
 from s1_training.mel import NUM_FEATURES, log_mel
 from s1_training.phrases import FILLERS, PATTERNS
 from s1_training.progress import StageProgress
@@ -141,6 +141,6 @@ def test_the_recogniser_hears_which_sentence_is_said(trained: Path, tmp_path: Pa
     with np.load(trained / "work" / "held-out.npz") as arrays:
         ends = np.cumsum(arrays["num_frames"])[:3] * FRAME_SAMPLES
         first, second = np.split(arrays["samples"].astype(np.float32) / 32767, ends)[:2]
-    listener = Listener(HELD_OUT[:2], tmp_path)
-    assert listener.listen([first, second]).picks == 1.0
-    assert listener.listen([second, first]).picks == 0.0
+    recogniser = Recogniser(HELD_OUT[:2], tmp_path)
+    assert recogniser.listen([first, second]).picks == 1.0
+    assert recogniser.listen([second, first]).picks == 0.0

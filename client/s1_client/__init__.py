@@ -18,8 +18,9 @@ from s1_client.errors import (
 )
 from s1_client.live_text import FLUSH
 from s1_client.options import SpeechOptions
-from s1_client.policy import Delivery, Retry, Tls, WhenFull
+from s1_client.policy import Delivery, Pick, Retry, Tls, WhenFull
 from s1_client.server_voices import AsyncVoices
+from s1_client.servers import ServerState
 from s1_client.stream import SpeechStream
 from s1_client.sync_client import S1Client, SyncSpeechStream
 from s1_client.sync_voices import SyncVoices
@@ -41,11 +42,13 @@ __all__ = [
     "Health",
     "NewRecording",
     "OptionError",
+    "Pick",
     "RecordingRecord",
     "Retry",
     "S1Client",
     "S1ClientError",
     "ServerError",
+    "ServerState",
     "ServiceClass",
     "Speech",
     "SpeechOptions",

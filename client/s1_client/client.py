@@ -1,6 +1,6 @@
-"""The asynchronous client: one gRPC channel, any number of requests."""
+"""The asynchronous client: a gRPC channel to each server, any number of requests."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,10 +10,11 @@ from s1_client.connection import DEFAULT_URL, Connection, Health
 from s1_client.live_speech import LiveSpeech, with_seed
 from s1_client.live_text import Pieces
 from s1_client.options import SpeechOptions, make_inputs
-from s1_client.policy import Delivery, Retry, Tls
-from s1_client.request import SpeechRequest
+from s1_client.policy import Delivery, Pick, Retry, Tls
 from s1_client.server_voices import AsyncVoices
+from s1_client.servers import ServerPool, ServerState
 from s1_client.stream import SpeechStream
+from s1_client.utterance import Utterance
 
 
 class AsyncS1Client:
@@ -23,7 +24,9 @@ class AsyncS1Client:
     its own on one connection: a consumer that reads slowly holds up nobody else. ``voices`` are those of the server.
 
     Args:
-        url: Host and gRPC port of the server.
+        url: Host and gRPC port of the server, or of several. A request goes to one of them, and on to the next if that
+            refuses it or is gone before its first sound has come.
+        pick: Which of several.
         tls: How to encrypt; None: not at all.
         headers: Sent with every request, for example ``{"authorization": "Bearer ..."}``.
         retry: When a request is sent again.
@@ -35,16 +38,19 @@ class AsyncS1Client:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | Sequence[str] = DEFAULT_URL,
         *,
+        pick: Pick = Pick.LEAST_OPEN,
         tls: Tls | None = None,
         headers: Mapping[str, str] | None = None,
         retry: Retry | None = None,
         delivery: Delivery | None = None,
     ) -> None:
-        self.url = url
-        self.connection = Connection(url, tls, headers or {})
-        self.voices = AsyncVoices(self.connection)
+        def connect(address: str) -> Connection:
+            return Connection(address, tls, headers or {})
+
+        self._servers = ServerPool([url] if isinstance(url, str) else url, connect, pick)
+        self.voices = AsyncVoices(self._servers)
         self._retry = retry or Retry()
         self._delivery = delivery or Delivery()
 
@@ -57,16 +63,37 @@ class AsyncS1Client:
         await self.close()
 
     async def close(self) -> None:
-        """Close the channel; requests that are under way are cancelled."""
-        await self.connection.close()
+        """Close the channels; requests that are under way are cancelled."""
+        await self._servers.close()
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """Channels to the servers."""
+        return self._servers.connections
+
+    @property
+    def servers(self) -> tuple[ServerState, ...]:
+        """How each server looks from here, without asking it."""
+        return self._servers.states()
+
+    async def set_servers(self, urls: Sequence[str]) -> None:
+        """Replace the servers, for example by what a name stands for now; streams that are open go on to their end.
+
+        Args:
+            urls: Their addresses; with none, requests fail until there are some.
+
+        Raises:
+            ValueError: an address cannot be one; nothing is changed.
+        """
+        await self._servers.set_servers(urls)
 
     async def health(self) -> Health:
-        """Ask how the server is.
+        """Ask how the server is; of several, what they can do together.
 
         Raises:
             UnreachableError: no server answers.
         """
-        return await self.connection.health()
+        return await self._servers.health()
 
     async def speak(
         self,
@@ -132,7 +159,5 @@ class AsyncS1Client:
 
         return SpeechStream(LiveSpeech(text, read_sentence, delivery).chunks, delivery)
 
-    def _request(
-        self, text: str, options: SpeechOptions, delivery: Delivery, headers: Mapping[str, str]
-    ) -> SpeechRequest:
-        return SpeechRequest(self.connection, text, options, delivery, self._retry, headers)
+    def _request(self, text: str, options: SpeechOptions, delivery: Delivery, headers: Mapping[str, str]) -> Utterance:
+        return Utterance(self._servers, text, options, delivery, self._retry, headers)

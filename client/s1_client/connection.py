@@ -44,6 +44,10 @@ _CODES = {
 }
 _STATUSES = {code: status for status, code in _CODES.items()}
 
+_BROKEN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED}
+"""How a call ends that loses its server. Errors of the models come in messages of the stream."""
+
+RPC_ERRORS = (grpc.aio.AioRpcError, InferenceServerException)
 RpcError: TypeAlias = grpc.aio.AioRpcError | InferenceServerException
 
 
@@ -148,6 +152,13 @@ class Connection:
         )
         return responses
 
+    async def is_broken_by(self, error: RpcError) -> bool:
+        """Whether an error means that the server is gone, not that it refuses."""
+        if isinstance(error, grpc.aio.AioRpcError):
+            return error.code() in _BROKEN
+        # of a request for one answer, both look the same
+        return _told_status(error) is grpc.StatusCode.UNAVAILABLE and not await self._is_live()
+
     async def explain(self, error: RpcError) -> S1ClientError:
         """Make ours of an error of a call."""
         status, message = status_of(error), message_of(error)
@@ -167,16 +178,19 @@ def status_of(error: RpcError) -> grpc.StatusCode | None:
     """Status of a failed call, or of the code that an error of a stream has in its message; none if neither is told."""
     if isinstance(error, grpc.aio.AioRpcError):
         return error.code()
-    # tritonclient names it "StatusCode.UNAVAILABLE" or so
-    told = next((status for status in grpc.StatusCode if str(status) == error.status()), None)
     code = CodedMessage.read(error.message() or "").code
-    return told or (_STATUSES[code] if code else None)
+    return _told_status(error) or (_STATUSES[code] if code else None)
 
 
 def message_of(error: RpcError) -> str:
     """Message of a failed call."""
     message = (error.details() if isinstance(error, grpc.aio.AioRpcError) else error.message()) or ""
     return CodedMessage.read(message).message
+
+
+def _told_status(error: InferenceServerException) -> grpc.StatusCode | None:
+    # tritonclient names it "StatusCode.UNAVAILABLE" or so
+    return next((status for status in grpc.StatusCode if str(status) == error.status()), None)
 
 
 async def _only(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

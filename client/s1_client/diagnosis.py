@@ -67,14 +67,16 @@ class Diagnosis:
     """Examines a server.
 
     Args:
-        client: Connected to it.
+        client: Connected to it and to no other.
         metrics_url: Its metrics page.
     """
 
     def __init__(self, client: AsyncS1Client, metrics_url: str) -> None:
         self._client = client
-        self._triton = client.connection.triton
-        self._probe: dict[str, Any] = {"headers": client.connection.headers, "client_timeout": PROBE_TIMEOUT_S}
+        (connection,) = client.connections
+        self._url = connection.url
+        self._triton = connection.triton
+        self._probe: dict[str, Any] = {"headers": connection.headers, "client_timeout": PROBE_TIMEOUT_S}
         self._metrics_url = metrics_url
 
     async def findings(self) -> list[Finding]:
@@ -85,7 +87,7 @@ class Diagnosis:
         return [server, *await self._models(), await self._interface(), *await self._engine(), await self._speech()]
 
     async def _server(self) -> Finding:
-        url = self._client.url
+        url = self._url
         try:
             metadata = await self._triton.get_server_metadata(**self._probe)
         except InferenceServerException as error:

@@ -25,9 +25,12 @@ class Tls:
 class Retry:
     """When a request is sent again: only after UNAVAILABLE, and only while no sound of it has come.
 
+    Of several servers, each is asked before any is asked again; that all refuse is one attempt, and so is each that is
+    gone: a request that kills servers is not to go through all of them.
+
     Args:
-        max_attempts: Times a request is sent at most; 1 never repeats it.
-        first_delay_s: Wait before the second attempt; it doubles from attempt to attempt.
+        max_attempts: Attempts at most; 1 never repeats one.
+        first_delay_s: Wait before the second attempt, if there is no other server; it doubles from attempt to attempt.
         max_delay_s: Longest wait.
     """
 
@@ -39,6 +42,16 @@ class Retry:
         """Wait after so many failed attempts; by chance up to half shorter, so that callers do not come in step."""
         longest_s: float = min(self.first_delay_s * 2 ** (num_failed - 1), self.max_delay_s)
         return longest_s * random.uniform(0.5, 1.0)
+
+
+class Pick(StrEnum):
+    """How one of several servers is chosen."""
+
+    LEAST_OPEN = "least_open"
+    """The one that works on the fewest requests of this client; of equals the next in turn."""
+
+    ROUND_ROBIN = "round_robin"
+    """The next in turn."""
 
 
 class WhenFull(StrEnum):

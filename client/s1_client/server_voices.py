@@ -1,16 +1,15 @@
-"""The ``voices`` of a client: those of the server it is connected to."""
+"""The ``voices`` of a client: those of the servers it is connected to."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import grpc
 import numpy as np
 from tritonclient.grpc.aio import InferInput
-from tritonclient.utils import InferenceServerException
 
-from s1_client.connection import Connection
+from s1_client.connection import RPC_ERRORS, Connection
 from s1_client.errors import UnexpectedAnswerError
+from s1_client.servers import Server, ServerPool
 from s1_client.voices import NewRecording
 from s1_protocol.names import Field, ModelName, VoiceOperation
 from s1_protocol.voice_record import VoiceRecord
@@ -22,11 +21,11 @@ class AsyncVoices:
     Every call raises ``ServerError`` with the server's message if it refuses, ``UnreachableError`` if none answers.
 
     Args:
-        connection: To the server.
+        servers: Servers that share a store; one of them is asked.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, servers: ServerPool) -> None:
+        self._servers = servers
 
     async def list(self) -> list[str]:
         """Ids of all voices, sorted."""
@@ -61,21 +60,39 @@ class AsyncVoices:
 
     async def _ask(self, operation: VoiceOperation, fields: Mapping[Field, Sequence[bytes]]) -> Any:
         inputs = [_input(Field.OPERATION, [operation.encode()]), *(_input(*item) for item in fields.items())]
-        responses = self._connection.stream(inputs, None, ModelName.VOICE)
-        try:
-            result, error = await responses.__anext__()
-        except (grpc.aio.AioRpcError, InferenceServerException) as failure:
-            raise await self._connection.explain(failure) from failure
-        except StopAsyncIteration:
-            raise UnexpectedAnswerError(ModelName.VOICE, "nothing") from None
-        finally:
-            responses.cancel()
-        if error is not None:
-            raise await self._connection.explain(error) from error
-        answer = result and result.as_numpy(Field.VOICES.value)
-        if answer is None or answer.size != 1:
-            raise UnexpectedAnswerError(ModelName.VOICE, f"no {Field.VOICES.value}")
-        return json.loads(answer.reshape(-1)[0])
+        tried: set[Server] = set()
+        while True:
+            server = self._servers.choose(tried)
+            tried.add(server)
+            try:
+                async with self._servers.using(server) as connection:
+                    answer = await _answer_to(connection, inputs)
+            except RPC_ERRORS as error:
+                is_gone = await server.connection.is_broken_by(error)
+                if is_gone:
+                    server.failed()
+                # what was removed before the connection broke would not be found the next time
+                if not is_gone or operation is VoiceOperation.REMOVE or not self._servers.has_other(tried):
+                    raise await server.connection.explain(error) from error
+            else:
+                server.succeeded()
+                return answer
+
+
+async def _answer_to(connection: Connection, inputs: Sequence[InferInput]) -> Any:
+    responses = connection.stream(inputs, None, ModelName.VOICE)
+    try:
+        result, error = await responses.__anext__()
+    except StopAsyncIteration:
+        raise UnexpectedAnswerError(ModelName.VOICE, "nothing") from None
+    finally:
+        responses.cancel()
+    if error is not None:
+        raise error
+    answer = result and result.as_numpy(Field.VOICES.value)
+    if answer is None or answer.size != 1:
+        raise UnexpectedAnswerError(ModelName.VOICE, f"no {Field.VOICES.value}")
+    return json.loads(answer.reshape(-1)[0])
 
 
 def _read_record(answer: Any) -> VoiceRecord:

@@ -1,6 +1,6 @@
 """The synchronous client: the asynchronous one on an event loop in a thread of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,7 +10,8 @@ from s1_client.connection import DEFAULT_URL, Health
 from s1_client.live_text import Pieces
 from s1_client.loop_thread import LoopThread
 from s1_client.options import SpeechOptions
-from s1_client.policy import Delivery, Retry, Tls
+from s1_client.policy import Delivery, Pick, Retry, Tls
+from s1_client.servers import ServerState
 from s1_client.stream import SpeechStream
 from s1_client.sync_voices import SyncVoices
 
@@ -74,18 +75,18 @@ class S1Client:
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | Sequence[str] = DEFAULT_URL,
         *,
+        pick: Pick = Pick.LEAST_OPEN,
         tls: Tls | None = None,
         headers: Mapping[str, str] | None = None,
         retry: Retry | None = None,
         delivery: Delivery | None = None,
     ) -> None:
-        self.url = url
         self._loop = LoopThread()
 
         async def connect() -> AsyncS1Client:
-            return AsyncS1Client(url, tls=tls, headers=headers, retry=retry, delivery=delivery)
+            return AsyncS1Client(url, pick=pick, tls=tls, headers=headers, retry=retry, delivery=delivery)
 
         try:
             self._client = self._loop.run(connect())  # a channel belongs to the loop it was made on
@@ -111,6 +112,15 @@ class S1Client:
     def health(self) -> Health:
         """Ask how the server is; see :meth:`AsyncS1Client.health`."""
         return self._loop.run(self._client.health())
+
+    @property
+    def servers(self) -> tuple[ServerState, ...]:
+        """How each server looks from here, without asking it."""
+        return self._client.servers
+
+    def set_servers(self, urls: Sequence[str]) -> None:
+        """Replace the servers; see :meth:`AsyncS1Client.set_servers`."""
+        self._loop.run(self._client.set_servers(urls))
 
     def speak(
         self,

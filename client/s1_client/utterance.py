@@ -1,4 +1,4 @@
-"""One request: sent, sent again where that is safe, and its answer checked as it comes."""
+"""One text on its way: sent, sent again where that is safe, and its answer checked as it comes."""
 
 import asyncio
 import time
@@ -11,22 +11,22 @@ import grpc
 import numpy.typing as npt
 from tritonclient.grpc import InferResult
 from tritonclient.grpc.aio import InferInput
-from tritonclient.utils import InferenceServerException
 
 from s1_client.audio import AudioChunk, Speech
-from s1_client.connection import Connection, ResponseIterator, RpcError, status_of
+from s1_client.connection import RPC_ERRORS, Connection, ResponseIterator, RpcError, status_of
 from s1_client.errors import DeadlineError, EarlyEndError, StallError, StreamGapError, UnexpectedAnswerError
 from s1_client.options import SpeechOptions, make_inputs
 from s1_client.policy import Delivery, Retry
+from s1_client.servers import Server, ServerPool
 from s1_protocol.names import Field, ModelName
 
 
 @dataclass(eq=False)
-class SpeechRequest:
+class Utterance:
     """A text on its way.
 
     Args:
-        connection: Where it goes.
+        servers: Where it may go.
         text: What to say.
         options: How to say it.
         delivery: Its limits in time.
@@ -34,9 +34,11 @@ class SpeechRequest:
         headers: Sent with it, over those of every request.
         started_s: When it was first sent, on ``time.perf_counter``.
         num_failed: Attempts that failed.
+        num_sent: Times it has been sent.
+        tried: Servers that were asked in this attempt.
     """
 
-    connection: Connection
+    servers: ServerPool
     text: str
     options: SpeechOptions
     delivery: Delivery
@@ -44,6 +46,8 @@ class SpeechRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     started_s: float = field(default=0.0, init=False)
     num_failed: int = field(default=0, init=False)
+    num_sent: int = field(default=0, init=False)
+    tried: set[Server] = field(default_factory=set, init=False)
 
     async def answer(self) -> Speech:
         """Send the request to the model that gives one answer, and wait for it.
@@ -57,11 +61,14 @@ class SpeechRequest:
         self.started_s = time.perf_counter()
         model = ModelName.ONE_ANSWER
         while True:
+            server = self.servers.choose(self.tried)
             try:
-                result = await self.connection.infer(model, self._inputs(), self._left_s(), self.headers)
-            except InferenceServerException as error:
-                await self._wait_or_raise(error, is_safe=True)
+                async with self.servers.using(server) as connection:
+                    result = await connection.infer(model, self._inputs(), self._left_s(), self.headers)
+            except RPC_ERRORS as error:
+                await self._wait_or_raise(error, server, is_safe=True)
             else:
+                server.succeeded()
                 return Speech(
                     samples=read_tensor(result, Field.AUDIO, model).reshape(-1),
                     sample_rate_hz=_element(result, Field.SAMPLE_RATE, model),
@@ -79,20 +86,26 @@ class SpeechRequest:
         self.started_s = time.perf_counter()
         num_chunks = 0
         while True:
+            server = self.servers.choose(self.tried)
             try:
-                async with aclosing(self._attempt()) as chunks:
+                async with self.servers.using(server) as connection, aclosing(self._attempt(connection)) as chunks:
                     async for chunk in chunks:
+                        server.succeeded()
                         num_chunks += 1
                         yield chunk
-            except (grpc.aio.AioRpcError, InferenceServerException) as error:
-                await self._wait_or_raise(error, is_safe=num_chunks == 0)
+            except RPC_ERRORS as error:
+                await self._wait_or_raise(error, server, is_safe=num_chunks == 0)
+            except StallError:
+                if not num_chunks:
+                    server.failed()
+                raise
             else:
                 return
 
-    async def _attempt(self) -> AsyncGenerator[AudioChunk]:
+    async def _attempt(self, connection: Connection) -> AsyncGenerator[AudioChunk]:
         num_chunks = 0
         is_complete = False
-        responses = self.connection.stream(self._inputs(), self._left_s(), headers=self.headers)
+        responses = connection.stream(self._inputs(), self._left_s(), headers=self.headers)
         try:
             while (result := await self._next_result(responses, num_chunks)) is not None:
                 index = int(_element(result, Field.CHUNK_INDEX))
@@ -129,25 +142,35 @@ class SpeechRequest:
             raise error
         return result
 
-    async def _wait_or_raise(self, error: RpcError, *, is_safe: bool) -> None:
-        """Wait until the request may be sent again.
+    async def _wait_or_raise(self, error: RpcError, server: Server, *, is_safe: bool) -> None:
+        """Wait until the request may be sent again, which is at once where another server is left.
 
         Raises:
             S1ClientError: it may not: the error in our words.
         """
-        self.num_failed += 1
         status = status_of(error)
         if status is grpc.StatusCode.DEADLINE_EXCEEDED and self.delivery.deadline_s is not None:
             raise DeadlineError(self.delivery.deadline_s) from error
-        delay_s = self.retry.delay_s(self.num_failed)
+        is_gone = await server.connection.is_broken_by(error)
+        if is_gone:
+            server.failed()
+        else:
+            server.succeeded()
+        self.tried.add(server)
+        has_other = self.servers.has_other(self.tried)
+        if is_gone or not has_other:
+            self.num_failed += 1
+        delay_s = 0.0 if has_other else self.retry.delay_s(self.num_failed)
         if (
             not is_safe
-            or status is not grpc.StatusCode.UNAVAILABLE
+            or not (is_gone or status is grpc.StatusCode.UNAVAILABLE)
             or self.num_failed >= self.retry.max_attempts
             or self._is_late_in(delay_s)
         ):
-            raise await self.connection.explain(error) from error
-        await asyncio.sleep(delay_s)
+            raise await server.connection.explain(error) from error
+        if not has_other:
+            self.tried.clear()
+            await asyncio.sleep(delay_s)
 
     def _is_late_in(self, delay_s: float) -> bool:
         """Whether one of the deadlines will have passed by then."""
@@ -163,7 +186,8 @@ class SpeechRequest:
     def _inputs(self) -> list[InferInput]:
         """Tensors of the request; what has passed of the server's deadline before this attempt is taken off."""
         options = self.options
-        if options.deadline_ms and self.num_failed:
+        self.num_sent += 1
+        if options.deadline_ms and self.num_sent > 1:
             spent_ms = int((time.perf_counter() - self.started_s) * 1000)
             options = replace(options, deadline_ms=max(options.deadline_ms - spent_ms, 1))
         return make_inputs(self.text, options)

@@ -63,17 +63,21 @@ ifeq ($(FULL_CHECKPOINT),$(DEV_FULL))
 FULL_CHECKPOINT_FILES := $(DEV_FULL)/DEVELOPMENT_CHECKPOINT.txt
 endif
 
-bench: setup $(FULL_CHECKPOINT_FILES) ## measure everything, tiny and full size; FULL_CHECKPOINT=DIR, results in perf/results
-	$(BIN)/python perf/bench.py --full "$(FULL_CHECKPOINT)" $(BENCH_FLAGS)
+# FLAGS of the next targets are the options of the command that each runs; `.venv/bin/python -m perf --help` lists all.
+PERF := $(BIN)/python -m perf
+
+bench: setup $(FULL_CHECKPOINT_FILES) ## measure a server, tiny and full size; FULL_CHECKPOINT=DIR, records in perf/results
+	$(PERF) bench --full "$(FULL_CHECKPOINT)" $(BENCH_FLAGS)
+	$(PERF) report
 
 bench-quick: setup ## the same in a few minutes; a little of the full size if it is there
-	$(BIN)/python perf/bench.py --quick $(if $(wildcard $(FULL_CHECKPOINT)/config.json),--full "$(FULL_CHECKPOINT)") $(BENCH_FLAGS)
+	$(PERF) bench --quick $(if $(wildcard $(FULL_CHECKPOINT)/config.json),--full "$(FULL_CHECKPOINT)") $(BENCH_FLAGS)
 
 load: setup $(LOAD_CHECKPOINT_FILES) ## load, burst and 10 minutes' soak of a server; CHECKPOINT=DIR, LOAD_FLAGS="--soak-minutes 1"
-	$(BIN)/python perf/load_test.py --checkpoint "$(LOAD_CHECKPOINT)" $(LOAD_FLAGS)
+	$(PERF) load --checkpoint "$(LOAD_CHECKPOINT)" $(LOAD_FLAGS)
 
 capacity: setup ## how many GPUs carry 50 000 voice notes in 5 minutes; CAPACITY_FLAGS="--users 1000 ...", see docs/capacity.md
-	$(BIN)/python perf/capacity.py $(CAPACITY_FLAGS)
+	$(PERF) capacity $(CAPACITY_FLAGS)
 
 profile: setup $(LOAD_CHECKPOINT_FILES) ## where the time of a decode step goes; CHECKPOINT=DIR, PROFILE_FLAGS="--rows 8"
-	$(BIN)/python perf/profile_step.py --checkpoint "$(LOAD_CHECKPOINT)" $(PROFILE_FLAGS)
+	$(PERF) step --checkpoint "$(LOAD_CHECKPOINT)" $(PROFILE_FLAGS)

@@ -16,10 +16,10 @@ mkdir -p "$results"
 
 GPU_RESULTS="$results" "$python" -m pytest tests/gpu tests/unit/codec -m gpu -ra | tee "$results/tests.txt"
 "$python" scripts/make_dev_checkpoint.py full "$weights/dev-full"
+measure() { "$python" -m perf "$1" --checkpoint "$weights/dev-full" --device cuda --out "$results" "${@:2}"; }
 for dtype in bfloat16 float32; do
-  "$python" perf/lm.py --checkpoint "$weights/dev-full" --device cuda --dtype "$dtype" --json \
-    --memory-requests 1000 --repeats 50 | tee "$results/lm-$dtype.txt"
+  measure lm --dtype "$dtype" --memory-requests 1000 --repeats 50
 done
-"$python" perf/codec.py --checkpoint "$weights/dev-full" --device cuda --json | tee "$results/codec.txt"
-"$python" perf/chunks.py --checkpoint "$weights/dev-full" --device cuda --concurrency 1 8 --json |
-  tee "$results/chunks.txt"
+measure codec
+"$python" -m perf bench --full "$weights/dev-full" --only full --device cuda --out "$results"
+"$python" -m perf report "$results"

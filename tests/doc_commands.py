@@ -17,6 +17,7 @@ from pathlib import Path
 
 import boto3  # noqa: F401  # this and the next two: see options_of
 import torch  # noqa: F401
+from perf.__main__ import COMMANDS
 
 import s1_client.cli  # noqa: F401
 from tests.doc_pages import ROOT
@@ -90,7 +91,7 @@ def fault_of(command: list[str]) -> str | None:
     if name in OURS:
         return _unknown_option(rest, *_our_command(name, rest))
     if name in PYTHONS | SHELLS:
-        return _fault_of_script(*rest) if rest and not rest[0].startswith("-") else None  # else: code, not a file
+        return _fault_of_interpreted(rest)
     if head.endswith((".py", ".sh")):
         return _fault_of_script(head, *rest)
     if name == "pip":
@@ -102,6 +103,18 @@ def _fault_of_script(script: str, *words: str) -> str | None:
     if not (ROOT / script).is_file():
         return f"there is no {script}"
     return _unknown_option(list(words), *_python_command(script, list(words))) if script.endswith(".py") else None
+
+
+def _fault_of_interpreted(words: list[str]) -> str | None:
+    if words[:2] == ["-m", "perf"]:
+        return _fault_of_perf(words[2:])
+    return _fault_of_script(*words) if words and not words[0].startswith("-") else None  # else: code, not a file
+
+
+def _fault_of_perf(words: list[str]) -> str | None:
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        return f"python -m perf has no {words[0]}"
+    return _unknown_option(words, "-m perf", *(word for word in words[:1] if not word.startswith("-")))
 
 
 def _missing_target(words: list[str]) -> str | None:
@@ -160,6 +173,8 @@ def _tell_help(command: tuple[str, ...], question: Connection) -> None:
     with contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
         if name in OURS:
             pkgutil.resolve_name(PROJECT["scripts"][name])()
+        elif name == "-m perf":
+            runpy.run_module("perf", run_name="__main__")
         else:
             runpy.run_path(name, run_name="__main__")
     question.send(output.getvalue())

@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from perf.machine import Machine
+from perf.conditions import Conditions
 
 from s1_client import SpeechOptions
 from s1_client.audio import Speech
@@ -94,7 +94,9 @@ def load(device: torch.device, model_folder: Path, tmp_path_factory: pytest.Temp
         running = Load(served, device, before, max_frames=200 if device.type == "cuda" else 30)
         yield running
     results = Path(os.environ.get("GPU_RESULTS", folder)) / "sagemaker.json"
-    results.write_text(json.dumps({"machine": asdict(Machine.describe(device)), **running.figures}, indent=2) + "\n")
+    results.write_text(
+        json.dumps({"conditions": asdict(Conditions.describe(device)), **running.figures}, indent=2) + "\n"
+    )
     print(f"\n{results}:\n{results.read_text()}")
 
 

@@ -1,4 +1,5 @@
-"""What is heard of a server: words, told by a speech recogniser. `perf/hearing.py` asks the same of all sentences.
+"""What is heard of a server: words, told by a speech recogniser. `python -m perf hearing` asks the same of
+all sentences.
 
 Listens to the demo voice, or to the checkpoint that S1_CHECKPOINT names.
 """
@@ -10,9 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from perf.hearing import DEMO_VOICE, NUM_SEEDS, Hearing, Sentences, hear
-from perf.machine import Machine
+from perf.server.hearing import DEMO_VOICE, NUM_SEEDS, Hearing, Sentences, hear
 
 from s1_client import AsyncS1Client, ServerError, SpeechOptions
 from s1_client.audio import Speech
@@ -61,7 +60,7 @@ def sentences(tmp_path_factory: pytest.TempPathFactory) -> Sentences:
 
 @pytest.fixture(scope="module")
 def hearing(url: str, sentences: Sentences) -> Hearing:
-    return asyncio.run(hear(url, sentences, Machine.describe(torch.device("cpu")), "listened"))
+    return asyncio.run(hear(url, sentences))
 
 
 def test_sentences_that_were_never_learned_are_understood(hearing: Hearing) -> None:

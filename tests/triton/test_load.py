@@ -5,11 +5,11 @@ import os
 import signal
 
 import pytest
-from perf.load_generator import LoadGenerator
-from perf.load_test_callers import SHARES, sample_requests
-from perf.load_test_phases import run_alone, run_burst, run_level, run_soak
-from perf.load_test_server import ScriptedServer, ServerDiedError, Target
-from perf.texts import read_texts
+from perf.load.callers import SHARES, sample_requests
+from perf.load.generator import LoadGenerator
+from perf.load.phases import run_alone, run_burst, run_level, run_soak
+from perf.load.scripted_server import ScriptedServer, ServerDiedError, Target
+from perf.load.texts import read_texts
 
 from s1_tts.serving.server import TritonServer
 

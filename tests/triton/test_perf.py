@@ -4,12 +4,12 @@ import zlib
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from perf.load_generator import LoadGenerator, StreamRequest, poisson_arrivals
-from perf.measures import summarize
-from perf.processes import ProcessGroup
-from perf.session import Requests
-from perf.streams import Outcome
-from perf.texts import SampleText
+from perf.load.generator import LoadGenerator, StreamRequest, poisson_arrivals
+from perf.load.measures import summarize
+from perf.load.streams import Outcome
+from perf.load.texts import SampleText
+from perf.server.processes import ProcessGroup
+from perf.server.session import Requests
 
 from s1_client.options import SpeechOptions
 from s1_protocol.names import ServiceClass

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from perf.perf_analyzer import BINARY, ROOT, install, read_export
+from perf.conditions import ROOT
+from perf.server.analyzer import BINARY, install, read_export
 
 from s1_protocol.sound import FRAME_SAMPLES
 from s1_tts.serving.server import TritonServer
@@ -38,6 +39,6 @@ def test_example_perf_analyzer(server: TritonServer, tmp_path: Path) -> None:
             assert request.num_responses > 1
             assert 0 < request.num_samples <= 40 * FRAME_SAMPLES
 
-    command = [sys.executable, ROOT / "perf" / "perf_analyzer.py", tmp_path / "stream.json"]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, "-m", "perf", "analyzer", str(tmp_path / "stream.json")]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
     assert f"concurrency {CONCURRENCY}, {REQUESTS} requests" in told

@@ -61,6 +61,8 @@ def commands_mentioned(page: Path) -> list[list[str]]:
 def test_a_mistake_is_found() -> None:
     assert fault_of(["make", "dmeo"]) == "make has no dmeo"
     assert fault_of([".venv/bin/python", "scripts/speak.py"]) == "there is no scripts/speak.py"
+    assert fault_of([".venv/bin/python", "-m", "perf", "lms"]) == "python -m perf has no lms"
+    assert fault_of(["python", "-m", "perf", "lm", "--chekpoint"]) == "lm has no --chekpoint"
     assert fault_of(["s1-tts", "say", "--lowd"]) == "say has no --lowd"
     assert fault_of(["pip", "install", ".[clinet]"]) == "there is no extra clinet"
     assert fault_of(["s1-tss", "say"]) == "s1-tss is neither ours nor known"

@@ -1,22 +1,23 @@
 """The simulated server and the planner on top of it."""
 
+import argparse
 import math
 import random
 from pathlib import Path
 
 import pytest
-from perf.capacity import parse, question_of
-from perf.capacity_costs import CodecCosts, Costs, StepCosts, Table
-from perf.capacity_parts import ServerShape
-from perf.capacity_plan import Goals, Question, answer_measured
-from perf.capacity_recording import Recording
-from perf.capacity_run import run_closed, run_open, run_peak
-from perf.capacity_workload import Notes, Peak, SimulatedRequest
+from perf.capacity.command import add_arguments, question_of
+from perf.capacity.costs import CodecCosts, Costs, StepCosts, Table
+from perf.capacity.parts import ServerShape
+from perf.capacity.plan import Goals, Question, answer_measured
+from perf.capacity.recording import Recording
+from perf.capacity.run import run_closed, run_open, run_peak
+from perf.capacity.workload import Notes, Peak, SimulatedRequest
 
 from s1_protocol.names import ServiceClass
 from s1_protocol.sound import FRAMES_PER_SECOND
 
-RECORDINGS = sorted((Path(__file__).parents[3] / "perf" / "results").glob("*/capacity-run-*.json"))
+RECORDINGS = sorted((Path(__file__).parents[3] / "perf" / "results").glob("*/capacity-record.jsonl"))
 
 STEP_S, PREFILL_S, CODEC_FRAME_S, HOP_S = 0.01, 0.005, 0.001, 0.002
 
@@ -152,6 +153,12 @@ def test_the_answer_is_the_fewest_servers_that_meet_the_goals():
 def test_goals_that_nobody_can_meet_are_told():
     question = Question(Peak(60, 60, 1), Notes(5, 1), Goals(completion_p95_s=0.1), slots=(2,))
     assert answer_measured(question, COSTS).servers == 0
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(words)
 
 
 def test_the_command_line_asks_for_the_case_this_began_with():

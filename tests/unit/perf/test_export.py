@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from perf.perf_analyzer import AnalyzerError, read_export
+from perf.server.analyzer import AnalyzerError, read_export
 
 
 def export(tmp_path: Path, requests: list[dict[str, Any]]) -> Path:

@@ -5,10 +5,10 @@ import itertools
 from pathlib import Path
 
 import pytest
-from perf.load_generator import StreamRequest, closed_loop, new_record, poisson_arrivals
-from perf.plan import Plan
-from perf.streams import StreamRecord
-from perf.texts import LENGTHS, SampleText, read_texts, unique_texts
+from perf.load.generator import StreamRequest, closed_loop, new_record, poisson_arrivals
+from perf.load.streams import StreamRecord
+from perf.load.texts import LENGTHS, SampleText, read_texts, unique_texts
+from perf.server.plan import Plan
 
 
 def test_poisson_arrivals_have_the_rate_and_the_scatter_of_a_poisson_process() -> None:

@@ -1,20 +1,18 @@
 """How a load test judges what came, and memory over time."""
 
 import random
-import shlex
 from collections import Counter
 from itertools import islice
 
 import pytest
-from perf.load_generator import StreamRequest
-from perf.load_test_callers import BAD_OPTIONS, SHARES, Caller, Kind, Reference, soak_callers
-from perf.load_test_memory import trend
-from perf.load_test_phases import MOST_FAULTS_TOLD, Phase
-from perf.load_test_report import Report
-from perf.load_test_server import ServerDiedError
-from perf.machine import Machine
-from perf.streams import ChunkArrival, Outcome, StreamRecord
-from perf.texts import SampleText
+from perf.load.callers import BAD_OPTIONS, SHARES, Caller, Kind, Reference, soak_callers
+from perf.load.generator import StreamRequest
+from perf.load.load_test import LoadFigures
+from perf.load.memory import trend
+from perf.load.phases import MOST_FAULTS_TOLD, Phase
+from perf.load.scripted_server import ServerDiedError
+from perf.load.streams import ChunkArrival, Outcome, StreamRecord
+from perf.load.texts import SampleText
 
 REQUEST = StreamRequest(SampleText("en", "short", "Hello."))
 RIGHT = Reference(REQUEST, checksum=7, num_samples=2048)
@@ -94,19 +92,12 @@ def test_of_many_faults_the_first_are_told():
     assert phase.faults[-1] == "and 30 more like these"
 
 
-def test_report_tells_every_fault(tmp_path):
-    machine = Machine("2026-01-01", "abc", "Some CPU (avx2)", 2, "cpu", "3.11", "2.13", 1, 0.1)
+def test_every_fault_of_a_load_test_is_counted():
     phase = Phase("5 at a time", requests=5, completed=4, faults=["leaked: s1_lm_active_sequences is 1"])
-    lines = [trend("s1_llama", [(second, 100.0) for second in range(9)])]
     growing = ["memory of s1_llama grows by 3 MB/min"]
-    report = Report(machine, shlex.join(["x"]), "tiny", [phase], lines, 1.0, growing, ["code 1"])
-    report.save(tmp_path)
-    page = (tmp_path / "load.md").read_text()
-    assert "Failed: 3 faults" in page
-    for fault in ("5 at a time: leaked", *growing, "stopping: code 1"):
-        assert f"- {fault}" in page.split("## Faults")[1]
-    good = Report(machine, "x", "tiny", [Phase("5 at a time")], [], 1.0, [], [])
-    assert "**Passed.**" in good.to_markdown()
+    figures = LoadFigures([phase], [], 1.0, growing, ["code 1"])
+    assert figures.faults == ["5 at a time: leaked: s1_lm_active_sequences is 1", *growing, "stopping: code 1"]
+    assert LoadFigures([Phase("5 at a time")], [], 1.0, [], []).faults == []
 
 
 def test_a_death_is_told_with_its_signal_and_the_end_of_the_log(tmp_path):

@@ -1,42 +1,45 @@
-"""Files and pages about results."""
+"""Tables, pictures and goals of records."""
 
-import csv
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from perf.hearing import Hearing
-from perf.machine import Machine
-from perf.measures import summarize
-from perf.page import page
-from perf.plots import draw
-from perf.reference_speed import ReferenceRun
-from perf.result_files import flat, write_json, write_runs_csv, write_streams_csv
-from perf.results import AddedTime, AnalyzerComparison, BareComparison, Conditions, Loop, Run, SizeResult
-from perf.tables import Table, figure
-from perf.targets import verdicts
+from perf.__main__ import COMMANDS, main
+from perf.conditions import Conditions
+from perf.engine.reference import ReferenceRun
+from perf.load.load_test import LoadFigures
+from perf.load.measures import summarize
+from perf.load.phases import Phase
+from perf.records import Recorder
+from perf.report.goals import bench_goals, hearing_goals
+from perf.report.tables import Table, figure
+from perf.server.hearing import Hearing
+from perf.server.results import AddedTime, AnalyzerComparison, BareComparison, BenchFigures, Loop, Run
 
 from s1_training.listening import Understood
 from tests.unit.perf.test_streams import record
 
 
-def result() -> SizeResult:
+def bench_figures() -> BenchFigures:
     """A checkpoint with a closed and an open run of profile calls."""
-    size = SizeResult("tiny", is_development=True, settings={})
+    figures = BenchFigures(is_development=True, settings={})
     for concurrency, share in ((8, 0.0), (0, 0.8)):
         records = [record((1.0, 1.0), (1.5, 2.0)), record((2.0, 1.0))]
         loop = Loop.CLOSED if concurrency else Loop.OPEN
-        run = Run("calls", loop, concurrency, 0.5, share, "short", summarize(records), 0.3, 1.0)
-        size.runs.append(run)
-        size.streams.append((run, records))
-    return size
+        figures.runs.append(Run("calls", loop, concurrency, 0.5, share, "short", summarize(records), 0.3, 1.0))
+    return figures
 
 
-@pytest.fixture(scope="module")
-def conditions() -> Conditions:
-    return Conditions.describe(torch.device("cpu"))
+def heard() -> Hearing:
+    half, all_of_it = Understood(words=0.5, picks=0.88), Understood(words=0.8, picks=1.0)
+    return Hearing(50, all_of_it, half, half, all_of_it, all_of_it, 1.4, 1.02, 0)
+
+
+@pytest.fixture
+def recorder_of(tmp_path: Path):
+    conditions = Conditions.describe(torch.device("cpu"))
+    return lambda measurement: Recorder.to(tmp_path, measurement, conditions)
 
 
 def test_a_table_in_markdown() -> None:
@@ -49,71 +52,63 @@ def test_figures() -> None:
     assert figure(1234.56, 1) == "1\u202f234.6"
 
 
-def test_csv_has_a_line_for_each_run_and_each_stream(tmp_path: Path) -> None:
-    write_runs_csv(tmp_path / "runs.csv", [result()])
-    write_streams_csv(tmp_path / "streams.csv", [result()])
-    runs = list(csv.DictReader((tmp_path / "runs.csv").open()))
-    streams = list(csv.DictReader((tmp_path / "streams.csv").open()))
-    assert [(run["checkpoint"], run["loop"], run["concurrency"]) for run in runs] == [
-        ("tiny", "closed", "8"),
-        ("tiny", "open", "0"),
-    ]
-    assert float(runs[0]["summary_first_audio_ms_p50"]) == pytest.approx(1500)
-    assert len(streams) == 4
-    assert sum(int(stream["samples"]) for stream in streams) == 2 * result().runs[0].summary.samples
+def test_the_page_has_conditions_tables_and_pictures_of_every_record(recorder_of, tmp_path: Path) -> None:
+    figures = bench_figures()
+    figures.bare.append(BareComparison(8, 16, (8.0, 9.0), (10.0, 10.0)))
+    recorder_of("bench").record("tiny", figures)
+    recorder_of("hearing").record("voice", heard())
+    faulty = Phase("5 at a time", requests=5, completed=4, faults=["leaked: s1_lm_active_sequences is 1"])
+    made = recorder_of("load")
+    made.record("tiny", LoadFigures([faulty], [], 1.0, [], ["code 1"]))
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.md").read_text()
+    for expected in (
+        made.conditions.processor,
+        made.conditions.commit,
+        "numpy ",
+        "## bench: tiny",
+        "85% (8.50 of 10.00",
+    ):
+        assert expected in page
+    assert "| streamed | 50.0% | 88% |" in page
+    assert "at most 1.40 times" in page
+    assert "**Failed: 2 faults.**" in page
+    assert "| stopping: code 1 |" in page
+    pictures = list(tmp_path.glob("*.png"))
+    assert pictures
+    assert all(f"]({picture.name})" in page and picture.stat().st_size > 0 for picture in pictures)
 
 
-def test_nested_figures_become_one_level() -> None:
-    assert flat({"a": 1, "b": {"c": 2, "d": {"e": 3}}}) == {"a": 1, "b_c": 2, "b_d_e": 3}
+def test_of_two_records_of_one_subject_the_last_counts(recorder_of, tmp_path: Path) -> None:
+    for faults in (["old"], ["new"]):
+        recorder_of("load").record("tiny", LoadFigures([], [], 1.0, faults, []))
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.md").read_text()
+    assert "| new |" in page
+    assert "| old |" not in page
 
 
-def test_json_holds_conditions_and_figures(tmp_path: Path, conditions: Conditions) -> None:
-    write_json(tmp_path / "bench.json", conditions, [result()])
-    told = json.loads((tmp_path / "bench.json").read_text())
-    assert told["conditions"]["machine"]["commit"] == conditions.machine.commit
-    assert told["sizes"][0]["runs"][0]["summary"]["ok"] == 2
-
-
-def test_the_page_names_conditions_goals_and_pictures(tmp_path: Path, conditions: Conditions) -> None:
-    size = result()
-    size.bare.append(BareComparison(8, 16, (8.0, 9.0), (10.0, 10.0)))
-    pictures = draw([size], tmp_path, "bench")
-    assert all(picture.file.stat().st_size > 0 for picture in pictures)
-    told = page(conditions, [size], verdicts([size]), pictures)
-    for expected in (conditions.machine.processor, conditions.machine.commit, conditions.command, "numpy "):
-        assert expected in told
-    assert "85% (8.50 of 10.00" in told
-    assert "**missed**" in told
-    assert all(f"]({picture.file.name})" in told for picture in pictures)
+def test_a_folder_without_records_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path)]) == 1
+    assert "holds no records" in capsys.readouterr().err
 
 
 def test_goals_met_and_missed() -> None:
-    size = result()
-    size.bare.append(BareComparison(8, 16, (9.5,), (10.0,)))
-    size.added += [AddedTime("notes", (110.0,), (10.0,)), AddedTime("calls", (20.0, 21.0, 30.0), (10.0, 20.0, 28.0))]
-    assert [(verdict.measured.split()[0], verdict.is_met) for verdict in verdicts([size])] == [
+    figures = bench_figures()
+    figures.bare.append(BareComparison(8, 16, (9.5,), (10.0,)))
+    figures.added += [AddedTime("notes", (110.0,), (10.0,)), AddedTime("calls", (20.0, 21.0, 30.0), (10.0, 20.0, 28.0))]
+    assert [(goal.measured.split()[0], goal.is_met) for goal in bench_goals(figures)] == [
         ("95%", True),
         ("+2.0", True),
         ("1.33", True),
     ]
-    size.added[1] = replace(size.added[1], bare_ms=(10.0, 11.0, 12.0))
-    assert [verdict.is_met for verdict in verdicts([size])] == [True, False, True]
-
-
-def test_what_was_heard_stands_on_the_page_and_in_the_figures(tmp_path: Path, conditions: Conditions) -> None:
-    half, all_of_it = Understood(words=0.5, picks=0.88), Understood(words=0.8, picks=1.0)
-    hearing = Hearing(conditions.machine, "voice", 50, all_of_it, half, half, all_of_it, all_of_it, 1.4, 1.02, 0)
-    goals = verdicts([], hearing)
-    assert [(goal.checkpoint, goal.measured.split()[0], goal.is_met) for goal in goals] == [
-        ("voice", "62%", False),
-        ("voice", "88%", False),
-        ("voice", "at", True),
+    figures.added[1] = replace(figures.added[1], bare_ms=(10.0, 11.0, 12.0))
+    assert [goal.is_met for goal in bench_goals(figures)] == [True, False, True]
+    assert [(goal.measured.split()[0], goal.is_met) for goal in hearing_goals(heard())] == [
+        ("62%", False),
+        ("88%", False),
+        ("at", True),
     ]
-    told = page(conditions, [], goals, [], hearing)
-    assert "| streamed | 50.0% | 88% |" in told
-    assert "at most 1.40 times" in told
-    write_json(tmp_path / "bench.json", conditions, [], hearing)
-    assert json.loads((tmp_path / "bench.json").read_text())["hearing"]["streamed"] == {"words": 0.5, "picks": 0.88}
 
 
 def test_agreement_with_perf_analyzer_is_within_noise_or_a_tenth() -> None:
@@ -130,15 +125,15 @@ def test_the_reference_s_callers_wait_for_those_before_them() -> None:
     assert run.audio_s_per_s == 0.5
 
 
-@pytest.mark.parametrize(
-    ("processor", "device", "name"),
-    [
-        ("AMD EPYC (avx2)", "cpu", "epyc-2-cores"),
-        ("Intel(R) Xeon(R) Processor (avx2 avx512_bf16 amx_bf16)", "cpu", "xeon-amx-2-cores"),
-        ("Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz (avx2 avx512f)", "cpu", "xeon-gold-6248-2-cores"),
-        ("AMD EPYC (avx2)", "NVIDIA H200", "h200"),
-    ],
-)
-def test_a_machine_s_name(processor: str, device: str, name: str) -> None:
-    machine = Machine("2026-01-01", "abc", processor, 2, device, "3.11", "2", 1, 0.0)
-    assert machine.name == name
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert "--help" in capsys.readouterr().out
+
+
+def test_another_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["lms"])
+    assert "invalid choice: 'lms'" in capsys.readouterr().err

@@ -1,8 +1,8 @@
 """What a record says of its stream, and a summary of many."""
 
 import pytest
-from perf.measures import Percentiles, summarize
-from perf.streams import ChunkArrival, Outcome, StreamRecord
+from perf.load.measures import Percentiles, summarize
+from perf.load.streams import ChunkArrival, Outcome, StreamRecord
 
 from s1_protocol.sound import SAMPLE_RATE_HZ
 

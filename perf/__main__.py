@@ -1,0 +1,76 @@
+"""Measure this project: ``python -m perf NAME`` from the root of the repository.
+
+Every measurement appends one JSON line, with machine, versions, commit and command, to a file in ``perf/results/``.
+``python -m perf report`` reads them.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from perf.errors import MeasurementError
+from s1_protocol.errors import S1Error
+
+
+class Module(Protocol):
+    """What a command's module has."""
+
+    __doc__: str | None
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> None:
+        """Run the command; errors below are printed in one line."""
+
+
+class Command(NamedTuple):
+    """A command and the module that runs it, which is imported only then."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "lm": Command("perf.engine.lm", "speed of the language model alone"),
+    "codec": Command("perf.engine.codec", "speed of the codec's streaming decoder alone"),
+    "voices": Command("perf.engine.voices", "first audio in the voice of a recording"),
+    "reference": Command("perf.engine.reference", "fish-speech 0.1.0 on the same weights and texts"),
+    "step": Command("perf.server.step", "where the time of a decode step goes"),
+    "client": Command("perf.server.client", "what the client library adds to first audio"),
+    "hearing": Command("perf.server.hearing", "what a speech recogniser understands of a server"),
+    "bench": Command("perf.server.bench", "a server under load, beside bare engines, perf_analyzer and fish-speech"),
+    "analyzer": Command("perf.server.analyzer", "first and last response in perf_analyzer's exports"),
+    "load": Command("perf.load.load_test", "load, burst and soak test of a server"),
+    "capacity": Command("perf.capacity.command", "how many GPUs carry a load, simulated"),
+    "capacity-record": Command("perf.capacity.record", "measure costs and runs that the simulation is checked against"),
+    "report": Command("perf.report.command", "a page of tables and pictures of records"),
+    "demo-picture": Command("perf.report.demo_picture", "draw docs/demo_voice.png"),
+}
+
+
+def main(words: Sequence[str]) -> int:
+    """Run a command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m perf", description=__doc__)
+    names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    chosen: Module | None = None
+    for name, (module, summary) in COMMANDS.items():
+        command = names.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name in words[:1]:
+            chosen = importlib.import_module(module)
+            command.description = chosen.__doc__
+            chosen.add_arguments(command)
+    arguments = parser.parse_args(words)
+    assert chosen is not None, "the parser refuses other names"
+    try:
+        chosen.run(arguments)
+    except (MeasurementError, S1Error) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

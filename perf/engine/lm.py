@@ -1,0 +1,219 @@
+"""Speed of the language model alone, beside the reference in the same run.
+
+    python -m perf lm --checkpoint DIR [--device cpu] [--dtype auto]
+
+Frames per second are of decode steps at a given position, the best of several steps: on a shared machine the best is
+the nearest to what the code costs. ``floor_ms_batch8`` is what a step of 8 rows would take if it did nothing but read
+each weight once per use, or nothing but multiply, whichever is longer, at rates measured in the same run.
+"""
+
+import argparse
+import gc
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from perf.measurement import add_subject, best_s, recorder
+
+from s1_tts.device import resolve_device, resolve_dtype
+from s1_tts.lm.config import BlockSizes
+from s1_tts.lm.loading import LanguageModel, load_language_model
+from s1_tts.lm.model import DualArModel
+from s1_tts.lm.native.layers import NativeStack
+from s1_tts.lm.prompt import PromptBuilder
+from s1_tts.lm.runner import ModelRunner, Row
+from s1_tts.request import Sampling
+
+NEAR, FAR = 200, 2000
+NUM_POSITIONS = 2304
+
+
+@dataclass
+class LmFigures:
+    """Figures of the language model; rates are in frames per second of all rows together, times in milliseconds."""
+
+    dtype: str
+    layers: str
+    batch1_frames_per_s: float
+    batch8_frames_per_s: float
+    batch16_frames_per_s: float
+    batch32_frames_per_s: float
+    step_ms_batch8: float
+    step_ms_batch8_far: float
+    far_over_near: float
+    prefill_ms_per_token: float
+    kv_pool_mb: float
+    weights_mb: float
+    resident_mb: float
+    memory_growth_mb: float | None
+    read_gb_per_s: float
+    gflop_per_s: float
+    floor_ms_batch8: float
+    reference_frames_per_s: float | None
+    batch8_over_reference: float | None
+
+
+class Bench:
+    """A runner with 32 slots, any of which can decode at any position.
+
+    Args:
+        loaded: The model.
+    """
+
+    def __init__(self, loaded: LanguageModel) -> None:
+        self.runner = ModelRunner(loaded.model, 32, loaded.num_positions)
+        self.runner.warm_up()
+        self.columns = PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks).first_part("Hello there.")
+        for slot in range(32):
+            self.runner.open(slot, Sampling(seed=slot))
+            self.runner.start(slot, self.columns[:, -1])
+
+    def step_s(self, num_rows: int, position: int, repeats: int) -> float:
+        """Seconds of a decode step; the keys before ``position`` are noise: memory never written would cost nothing."""
+        rows = [Row(slot, position) for slot in range(num_rows)]
+        pool = self.runner.pool
+        for kept in (pool.keys, pool.values):
+            for layer in kept[:, :num_rows, :position]:
+                layer.normal_()
+        return best_s(lambda: self.runner.decode(rows), repeats)
+
+    def prefill_s(self, num_tokens: int) -> float:
+        """Seconds of a prefill."""
+        columns = np.repeat(self.columns[:, :1], num_tokens, axis=1)
+        return best_s(lambda: self.runner.prefill(0, columns, start=0), 3, device=self.runner.device)
+
+    def growth_mb(self, num_requests: int) -> float:
+        """Growth of the process over short requests, in MB, after a tenth of them has warmed it up."""
+        before = 0.0
+        for index in range(num_requests):
+            slot = index % 32
+            if index == num_requests // 10:
+                before = _resident_mb()
+            self.runner.open(slot, Sampling(seed=index))
+            self.runner.prefill(slot, self.columns[:, :-1], start=0)
+            self.runner.start(slot, self.columns[:, -1])
+            self.runner.decode([Row(slot, self.columns.shape[1] - 1)])
+        return _resident_mb() - before
+
+
+def floor_s(model: DualArModel, num_rows: int, read_bytes_per_s: float, flop_per_s: float) -> float:
+    """Seconds that a step of ``num_rows`` rows takes at least."""
+    config = model.config
+    slow, fast = config.slow, config.fast
+    per_slow = _block_weights(slow) * slow.n_layer + (model.num_semantic + 1) * slow.dim
+    per_fast = _block_weights(fast) * fast.n_layer + config.num_residual_codes * fast.dim
+    used = per_slow + config.num_codebooks * per_fast
+    return max(used * model.dtype.itemsize / read_bytes_per_s, 2 * num_rows * used / flop_per_s)
+
+
+def _block_weights(sizes: BlockSizes) -> int:
+    attention = (2 * sizes.n_head + 2 * sizes.n_kv_head) * sizes.head_dim * sizes.dim
+    return attention + 3 * sizes.dim * sizes.intermediate_size
+
+
+def read_rate(device: torch.device) -> float:
+    """Bytes per second at which memory is read."""
+    data = torch.ones(2**28 if device.type == "cuda" else 2**26, device=device)
+    return data.nbytes / best_s(lambda: data.sum().item(), 7)
+
+
+def multiply_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Floating-point operations per second of a large matrix product."""
+    size = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    return 2 * size**3 / best_s(lambda: (a @ b).sum().item(), 5)
+
+
+def reference_rate(folder: Path, num_frames: int, dtype: torch.dtype) -> float:
+    """Frames per second of fish-speech 0.1.0, its context cut to 1024 positions; batch 1 is its only batch."""
+    from tests.reference import reference_llama  # noqa: PLC0415  # needs the development extra
+
+    model: Any = reference_llama(folder).to(dtype)
+    from fish_speech.models.text2semantic.inference import generate  # noqa: PLC0415  # importable only by now
+
+    model.config.max_seq_len = 1024
+    prompt = torch.zeros(1 + model.config.num_codebooks, NEAR, dtype=torch.int)
+    sampling = {"temperature": 0.8, "top_p": 0.8, "repetition_penalty": 1.1}
+    times = []
+    for frames in (1, 1 + num_frames):  # the difference leaves the prompt out
+        started_s = time.perf_counter()
+        produced = generate(
+            model=model, prompt=prompt, max_new_tokens=frames + 1, audio_masks=None, audio_parts=None, **sampling
+        )
+        times.append((time.perf_counter() - started_s, int(produced.shape[1])))
+    (short_s, short_frames), (long_s, long_frames) = times
+    return (long_frames - short_frames) / (long_s - short_s)
+
+
+def measure(arguments: argparse.Namespace) -> LmFigures:
+    """Run all measurements."""
+    device = resolve_device(arguments.device)
+    dtype = resolve_dtype(arguments.dtype, device)
+    # First, so that the two models are never in memory together.
+    reference = None
+    if not arguments.alone:
+        reference = reference_rate(arguments.checkpoint, arguments.reference_frames, dtype)
+        gc.collect()
+    use_native = not arguments.torch_layers
+    loaded = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS, use_native=use_native)
+    bench = Bench(loaded)
+    repeats = arguments.repeats
+    near = {rows: bench.step_s(rows, NEAR, repeats) for rows in (1, 8, 16, 32)}
+    far_s = bench.step_s(8, FAR, repeats)
+    read, flops = read_rate(device), multiply_rate(device, dtype)
+    growth = bench.growth_mb(arguments.memory_requests) if arguments.memory_requests else None
+    rate8 = 8 / near[8]
+    return LmFigures(
+        dtype=str(dtype).removeprefix("torch."),
+        layers="compiled" if isinstance(loaded.model.layers, NativeStack) else "torch's",
+        batch1_frames_per_s=1 / near[1],
+        batch8_frames_per_s=rate8,
+        batch16_frames_per_s=16 / near[16],
+        batch32_frames_per_s=32 / near[32],
+        step_ms_batch8=near[8] * 1e3,
+        step_ms_batch8_far=far_s * 1e3,
+        far_over_near=far_s / near[8],
+        prefill_ms_per_token=bench.prefill_s(128) / 128 * 1e3,
+        kv_pool_mb=bench.runner.pool.size_bytes / 1e6,
+        weights_mb=loaded.weight_bytes / 1e6,
+        resident_mb=_memory_mb(device),
+        memory_growth_mb=growth,
+        read_gb_per_s=read / 1e9,
+        gflop_per_s=flops / 1e9,
+        floor_ms_batch8=floor_s(loaded.model, 8, read, flops) * 1e3,
+        reference_frames_per_s=reference,
+        batch8_over_reference=rate8 / reference if reference else None,
+    )
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def _memory_mb(device: torch.device) -> float:
+    return torch.cuda.memory_allocated(device) / 1e6 if device.type == "cuda" else _resident_mb()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_subject(parser, has_dtype=True, threads=0)
+    parser.add_argument("--torch-layers", action="store_true", help="as on a CPU without a C++ compiler")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--alone", action="store_true", help="leave fish-speech out")
+    parser.add_argument("--reference-frames", type=int, default=12)
+    parser.add_argument("--memory-requests", type=int, default=0, help="e.g. 1000; 0: leave out")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure and record."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    made = recorder("lm", arguments)
+    figures = measure(arguments)
+    layers = ", torch's layers" if arguments.torch_layers else ""
+    made.print_and_record(f"{arguments.checkpoint.name}, {figures.dtype}{layers}", figures)

@@ -1,0 +1,102 @@
+"""What every measurement shares: its arguments, its recorder, and calls that are timed in turns."""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from perf.conditions import Conditions
+from perf.records import Recorder
+from s1_tts.device import resolve_device
+
+DTYPES = ("auto", "float32", "bfloat16")
+
+
+def add_subject(
+    parser: argparse.ArgumentParser,
+    *,
+    checkpoint: Path | None = None,
+    has_dtype: bool = False,
+    threads: int | None = None,
+) -> None:
+    """Add the arguments that say what is measured and where the record goes.
+
+    Args:
+        parser: The command's parser.
+        checkpoint: Default of ``--checkpoint``; none: it has to be given.
+        has_dtype: Add ``--dtype``.
+        threads: Default of ``--threads``; none: there is no such argument.
+    """
+    parser.add_argument("--checkpoint", type=folder, required=checkpoint is None, default=checkpoint, metavar="DIR")
+    if has_dtype:
+        parser.add_argument("--dtype", default="auto", choices=DTYPES)
+    if threads is not None:
+        parser.add_argument("--threads", type=int, default=threads, help="CPU threads; 0: the default (%(default)s)")
+    add_recording(parser)
+
+
+def add_recording(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device`` and ``--out``."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the record; perf/results/<date>-<machine>")
+
+
+def recorder(measurement: str, arguments: argparse.Namespace) -> Recorder:
+    """The recorder of a command whose arguments came from :func:`add_subject` or :func:`add_recording`.
+
+    Call it once torch's threads are set: they are part of the conditions.
+    """
+    return Recorder.to(arguments.out, measurement, Conditions.describe(resolve_device(arguments.device)))
+
+
+def folder(argument: str) -> Path:
+    """A folder that is there, as a type of :mod:`argparse`."""
+    if not Path(argument).is_dir():
+        raise argparse.ArgumentTypeError(f"no folder {argument}; allowed: the folder of a checkpoint")
+    return Path(argument)
+
+
+def seconds(call: Callable[[], object], device: torch.device | None = None) -> float:
+    """Seconds of one call; with a CUDA device, until that has finished its work."""
+    started_s = time.perf_counter()
+    call()
+    if device is not None and device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started_s
+
+
+def in_turns(
+    calls: Sequence[Callable[[], object]],
+    rounds: int,
+    *,
+    warm_up: int = 1,
+    calls_a_round: int = 1,
+    device: torch.device | None = None,
+) -> list[list[float]]:
+    """Time several calls in turns: a machine that is slow for a while is slow for all of them.
+
+    Args:
+        calls: What is timed. Every second round has them in the opposite order.
+        rounds: Rounds that are timed.
+        warm_up: Rounds before, which are not.
+        calls_a_round: Times that each is called in its turn.
+        device: A CUDA device is waited for.
+
+    Returns:
+        Seconds of each call, ``[calls][rounds * calls_a_round]``.
+    """
+    times: list[list[float]] = [[] for _ in calls]
+    for number in range(-warm_up, rounds):
+        pairs = list(zip(calls, times, strict=True))
+        for call, taken in pairs if number % 2 == 0 else pairs[::-1]:
+            spent_s = [seconds(call, device) for _ in range(calls_a_round)]
+            if number >= 0:
+                taken.extend(spent_s)
+    return times
+
+
+def best_s(call: Callable[[], object], repeats: int, *, warm_up: int = 1, device: torch.device | None = None) -> float:
+    """Shortest of several calls, in seconds: on a shared machine it is nearest to what the code costs."""
+    return min(in_turns([call], repeats, warm_up=warm_up, device=device)[0])

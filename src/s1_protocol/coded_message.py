@@ -7,7 +7,15 @@ from typing import Self
 from s1_protocol.errors import ErrorCode, S1Error
 
 # From release 26 on, Triton puts its words before a message once for each response that still comes after the error.
-_BEFORE_MESSAGE = re.compile(rf"(?:in ensemble '[^']*', )*(?:(?P<code>{'|'.join(ErrorCode.__members__)}): )?")
+_BEFORE_MESSAGE = re.compile(
+    rf"(?:in ensemble '[^']*', |\[request id: [^\]]*\] )*(?:(?P<code>{'|'.join(ErrorCode.__members__)}): )?"
+)
+
+# What Triton itself says when it takes no request now. On a stream it tells no code, and our models have not seen the
+# request, so they cannot write one.
+_TRITON_IS_UNAVAILABLE = re.compile(
+    r"Server is stopping|Server not ready|is not at ready state|has no available versions|Exceeds maximum queue size"
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,10 @@ class CodedMessage:
         before = _BEFORE_MESSAGE.match(text)
         if before is None:
             return cls(text)
-        return cls(text[before.end() :], ErrorCode[before["code"]] if before["code"] else None)
+        message = text[before.end() :]
+        if before["code"]:
+            return cls(message, ErrorCode[before["code"]])
+        return cls(message, ErrorCode.UNAVAILABLE if _TRITON_IS_UNAVAILABLE.search(message) else None)
 
     def write(self) -> str:
         """Make one string of it."""

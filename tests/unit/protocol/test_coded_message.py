@@ -29,3 +29,17 @@ def test_what_only_looks_like_a_code_inside_a_message_stays_there(text):
 def test_a_message_that_repeats_a_code_keeps_the_second():
     error = InvalidArgumentError("text", "got 'INTERNAL: x'", "text")
     assert CodedMessage.read(CodedMessage.of(error).write()) == CodedMessage(str(error), ErrorCode.INVALID_ARG)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Server is stopping, scheduler for model has stopped accepting new inference requests",
+        "Request for unknown model: 's1_mini_stream' version 1 is not at ready state",
+        "Request for unknown model: 's1_mini_stream' has no available versions",
+    ],
+)
+def test_tritons_own_refusals_have_a_code(message):
+    told = CodedMessage(message, ErrorCode.UNAVAILABLE)
+    assert CodedMessage.read(f"{ENSEMBLE}[request id: <id_unknown>] {message}") == told
+    assert CodedMessage.read(message) == told

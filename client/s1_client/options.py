@@ -17,20 +17,8 @@ from s1_protocol.tensors import OPTION_INPUTS, TEXT_INPUT, TensorSpec
 class SpeechOptions:
     """Options of one request. None leaves an option out, and the server's default holds.
 
+    What each does, its default and its range: :data:`~s1_protocol.request_options.OPTIONS`, and ``docs/api.md``.
     The server checks the ranges; its message names the option and what is allowed.
-
-    Args:
-        voice: Id of a stored voice.
-        reference_audio: A whole WAV, FLAC, MP3 or OGG file to sound like, 1 to 90 s; not together with ``voice``.
-        reference_text: What is said in ``reference_audio``.
-        seed: The same seed and options give the same samples; 0 or more.
-        temperature: 0 (always the most likely) to 2.
-        top_p: Over 0, to 1.
-        repetition_penalty: 0.5 to 2.
-        max_frames: Length at most, 1 to 4096 frames; 21.53 frames are a second.
-        chunk_frames: Frames a chunk, to 256; 0 lets the server choose: small first, then growing.
-        service: ``call`` goes before ``note``.
-        deadline_ms: Time by which the first audio must be sent, else the request is refused; 0: none.
     """
 
     voice: str | None = None

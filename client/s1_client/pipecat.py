@@ -1,7 +1,7 @@
 """Speech for a Pipecat bot: ``S1TTSService`` in its pipeline (``pip install 's1-tts[client,pipecat]'``)."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipecat.frames.frames import CancelFrame, ErrorFrame, Frame, TTSAudioRawFrame
@@ -14,10 +14,15 @@ from s1_client.errors import S1ClientError
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery
 from s1_client.resampling import Resampler
-from s1_protocol.names import ServiceClass
+from s1_protocol.names import Field, ServiceClass
+from s1_protocol.option_kinds import Caller
+from s1_protocol.request_options import options_for
 
 if TYPE_CHECKING:
     from s1_client.stream import SpeechStream
+
+OFFERED = tuple(option.field.value for option in options_for(Caller.PIPECAT))
+"""Request options that are settings here."""
 
 CALL_DELIVERY = Delivery(stall_timeout_s=10.0)
 """On a call, silence of ten seconds is as good as the end."""
@@ -29,14 +34,7 @@ class S1TTSSettings(TTSSettings):
 
     ``voice`` is the id of a stored voice. None leaves an option to the server. ``model`` and ``language`` mean nothing
     here: the server has one model, which tells the language by the text.
-
-    Args:
-        seed: The same seed gives the same voice to every sentence where ``voice`` is None.
-        temperature: 0 (always the most likely) to 2.
-        top_p: Over 0, to 1.
-        repetition_penalty: 0.5 to 2.
-        max_frames: Length of a sentence at most, 1 to 4096 frames; 21.53 frames are a second.
-        deadline_ms: Time by which a sentence must begin to sound, else it is refused.
+    What the others do, their defaults and ranges: :data:`~s1_protocol.request_options.OPTIONS`.
     """
 
     seed: int | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
@@ -48,22 +46,14 @@ class S1TTSSettings(TTSSettings):
 
     def to_options(self) -> SpeechOptions:
         """Options of a request for the next sentence."""
-        names = ("voice", "seed", "temperature", "top_p", "repetition_penalty", "max_frames", "deadline_ms")
-        given = {name: value for name in names if is_given(value := getattr(self, name))}
+        given = {name: value for name in OFFERED if is_given(value := getattr(self, name))}
         return SpeechOptions(service=ServiceClass.CALL, **given)
 
 
-DEFAULT_SETTINGS = S1TTSSettings(
-    model=None,
-    voice=None,
-    language=None,
-    seed=0,
-    temperature=None,
-    top_p=None,
-    repetition_penalty=None,
-    max_frames=None,
-    deadline_ms=None,
-)
+def default_settings() -> S1TTSSettings:
+    """Settings that leave everything to the server but the seed, so that all sentences have one voice."""
+    left_out: dict[str, Any] = dict.fromkeys(OFFERED)
+    return S1TTSSettings(model=None, language=None, **{**left_out, Field.SEED: 0})
 
 
 class S1TTSService(TTSService):
@@ -95,7 +85,7 @@ class S1TTSService(TTSService):
     ) -> None:
         if options.get("text_aggregation_mode") is TextAggregationMode.TOKEN:
             raise ValueError("text_aggregation_mode: got token; allowed: sentence")
-        chosen = replace(DEFAULT_SETTINGS)
+        chosen = default_settings()
         if settings is not None:
             chosen.apply_update(settings)
         # Pipecat writes a service off after some silent turns; a server that restarts is not to be written off

@@ -23,11 +23,13 @@ class ServerState:
     Args:
         url: Its address.
         num_open: Requests of this client that it works on.
-        is_resting: Whether it failed a moment ago and is left alone for now.
+        num_failures: Times that it was found gone since it last answered.
+        is_resting: Whether it is left alone for now.
     """
 
     url: str
     num_open: int
+    num_failures: int
     is_resting: bool
 
 
@@ -55,7 +57,7 @@ class Server:
     @property
     def state(self) -> ServerState:
         """How it looks from here."""
-        return ServerState(self.connection.url, self.num_open, self.is_resting)
+        return ServerState(self.connection.url, self.num_open, self._num_failures, self.is_resting)
 
     def chosen(self) -> None:
         """A request goes to it; after a failure this is a trial, and further requests wait for how it ends."""

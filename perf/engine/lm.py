@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from perf.engine.reference import DEFAULT_SAMPLING
 from perf.measurement import add_subject, best_s, recorder
 
 from s1_tts.device import resolve_device, resolve_dtype
@@ -137,12 +138,16 @@ def reference_rate(folder: Path, num_frames: int, dtype: torch.dtype) -> float:
 
     model.config.max_seq_len = 1024
     prompt = torch.zeros(1 + model.config.num_codebooks, NEAR, dtype=torch.int)
-    sampling = {"temperature": 0.8, "top_p": 0.8, "repetition_penalty": 1.1}
     times = []
     for frames in (1, 1 + num_frames):  # the difference leaves the prompt out
         started_s = time.perf_counter()
         produced = generate(
-            model=model, prompt=prompt, max_new_tokens=frames + 1, audio_masks=None, audio_parts=None, **sampling
+            model=model,
+            prompt=prompt,
+            max_new_tokens=frames + 1,
+            audio_masks=None,
+            audio_parts=None,
+            **DEFAULT_SAMPLING,
         )
         times.append((time.perf_counter() - started_s, int(produced.shape[1])))
     (short_s, short_frames), (long_s, long_frames) = times

@@ -22,11 +22,12 @@ from perf.measurement import add_subject, recorder
 from perf.server.processes import peak_mb
 from tests.reference import reference_codec, reference_llama
 
+from s1_protocol.request_options import REPETITION_PENALTY, TEMPERATURE, TOP_P
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.device import resolve_device, resolve_dtype
 
-TEMPERATURE, TOP_P, REPETITION_PENALTY = 0.8, 0.8, 1.1
-"""The defaults of its server and of ours."""
+DEFAULT_SAMPLING = {option.field.value: option.default for option in (TEMPERATURE, TOP_P, REPETITION_PENALTY)}
+"""The defaults of its server and of ours, under names that are the same in both."""
 
 
 @dataclass
@@ -103,9 +104,7 @@ class Reference:
             max_new_tokens=num_frames + 1,  # the last one is thrown away, since it should be the end
             audio_masks=masks,
             audio_parts=parts,
-            temperature=TEMPERATURE,
-            top_p=TOP_P,
-            repetition_penalty=REPETITION_PENALTY,
+            **DEFAULT_SAMPLING,
         )
         codes = produced[1:, prompt.shape[1] : -1]
         lengths = torch.tensor([codes.shape[1]], device=self._device)

@@ -53,6 +53,11 @@ class Option:
     callers: frozenset[Caller] = EVERY_CALLER
 
     @property
+    def value_type(self) -> type:
+        """Type of its values in Python."""
+        raise NotImplementedError
+
+    @property
     def wire_type(self) -> str:
         """Its data type as the KServe v2 protocol names it."""
         return "BYTES" if self.dtype == "STRING" else self.dtype
@@ -77,6 +82,11 @@ class TextOption(Option):
     is_binary: bool = False
 
     @property
+    def value_type(self) -> type:
+        """Text, or bytes of a file."""
+        return bytes if self.is_binary else str
+
+    @property
     def allowed(self) -> str:
         """Its values in words."""
         return self.allowed_words
@@ -94,6 +104,11 @@ class ChoiceOption(Option):
     dtype = "STRING"
     choices: type[StrEnum]
     default: StrEnum
+
+    @property
+    def value_type(self) -> type:
+        """The words."""
+        return self.choices
 
     @property
     def allowed(self) -> str:
@@ -122,6 +137,11 @@ class FlagOption(Option):
     default: bool
 
     @property
+    def value_type(self) -> type:
+        """True or false."""
+        return bool
+
+    @property
     def allowed(self) -> str:
         """Both values."""
         return "true or false"
@@ -140,6 +160,11 @@ class NumberOption(Option):
     low: float
     high: float
     is_low_allowed: bool = True
+
+    @property
+    def value_type(self) -> type:
+        """A whole number, or one with a fraction."""
+        return float if self.dtype == "FP32" else int
 
     @property
     def allowed(self) -> str:

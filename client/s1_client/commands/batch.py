@@ -11,7 +11,9 @@ from rich.progress import Progress
 
 from s1_client.batch_job import JOURNAL_NAME, BatchJob, Outcome, read_items
 from s1_client.commands import common
-from s1_client.commands.groups import ServerOptions, SoundOptions, takes_groups
+from s1_client.commands.groups import OfferedTo, WhichServer, takes_groups
+from s1_client.options import SpeechOptions
+from s1_protocol.option_kinds import Caller
 
 
 class AudioFormat(StrEnum):
@@ -32,8 +34,8 @@ def batch(
     *,
     audio_format: Annotated[AudioFormat, typer.Option("--format", help="Format of the files.")] = AudioFormat.WAV,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Texts that are said at once.")] = 8,
-    server: ServerOptions,
-    sound: SoundOptions,
+    server: WhichServer,
+    options: Annotated[SpeechOptions, OfferedTo(Caller.BATCH)],
 ) -> None:
     """Say every text of a file; a second run says only what is missing, has failed or has changed.
 
@@ -41,7 +43,7 @@ def batch(
     when no server answers, 130 when interrupted.
     """
     try:
-        job = BatchJob(read_items(texts), folder, audio_format.value, sound.to_speech_options())
+        job = BatchJob(read_items(texts), folder, audio_format.value, options)
         num_open = len(job.open_items())
         with Progress(
             console=Console(stderr=True), transient=True, disable=not Console(stderr=True).is_terminal

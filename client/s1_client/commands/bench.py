@@ -14,10 +14,11 @@ from rich.table import Table
 
 from s1_client.client import AsyncS1Client
 from s1_client.commands import common
-from s1_client.commands.groups import ServerOptions, takes_groups
+from s1_client.commands.groups import OfferedTo, WhichServer, takes_groups
 from s1_client.errors import ServerError
 from s1_client.options import SpeechOptions
 from s1_client.report import SpeechTimes
+from s1_protocol.option_kinds import Caller
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody is surprised."
 
@@ -51,17 +52,15 @@ def bench(
     callers: Annotated[list[int] | None, typer.Option(min=1, help="Streams at once; may be repeated.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Streams that each caller takes, one after the other.")] = 3,
     text: Annotated[str, typer.Option(help="What is said.")] = SENTENCE,
-    max_frames: common.MaxFrames = None,
-    service: common.Service = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line instead of a table.")] = False,
-    server: ServerOptions,
+    server: WhichServer,
+    options: Annotated[SpeechOptions, OfferedTo(Caller.BENCH)],
 ) -> None:
     """Measure first audio and real-time factor, with one caller and with several at once.
 
     A look, not a load test: it says nothing about tails. Ends with 0, 1 when a stream failed, 2 on wrong usage, 3 when
     no server answers.
     """
-    options = SpeechOptions(max_frames=max_frames, service=service)
 
     async def run() -> list[Row]:
         async with server.open_client() as client:

@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 
 from s1_client.errors import EndpointError, S1ClientError, UnreachableError
-from s1_protocol.names import ServiceClass
 
 
 class ExitCode(IntEnum):
@@ -26,16 +25,6 @@ RootCertificates = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, help="Trust these certificates (PEM); implies --tls.")
 ]
 Headers = Annotated[list[str] | None, typer.Option("--header", help="'name: value' to send with every request.")]
-
-Voice = Annotated[str | None, typer.Option(help="Id of a stored voice; see s1-tts voices list.")]
-Seed = Annotated[int | None, typer.Option(help="0 or more; the same seed gives the same speech.")]
-Temperature = Annotated[float | None, typer.Option(help="0 (always the most likely) to 2.")]
-TopP = Annotated[float | None, typer.Option(help="Over 0, to 1.")]
-RepetitionPenalty = Annotated[float | None, typer.Option(help="0.5 to 2.")]
-MaxFrames = Annotated[int | None, typer.Option(help="Longest speech, 1 to 4096; 21.53 are a second.")]
-ChunkFrames = Annotated[int | None, typer.Option(help="Frames a chunk, to 256; 0: the server chooses.")]
-Service = Annotated[ServiceClass | None, typer.Option(help="call goes before note.")]
-DeadlineMs = Annotated[int | None, typer.Option(help="Refuse if the first sound would be later; 0: never.")]
 
 
 def markup_mode() -> Literal["rich"] | None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from s1_client.commands import common
-from s1_client.commands.groups import ServerOptions, takes_groups
+from s1_client.commands.groups import WhichServer, takes_groups
 from s1_client.diagnosis import Diagnosis, Finding, Verdict, metrics_url_of
 
 _STYLES = {Verdict.GOOD: "green", Verdict.NOTICE: "yellow", Verdict.BAD: "red"}
@@ -17,7 +17,7 @@ _STYLES = {Verdict.GOOD: "green", Verdict.NOTICE: "yellow", Verdict.BAD: "red"}
 @takes_groups
 def doctor(
     *,
-    server: ServerOptions,
+    server: WhichServer,
     metrics_url: Annotated[
         str | None, typer.Option(help="The server's metrics page; by default on port 8002 of the same host.")
     ] = None,
@@ -39,6 +39,6 @@ def doctor(
         raise typer.Exit(common.ExitCode.FAILED)
 
 
-async def _examine(server: ServerOptions, metrics_url: str) -> list[Finding]:
+async def _examine(server: WhichServer, metrics_url: str) -> list[Finding]:
     async with server.open_client() as client:
         return await Diagnosis(client, metrics_url).findings()

@@ -1,10 +1,10 @@
-"""Groups of options that several commands take: a dataclass each, whose fields the command line shows as options."""
+"""Groups of options that several commands take, each shown as options of the command line and handed over as one."""
 
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, get_type_hints
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -15,10 +15,12 @@ from s1_client.connection import DEFAULT_URL
 from s1_client.options import SpeechOptions
 from s1_client.policy import Tls
 from s1_client.sync_client import S1Client
+from s1_protocol.option_kinds import Caller, NumberOption, Option, default_of
+from s1_protocol.request_options import options_for
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerOptions:
+class WhichServer:
     """Which server, and how it is reached.
 
     Raises:
@@ -58,30 +60,27 @@ class ServerOptions:
         return Tls(root_certificates=self.root_certificates) if self.tls or self.root_certificates else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class SoundOptions:
-    """How a text is to sound."""
+@dataclass(frozen=True)
+class OfferedTo:
+    """Marks a parameter that takes what a face offers: ``Annotated[SpeechOptions, OfferedTo(Caller.SAY)]``.
 
-    voice: common.Voice = None
-    seed: common.Seed = None
-    temperature: common.Temperature = None
-    top_p: common.TopP = None
-    repetition_penalty: common.RepetitionPenalty = None
-    max_frames: common.MaxFrames = None
+    Args:
+        caller: The face.
+    """
 
-    def to_speech_options(self, **further: Any) -> SpeechOptions:
-        """Options of a request, with further ones that the command takes."""
-        return SpeechOptions(**asdict(self), **further)
+    caller: Caller
 
 
 def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the fields of its dataclass parameters as options; it gets them back as the dataclass."""
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    """Give a command the fields of its group parameters as options; it gets them back as the group."""
+    groups: dict[str, _Group] = {}
     parameters: list[inspect.Parameter] = []
+    hints = get_type_hints(command, include_extras=True)
     for parameter in inspect.signature(command).parameters.values():
-        if parameter.name in groups:
-            parameters += _parameters_of(groups[parameter.name])
+        group = _group_of(hints[parameter.name])
+        if group is not None:
+            groups[parameter.name] = group
+            parameters += group.parameters
         else:
             annotation = hints[parameter.name]
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation))
@@ -89,7 +88,7 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def expanded(**given: Any) -> None:
         made = {
-            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            name: group.make(**{parameter.name: given.pop(parameter.name) for parameter in group.parameters})
             for name, group in groups.items()
         }
         command(**given, **made)
@@ -99,14 +98,40 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     return expanded
 
 
-def _parameters_of(group: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-        )
-        for field in fields(group)
-    ]
+@dataclass(frozen=True)
+class _Group:
+    """Options of the command line that a command gets as one object.
+
+    Args:
+        make: Makes the object of them.
+        parameters: The options.
+    """
+
+    make: Callable[..., Any]
+    parameters: list[inspect.Parameter]
+
+
+def _group_of(hint: Any) -> _Group | None:
+    if isinstance(hint, type) and is_dataclass(hint):
+        hints = get_type_hints(hint, include_extras=True)
+        return _Group(hint, [_parameter(each.name, hints[each.name], each.default) for each in fields(hint)])
+    mark = next((each for each in getattr(hint, "__metadata__", ()) if isinstance(each, OfferedTo)), None)
+    if mark is None:
+        return None
+    offered = [_parameter(option.field.value, _annotation_of(option)) for option in options_for(mark.caller)]
+    return _Group(SpeechOptions, offered)
+
+
+def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _annotation_of(option: Option) -> Any:
+    """What typer wants to know of a request option; left out, the server's default holds."""
+    told = f"{option.help[0].upper()}{option.help[1:]}"
+    if isinstance(option, NumberOption):
+        told = f"{told} ({option.allowed}; the server's default: {default_of(option)})"
+    return Annotated[option.value_type | None, typer.Option(help=f"{told}.")]
 
 
 def _parse_header(header: str) -> tuple[str, str]:

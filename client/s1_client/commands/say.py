@@ -16,17 +16,18 @@ from rich.text import Text
 from s1_client.audio import AudioChunk, Speech, can_save, join
 from s1_client.client import AsyncS1Client
 from s1_client.commands import common
-from s1_client.commands.groups import ServerOptions, SoundOptions, takes_groups
+from s1_client.commands.groups import OfferedTo, WhichServer, takes_groups
 from s1_client.options import SpeechOptions
 from s1_client.player import Player
 from s1_client.report import SpeechTimes, describe_progress, describe_result
 from s1_client.sagemaker_async import AsyncSageMakerClient
+from s1_protocol.option_kinds import Caller
 
 STANDARD_STREAM = Path("-")
 
 
 @takes_groups
-def say(  # noqa: PLR0913  # a command has as many parameters as it has options
+def say(  # a command has as many parameters as it has options
     text: Annotated[str, typer.Argument(help="What to say; - reads it from standard input.")],
     *,
     output: Annotated[
@@ -35,21 +36,17 @@ def say(  # noqa: PLR0913  # a command has as many parameters as it has options
     ] = None,
     play: Annotated[bool, typer.Option("--play", help="Play it while it comes.")] = False,
     stream: Annotated[bool, typer.Option(help="Take the sound in chunks as it is made, or in one answer.")] = True,
-    server: ServerOptions,
+    server: WhichServer,
     sagemaker: Annotated[
         str | None, typer.Option(metavar="ENDPOINT", help="Ask this SageMaker endpoint instead of a server.")
     ] = None,
-    sound: SoundOptions,
-    chunk_frames: common.ChunkFrames = None,
-    service: common.Service = None,
-    deadline_ms: common.DeadlineMs = None,
+    options: Annotated[SpeechOptions, OfferedTo(Caller.SAY)],
 ) -> None:
     """Say a text: to an audio file, as raw PCM to a pipe, or through the loudspeaker.
 
     Ends with 0 when all was said, 1 when the server refused or failed, 2 on wrong usage, 3 when no server answers.
     """
     _check_output(output, play)
-    options = sound.to_speech_options(chunk_frames=chunk_frames, service=service, deadline_ms=deadline_ms)
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
 

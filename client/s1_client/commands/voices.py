@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from s1_client.commands import common
-from s1_client.commands.groups import ServerOptions, takes_groups
+from s1_client.commands.groups import WhichServer, takes_groups
 from s1_client.voices import NewRecording, StoreVoices, Voices
 from s1_protocol.voice_record import VoiceRecord
 
@@ -34,7 +34,7 @@ def add(
     text: Annotated[list[str], typer.Option(help="What is said in it; one for each --audio, in the same order.")],
     metadata: Annotated[str, typer.Option(help="A JSON object to be kept with the voice.")] = "{}",
     store: Store = None,
-    server: ServerOptions,
+    server: WhichServer,
 ) -> None:
     """Add a voice from recordings; a voice of the same id is replaced."""
     if len(audio) != len(text):
@@ -47,7 +47,7 @@ def add(
 
 @app.command("list")
 @takes_groups
-def list_voices(*, store: Store = None, server: ServerOptions) -> None:
+def list_voices(*, store: Store = None, server: WhichServer) -> None:
     """Print the ids of all voices, one a line."""
     with _open_voices(server, store) as voices:
         for voice_id in voices.list():
@@ -56,7 +56,7 @@ def list_voices(*, store: Store = None, server: ServerOptions) -> None:
 
 @app.command("show")
 @takes_groups
-def show(voice_id: VoiceId, *, store: Store = None, server: ServerOptions) -> None:
+def show(voice_id: VoiceId, *, store: Store = None, server: WhichServer) -> None:
     """Print what is known of a voice, as JSON."""
     with _open_voices(server, store) as voices:
         _tell(voices.show(voice_id))
@@ -64,14 +64,14 @@ def show(voice_id: VoiceId, *, store: Store = None, server: ServerOptions) -> No
 
 @app.command("remove")
 @takes_groups
-def remove(voice_id: VoiceId, *, store: Store = None, server: ServerOptions) -> None:
+def remove(voice_id: VoiceId, *, store: Store = None, server: WhichServer) -> None:
     """Remove a voice; requests for it are then refused."""
     with _open_voices(server, store) as voices:
         voices.remove(voice_id)
 
 
 @contextmanager
-def _open_voices(server: ServerOptions, store: str | None) -> Iterator[Voices]:
+def _open_voices(server: WhichServer, store: str | None) -> Iterator[Voices]:
     """Open the voices that the options name; what fails while they are open ends the command."""
     try:
         if store is not None:

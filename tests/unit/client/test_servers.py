@@ -96,7 +96,7 @@ async def test_a_refusal_goes_to_the_next_server_at_once(fleet: Fleet) -> None:
     async with AsyncS1Client(urls, retry=Retry(max_attempts=1, first_delay_s=60.0)) as client:
         assert await say(client) == [0, 1]
         assert len((await client.speak("Hello.")).samples) == 8
-        assert not any(state.is_resting for state in client.servers), "who refuses is not gone"
+        assert not any(state.num_failures for state in client.servers), "who refuses is not gone"
     assert fleet.asked()[2] == 2
 
 
@@ -122,20 +122,20 @@ async def test_a_server_that_is_gone_is_left_alone_and_comes_back(fleet: Fleet) 
         for _ in range(6):
             assert await say(client) == [0, 1]
         gone, well = client.servers
-        assert (gone.is_resting, well.is_resting) == (True, False)
+        assert (gone.num_failures > 0, well.num_failures) == (True, 0)
     async with serving(KServe(WHOLE)) as url:
         client = AsyncS1Client([url, *urls], pick=Pick.ROUND_ROBIN)
         assert await say(client) == [0, 1]
     async with client:
         assert await say(client) == [0, 1]
         assert await say(client) == [0, 1]  # the first one is gone
-        assert client.servers[0].is_resting
+        assert client.servers[0].num_failures
         returned = KServe(WHOLE)
         async with serving(returned, port=int(url.rpartition(":")[2])), asyncio.timeout(60):
             while not returned.requests:
                 assert await say(client) == [0, 1]
                 await asyncio.sleep(0.02)
-        assert not client.servers[0].is_resting
+        assert not client.servers[0].num_failures
 
 
 async def test_one_answer_and_voices_find_another_server_too(fleet: Fleet) -> None:
@@ -158,7 +158,7 @@ async def test_a_server_that_dies_before_the_first_sound_is_replaced(fleet: Flee
             await dying.requested.wait()
             await stack.aclose()
             assert await said == [0, 1]
-            assert [state.is_resting for state in client.servers] == [True, False]
+            assert [state.num_failures for state in client.servers] == [1, 0]
 
 
 async def test_a_server_that_dies_after_the_first_sound_is_an_error(fleet: Fleet) -> None:
@@ -171,7 +171,7 @@ async def test_a_server_that_dies_after_the_first_sound_is_an_error(fleet: Fleet
             await stack.aclose()
             with pytest.raises((ServerError, UnreachableError)):
                 await anext(chunks)
-            assert [state.is_resting for state in client.servers] == [True, False]
+            assert [state.num_failures for state in client.servers] == [1, 0]
     assert fleet.asked() == [0]
 
 
@@ -180,7 +180,7 @@ async def test_a_request_that_kills_servers_does_not_go_through_all_of_them() ->
     async with AsyncS1Client(urls, retry=Retry(max_attempts=3, first_delay_s=0.001)) as client:
         with pytest.raises(UnreachableError):
             await say(client)
-        assert sum(state.is_resting for state in client.servers) == 3
+        assert sum(state.num_failures for state in client.servers) == 3
 
 
 async def test_when_none_is_well_one_is_tried_all_the_same(fleet: Fleet) -> None:
@@ -234,7 +234,7 @@ async def test_a_server_that_stays_keeps_its_connection_and_its_count(fleet: Fle
             await anext(chunks)
             await client.set_servers([second, first, first])
             assert client.connections[1] is connection
-            assert client.servers == (ServerState(second, 0, False), ServerState(first, 1, False))
+            assert client.servers == (ServerState(second, 0, 0, False), ServerState(first, 1, 0, False))
             for _ in range(3):
                 assert await say(client) == [0, 1]
         assert client.servers[1].num_open == 0
@@ -274,7 +274,7 @@ async def test_health_is_what_the_servers_can_do_together(fleet: Fleet) -> None:
     async with AsyncS1Client([NOBODY, *urls], retry=ONCE) as client:
         health = await client.health()
         assert health.is_ready
-        assert [state.is_resting for state in client.servers] == [True, False]
+        assert [state.num_failures for state in client.servers] == [1, 0]
         assert await say(client) == [0, 1]
     async with AsyncS1Client([NOBODY, "localhost:2"]) as client:
         with pytest.raises(UnreachableError):

@@ -29,7 +29,7 @@ setup: .venv/.installed ## make .venv and install everything into it
 # --no-deps: what these three declare cannot be installed beside tritonclient, and none of it is used.
 .venv/.installed: pyproject.toml constraints.txt requirements-no-deps.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -e ".[server,client,dev]" -c constraints.txt
+	$(BIN)/python -m pip install -e ".[server,client,gateway,dev]" -c constraints.txt
 	$(BIN)/python -m pip install --no-deps -r requirements-no-deps.txt
 	touch $@
 

@@ -21,6 +21,8 @@ class AudioChunk:
         sample_rate_hz: Samples per second.
         is_last: True on exactly one chunk, the final one.
         arrival_s: Time since the request was sent, in seconds.
+        is_cut: True on the last chunk of speech that reached the request's ``max_frames``: its text may not have been
+            said whole. Never true where the request leaves ``max_frames`` to the server.
     """
 
     index: int
@@ -28,6 +30,7 @@ class AudioChunk:
     sample_rate_hz: int
     is_last: bool
     arrival_s: float
+    is_cut: bool = False
 
     @property
     def duration_s(self) -> float:

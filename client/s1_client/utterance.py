@@ -19,6 +19,7 @@ from s1_client.options import SpeechOptions, make_inputs
 from s1_client.policy import Delivery, Retry
 from s1_client.servers import Server, ServerPool
 from s1_protocol.names import Field, ModelName
+from s1_protocol.sound import FRAME_SAMPLES
 
 
 @dataclass(eq=False)
@@ -104,6 +105,7 @@ class Utterance:
 
     async def _attempt(self, connection: Connection) -> AsyncGenerator[AudioChunk]:
         num_chunks = 0
+        num_samples = 0
         is_complete = False
         responses = connection.stream(self._inputs(), self._left_s(), headers=self.headers)
         try:
@@ -113,18 +115,25 @@ class Utterance:
                     raise StreamGapError(None if is_complete else num_chunks, index)
                 num_chunks += 1
                 is_complete = bool(_element(result, Field.IS_LAST))
+                samples = read_tensor(result, Field.AUDIO, ModelName.STREAM).reshape(-1)
+                num_samples += len(samples)
                 yield AudioChunk(
                     index=index,
-                    samples=read_tensor(result, Field.AUDIO, ModelName.STREAM).reshape(-1),
+                    samples=samples,
                     sample_rate_hz=int(_element(result, Field.SAMPLE_RATE)),
                     is_last=is_complete,
                     arrival_s=time.perf_counter() - self.started_s,
+                    is_cut=is_complete and self._is_at_limit(num_samples),
                 )
             if not is_complete:
                 raise EarlyEndError(num_chunks)
         finally:
             # a call that has ended takes this as nothing; one that goes on is stopped
             responses.cancel()
+
+    def _is_at_limit(self, num_samples: int) -> bool:
+        limit_frames = self.options.max_frames
+        return limit_frames is not None and num_samples >= limit_frames * FRAME_SAMPLES
 
     async def _next_result(self, responses: ResponseIterator, num_chunks: int) -> InferResult | None:
         """Wait for the next response; None at the end of the stream."""

@@ -1,0 +1,1 @@
+"""What machines ask: whether the gateway lives, takes requests, and its metrics. Outside of ``/v1``."""

@@ -1,0 +1,166 @@
+"""What each token may use, and what the gateway can carry: the one place that says no to a caller who is known."""
+
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+from limits import RateLimitItemPerDay, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
+from limits.errors import StorageError
+
+from s1_gateway.auth import Caller
+from s1_gateway.errors import RETRY_AFTER_S, GatewayError, Reason
+from s1_gateway.settings import Settings
+
+
+class Limits:
+    """Counts what callers use.
+
+    Requests and characters are counted in memory or, for several gateways together, in Redis; open streams are counted
+    by each gateway for itself.
+
+    Args:
+        settings: The gateway's.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        url = settings.redis_url
+        storage = (
+            RedisStorage(f"async+{url}", implementation="redispy", wrap_exceptions=True) if url else MemoryStorage()
+        )
+        self._requests = MovingWindowRateLimiter(storage)
+        self._characters = FixedWindowRateLimiter(storage)
+        self._max_streams = settings.max_streams
+        self._max_sockets = settings.max_sockets
+        self._num_sockets = 0
+        self._open: Counter[str] = Counter()
+        self._is_draining = False
+
+    @property
+    def num_open(self) -> int:
+        """Utterances under way."""
+        return self._open.total()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the gateway is about to end."""
+        return self._is_draining
+
+    def drain(self) -> None:
+        """Admit nobody any more."""
+        self._is_draining = True
+
+    async def admit(self, caller: Caller, num_characters: int = 0) -> "Admission":
+        """Let an utterance begin, or say why not.
+
+        Args:
+            caller: Who asks.
+            num_characters: Of its text; those of a text in pieces are charged as they come.
+
+        Returns:
+            The place that it has, to be given back at its end.
+
+        Raises:
+            GatewayError: a limit is reached.
+        """
+        if self._is_draining:
+            raise GatewayError(Reason.DRAINING, "this gateway is about to end", retry_after_s=RETRY_AFTER_S)
+        if self.num_open >= self._max_streams:
+            fault = f"all {self._max_streams} streams of this gateway are in use"
+            raise GatewayError(Reason.BUSY, fault, retry_after_s=RETRY_AFTER_S)
+        quota = caller.quota
+        if quota.streams is not None and self._open[caller.name] >= quota.streams:
+            fault = f"the token {caller.name} may have {quota.streams} streams open at once"
+            raise GatewayError(Reason.RATE_LIMITED, fault, retry_after_s=RETRY_AFTER_S)
+        admission = Admission(self._open, caller)
+        try:
+            await self._count_request(caller)
+            await self.charge(caller, num_characters)
+        except BaseException:
+            admission.release()
+            raise
+        return admission
+
+    def admit_socket(self) -> None:
+        """Let a WebSocket be opened, to be followed by :meth:`release_socket`.
+
+        Raises:
+            GatewayError: there are too many, or the gateway is about to end.
+        """
+        if self._is_draining:
+            raise GatewayError(Reason.DRAINING, "this gateway is about to end", retry_after_s=RETRY_AFTER_S)
+        if self._num_sockets >= self._max_sockets:
+            fault = f"all {self._max_sockets} sockets of this gateway are in use"
+            raise GatewayError(Reason.BUSY, fault, retry_after_s=RETRY_AFTER_S)
+        self._num_sockets += 1
+
+    def release_socket(self) -> None:
+        """Count one WebSocket less."""
+        self._num_sockets -= 1
+
+    async def charge(self, caller: Caller, num_characters: int) -> None:
+        """Count characters of a text.
+
+        Raises:
+            GatewayError: the day's characters are used up.
+        """
+        most = caller.quota.characters_per_day
+        if most is None or num_characters == 0:
+            return
+        day = RateLimitItemPerDay(most, namespace="s1_gateway_characters")
+        try:
+            is_allowed = num_characters <= most and await self._characters.hit(day, caller.name, cost=num_characters)
+        except StorageError as error:
+            raise _uncounted() from error
+        if not is_allowed:
+            raise GatewayError(Reason.QUOTA, f"the token {caller.name} may have {most} characters a day said")
+
+    async def _count_request(self, caller: Caller) -> None:
+        most = caller.quota.requests_per_minute
+        if most is None:
+            return
+        minute = RateLimitItemPerMinute(most, namespace="s1_gateway_requests")
+        try:
+            is_allowed = await self._requests.hit(minute, caller.name)
+        except StorageError as error:
+            raise _uncounted() from error
+        if not is_allowed:
+            fault = f"the token {caller.name} may ask {most} times a minute"
+            raise GatewayError(Reason.RATE_LIMITED, fault, retry_after_s=2 * RETRY_AFTER_S)
+
+
+class Admission:
+    """A place among the open streams.
+
+    Args:
+        places: Open streams by caller.
+        caller: Whose it is.
+    """
+
+    def __init__(self, places: Counter[str], caller: Caller) -> None:
+        self._places = places
+        self._caller = caller
+        self._is_held = True
+        places[caller.name] += 1
+
+    def release(self) -> None:
+        """Give the place back; a second time does nothing."""
+        if self._is_held:
+            self._is_held = False
+            self._places[self._caller.name] -= 1
+            if not self._places[self._caller.name]:
+                del self._places[self._caller.name]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _uncounted() -> GatewayError:
+    """Nobody with a limit is let in uncounted."""
+    return GatewayError(Reason.BUSY, "limits cannot be counted now", retry_after_s=2 * RETRY_AFTER_S)

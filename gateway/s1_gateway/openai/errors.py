@@ -1,0 +1,33 @@
+"""OpenAI's envelope: what its SDK reads ``code``, ``param`` and ``type`` from."""
+
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from s1_gateway.errors import Problem, Reason
+
+FIELDS = {"text": "input", "max_characters": "input"}
+"""Our names of fields where OpenAI's differ."""
+
+_TYPES = {
+    401: "invalid_request_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+
+
+def error_object(problem: Problem) -> dict[str, Any]:
+    """Make what stands under ``error``, in bodies and in events."""
+    is_server = problem.status >= 500
+    param = FIELDS.get(problem.field, problem.field) if problem.field else None
+    message = problem.message
+    if problem.field and param != problem.field:
+        message = message.replace(f"{problem.field}: ", f"{param}: ", 1)
+    kind = "server_error" if is_server else _TYPES.get(problem.status, "invalid_request_error")
+    code = "model_not_found" if problem.reason is Reason.NOT_FOUND and problem.field == "model" else problem.reason
+    return {"message": message, "type": kind, "param": param, "code": str(code)}
+
+
+def render(problem: Problem) -> JSONResponse:
+    """Make the answer."""
+    return JSONResponse({"error": error_object(problem)}, status_code=problem.status, headers=problem.headers())

@@ -1,0 +1,35 @@
+"""Routes whose every failure comes in their protocol's envelope."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from s1_gateway.errors import Render, problem_of
+
+
+def enveloped(render: Render) -> type[APIRoute]:
+    """Make the class of a protocol's routes.
+
+    Args:
+        render: The protocol's envelope.
+    """
+
+    class EnvelopedRoute(APIRoute):
+        """A route whose failures come in one envelope."""
+
+        def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+            handle = super().get_route_handler()
+
+            async def handle_enveloped(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except Exception as error:  # whatever it is, problem_of decides what the caller may know
+                    problem = problem_of(error)
+                    request.state.problem = problem
+                    return render(problem)
+
+            return handle_enveloped
+
+    return EnvelopedRoute

@@ -1,0 +1,280 @@
+"""The one place that makes sound: a text and its options in, pieces of encoded sound out, whatever the protocol."""
+
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+import anyio
+import numpy as np
+import numpy.typing as npt
+
+from s1_client import AsyncS1Client, AudioChunk, Delivery, SpeechOptions, SpeechStream
+from s1_client.live_text import Piece
+from s1_gateway.auth import Caller
+from s1_gateway.encoding import SoundEncoder, SoundSpec
+from s1_gateway.errors import Problem, problem_of
+from s1_gateway.limits import Admission, Limits
+from s1_gateway.metrics import Door, Metrics, Outcome
+from s1_gateway.settings import Settings
+from s1_gateway.texts import check_text
+from s1_protocol.request_options import MAX_FRAMES
+from s1_protocol.sound import SAMPLE_RATE_HZ
+from s1_protocol.text.cleaning import is_speakable
+
+log = logging.getLogger(__name__)
+
+MAX_BUFFERED_CHUNKS = 4
+"""Chunks of a server held for a caller who reads slowly; a chunk has at most 256 frames, 1 MiB."""
+
+ONE_REQUEST_CHARACTERS = 300
+"""A longer text is asked for sentence by sentence, as the engine would cut it, so that each has a whole length."""
+
+WHOLE_FRAMES = int(MAX_FRAMES.high)
+"""``max_frames`` where the caller names none: the longest there is, 190 s, which no sentence needs."""
+
+PIECE_SAMPLES = 8_820
+"""Encoded at once, at most: 0.2 s takes 2 ms, so that no stream holds up the others."""
+
+SILENCE_S = 0.2
+"""Sound of a text in which there is nothing to say, such as a lone full stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechOrder:
+    """What a caller asks for, in no protocol's words.
+
+    Args:
+        text: What to say; pieces as they are written, or all of it.
+        options: How to say it.
+        sound: How its bytes shall sound.
+        door: By which protocol it came.
+        caller: Who asks.
+        asked_s: When, on ``time.perf_counter``.
+    """
+
+    text: str | AsyncIterator[Piece]
+    options: SpeechOptions
+    sound: SoundSpec
+    door: Door
+    caller: Caller
+    asked_s: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A piece of an answer.
+
+    Args:
+        data: Bytes in the format that was asked for; none where the encoder holds them back.
+        duration_s: How long the samples that went in are heard.
+    """
+
+    data: bytes
+    duration_s: float
+
+
+class Speech:
+    """Begins utterances.
+
+    Args:
+        client: Of the servers.
+        limits: Who may.
+        metrics: Where it is counted.
+        settings: The gateway's.
+    """
+
+    def __init__(self, client: AsyncS1Client, limits: Limits, metrics: Metrics, settings: Settings) -> None:
+        self._client = client
+        self._limits = limits
+        self._metrics = metrics
+        self._settings = settings
+        self._delivery = Delivery(stall_timeout_s=settings.stall_s, max_buffered_chunks=MAX_BUFFERED_CHUNKS)
+
+    async def begin(self, order: SpeechOrder) -> "Answer":
+        """Ask for an answer and wait for its first sound, so that a refusal can still be a status.
+
+        Returns:
+            The answer, whose first piece is there; to be closed by :meth:`Answer.aclose`.
+
+        Raises:
+            GatewayError: the text or a limit refuses it.
+            S1ClientError: no server says it.
+        """
+        labels = (order.door, order.caller.name)
+        try:
+            num_characters = 0
+            if isinstance(order.text, str):
+                check_text(order.text, self._settings.max_text_characters)
+                num_characters = len(order.text)
+            admission = await self._limits.admit(order.caller, num_characters)
+        except Exception as error:
+            self.count_refusal(problem_of(error), order.door, order.caller)
+            self._metrics.utterances.labels(*labels, Outcome.REFUSED).inc()
+            raise
+        self._metrics.characters.labels(*labels).inc(num_characters)
+        answer = Answer(order, self._open(order), admission, self._metrics)
+        await answer.wait_for_sound()
+        return answer
+
+    def count_refusal(self, problem: Problem, door: Door, caller: Caller) -> None:
+        """Count a request that is refused or fails."""
+        self._metrics.refusals.labels(door, caller.name, problem.reason).inc()
+
+    def _open(self, order: SpeechOrder) -> SpeechStream:
+        if isinstance(order.text, str):
+            if not is_speakable(order.text):
+                return SpeechStream(_silence, self._delivery)
+            text = order.text if len(order.text) <= ONE_REQUEST_CHARACTERS else _in_one_piece(order.text)
+            return self._client.stream(text, _whole(order.options), delivery=self._delivery)
+        return self._client.stream(self._charged(order, order.text), _whole(order.options), delivery=self._delivery)
+
+    async def _charged(self, order: SpeechOrder, pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:
+        """Count the characters of a text in pieces as they come."""
+        async for piece in pieces:
+            if isinstance(piece, str):
+                await self._limits.charge(order.caller, len(piece))
+                self._metrics.characters.labels(order.door, order.caller.name).inc(len(piece))
+            yield piece
+
+
+class Answer:
+    """One answer under way: ``async for piece in answer.pieces()``.
+
+    Args:
+        order: What was asked for.
+        stream: Its chunks.
+        admission: Its place, given back when it is closed.
+        metrics: Where it is counted.
+    """
+
+    def __init__(self, order: SpeechOrder, stream: SpeechStream, admission: Admission, metrics: Metrics) -> None:
+        self._order = order
+        self._stream = stream
+        self._admission = admission
+        self._metrics = metrics
+        self._first: Sound | None = None
+        self._left_out_samples = 0
+        self._outcome = Outcome.HUNG_UP
+        self._is_closed = False
+        self._pieces = self._encode()
+
+    async def wait_for_sound(self) -> None:
+        """Wait for the first piece of sound.
+
+        Raises:
+            S1ClientError: none comes.
+        """
+        try:
+            # the encoder may hold the first samples back
+            while self._first is None or not self._first.data:
+                sound = await anext(self._pieces, None)
+                if sound is None:
+                    break
+                held_s = self._first.duration_s if self._first is not None else 0.0
+                self._first = Sound(sound.data, held_s + sound.duration_s)
+        except BaseException:
+            await self.aclose()
+            raise
+        waited_s = time.perf_counter() - self._order.asked_s
+        self._metrics.first_audio.labels(self._order.door).observe(waited_s)
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether a limit of length was reached, so that the text may not have been said whole."""
+        return self._outcome is Outcome.CUT
+
+    @property
+    def has_chosen_length(self) -> bool:
+        """Whether the limit of length is the caller's own."""
+        return self._order.options.max_frames is not None
+
+    def leave_out(self, duration_s: float) -> None:
+        """Leave out so much of what comes next: its caller is too slow for it, and wants to hear what is newest."""
+        self._left_out_samples += round(duration_s * SAMPLE_RATE_HZ)
+
+    async def pieces(self) -> AsyncGenerator[Sound]:
+        """Give the sound from its first byte on.
+
+        Raises:
+            S1ClientError: the server broke off; what was given is not the whole.
+        """
+        async with aclosing(self._pieces) as pieces:
+            if self._first is not None:
+                yield self._first
+            async for sound in pieces:
+                yield sound
+
+    async def aclose(self) -> None:
+        """Stop the server's work, if it goes on, and give the place back. Safe in a task that is being cancelled."""
+        self._stream.cancel()  # takes effect even if nothing can be awaited any more
+        self._admission.release()
+        if not self._is_closed:
+            self._is_closed = True
+            self._metrics.utterances.labels(self._order.door, self._order.caller.name, self._outcome).inc()
+        with anyio.CancelScope(shield=True):
+            await self._stream.aclose()
+
+    async def _encode(self) -> AsyncGenerator[Sound]:
+        labels = (self._order.door, self._order.caller.name)
+        clock = PlaybackClock()
+        encoder = SoundEncoder(self._order.sound)
+        outcome = Outcome.DONE
+        try:
+            async with self._stream:
+                async for chunk in self._stream:
+                    if chunk.is_cut:
+                        outcome = Outcome.CUT
+                    if clock.add(encoder.duration_s(len(chunk.samples))):
+                        self._metrics.underruns.labels(*labels).inc()
+                    for start in range(0, len(chunk.samples), PIECE_SAMPLES):
+                        samples = self._without_left_out(chunk.samples[start : start + PIECE_SAMPLES])
+                        yield self._counted(encoder.encode(samples), encoder.duration_s(len(samples)))
+            yield self._counted(encoder.finish(), 0.0)
+        except Exception as error:
+            self._outcome = Outcome.FAILED
+            self._metrics.refusals.labels(*labels, problem_of(error).reason).inc()
+            raise
+        self._outcome = outcome
+
+    def _without_left_out(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        num_left_out = min(self._left_out_samples, len(samples))
+        if num_left_out:
+            self._left_out_samples -= num_left_out
+            self._metrics.dropped_samples.labels(self._order.door, self._order.caller.name).inc(num_left_out)
+        return samples[num_left_out:]
+
+    def _counted(self, data: bytes, duration_s: float) -> Sound:
+        labels = (self._order.door, self._order.caller.name)
+        self._metrics.bytes.labels(*labels).inc(len(data))
+        self._metrics.audio_seconds.labels(*labels).inc(duration_s)
+        return Sound(data, duration_s)
+
+
+class PlaybackClock:
+    """Plays sound as it comes, without a buffer, and notices when it runs dry."""
+
+    def __init__(self) -> None:
+        self._plays_until_s: float | None = None
+
+    def add(self, duration_s: float) -> bool:
+        """Take sound; tells whether it came later than what was there had been played."""
+        now_s = time.perf_counter()
+        was_late = self._plays_until_s is not None and now_s > self._plays_until_s
+        begins_s = now_s if was_late or self._plays_until_s is None else self._plays_until_s
+        self._plays_until_s = begins_s + duration_s
+        return was_late
+
+
+def _whole(options: SpeechOptions) -> SpeechOptions:
+    return options if options.max_frames is not None else replace(options, max_frames=WHOLE_FRAMES)
+
+
+async def _in_one_piece(text: str) -> AsyncIterator[Piece]:
+    yield text
+
+
+async def _silence() -> AsyncGenerator[AudioChunk]:
+    samples = np.zeros(round(SILENCE_S * SAMPLE_RATE_HZ), dtype=np.int16)
+    yield AudioChunk(index=0, samples=samples, sample_rate_hz=SAMPLE_RATE_HZ, is_last=True, arrival_s=0.0)

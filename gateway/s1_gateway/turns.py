@@ -1,0 +1,150 @@
+"""One answer on a socket: its text comes in pieces, its sound leaves at the pace of playback, it can be stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Protocol
+
+from s1_client import FLUSH
+from s1_client.live_text import Piece
+from s1_gateway.errors import Problem, invalid, problem_of
+from s1_gateway.pacing import ListenerStalledError, Pace, PacedSender
+from s1_gateway.sockets import Socket, SocketGoneError
+from s1_gateway.speech import Speech, SpeechOrder
+from s1_gateway.texts import check_unicode
+
+
+class TextFeed:
+    """A text that is still being written: pieces are put at one end and read at the other.
+
+    Args:
+        max_characters: Of all pieces together.
+    """
+
+    def __init__(self, max_characters: int) -> None:
+        self._max_characters = max_characters
+        self._num_characters = 0
+        self._pieces: asyncio.Queue[Piece | None] = asyncio.Queue()
+        self._is_ended = False
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether no more comes."""
+        return self._is_ended
+
+    def put(self, text: str) -> None:
+        """Append a piece.
+
+        Raises:
+            GatewayError: it is no Unicode text, or all pieces together are too long.
+        """
+        check_unicode("text", text)
+        self._num_characters += len(text)
+        if self._num_characters > self._max_characters:
+            raise invalid("text", f"got {self._num_characters} characters in pieces; allowed: {self._max_characters}")
+        if text:
+            self._pieces.put_nowait(text)
+
+    def flush(self) -> None:
+        """Have what is pending said without waiting for the end of its sentence."""
+        self._pieces.put_nowait(FLUSH)
+
+    def end(self) -> None:
+        """Say that no more comes."""
+        if not self._is_ended:
+            self._is_ended = True
+            self._pieces.put_nowait(None)
+
+    async def read(self) -> AsyncIterator[Piece]:
+        """Give the pieces as they come."""
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
+
+
+class Sink(Protocol):
+    """What becomes of a turn's sound and end, in a protocol's messages."""
+
+    async def begin(self) -> None:
+        """Its first sound is there."""
+
+    async def sound(self, data: bytes) -> None:
+        """Send a piece, at most as large as the pace says."""
+
+    async def done(self, *, was_cut: bool) -> None:
+        """All of it has been sent."""
+
+    async def failed(self, problem: Problem) -> None:
+        """It ends here, and is not whole."""
+
+
+class Turn:
+    """An answer under way; begins when it is made.
+
+    Args:
+        speech: Makes the sound.
+        order: What is asked for; its text is replaced by the feed's.
+        feed: Where its text comes from.
+        socket: Where it goes.
+        sink: In which messages.
+        pace: How fast.
+        order_lock: Held while it speaks, where turns must not speak at the same time; None: they may.
+    """
+
+    def __init__(
+        self,
+        speech: Speech,
+        order: SpeechOrder,
+        feed: TextFeed,
+        socket: Socket,
+        sink: Sink,
+        pace: Pace,
+        order_lock: asyncio.Lock | None = None,
+    ) -> None:
+        self.feed = feed
+        self._speech = speech
+        self._order = replace(order, text=feed.read())
+        self._socket = socket
+        self._sink = sink
+        self._pace = pace
+        self._lock = order_lock
+        self._task = asyncio.create_task(self._run())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is left to be done."""
+        return self._task.done()
+
+    async def cancel(self) -> None:
+        """Stop it: when this returns, no more of its sound is sent and the server has been told."""
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def wait(self) -> None:
+        """Wait until it is over."""
+        await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                if self._lock is not None:
+                    await stack.enter_async_context(self._lock)
+                try:
+                    await self._speak(stack)
+                except ListenerStalledError:
+                    self._socket.abort()
+                except SocketGoneError:
+                    raise
+                except Exception as error:  # the sink tells the caller what problem_of lets him know
+                    await self._sink.failed(problem_of(error))
+        except SocketGoneError:
+            pass  # the session ends by itself
+
+    async def _speak(self, stack: AsyncExitStack) -> None:
+        answer = await self._speech.begin(self._order)
+        stack.push_async_callback(answer.aclose)
+        await self._sink.begin()
+        sender = PacedSender(self._sink.sound, self._pace)
+        async for sound in answer.pieces():
+            await sender.send(sound.data, sound.duration_s)
+        await self._sink.done(was_cut=answer.was_cut)

@@ -1,0 +1,120 @@
+"""What a caller's name of a voice means: a stored voice, or the model's own voice under a seed of its own."""
+
+import logging
+import time
+import zlib
+from dataclasses import dataclass, replace
+from typing import Final
+
+from s1_client import AsyncVoices, S1ClientError, SpeechOptions
+from s1_gateway.errors import GatewayError, Reason
+from s1_gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OPENAI_VOICES: Final = (
+    "alloy",
+    "ash",
+    "ballad",
+    "cedar",
+    "coral",
+    "echo",
+    "fable",
+    "marin",
+    "nova",
+    "onyx",
+    "sage",
+    "shimmer",
+    "verse",
+)
+"""Names that OpenAI's clients send by habit; Pipecat sends no others."""
+
+LIVEKITS_FISH_VOICE: Final = "933563129e564b19a115bedd57b7406a"
+"""Default voice of LiveKit's Fish plugin."""
+
+OWN_VOICE: Final = "default"
+"""Name of the model's own voice."""
+
+_FRESH_S: Final = 10.0
+"""How long the list of stored voices is believed."""
+
+
+@dataclass(frozen=True)
+class NamedVoice:
+    """A name and what it means.
+
+    Args:
+        name: As callers write it.
+        stored: Id of the stored voice; None: the model's own.
+    """
+
+    name: str
+    stored: str | None
+
+    @property
+    def seed(self) -> int | None:
+        """Seed that keeps the model's own voice the same from request to request; another for each name."""
+        return None if self.stored else zlib.crc32(self.name.encode()) % 2**31
+
+
+class VoiceNames:
+    """Looks names up: the operator's first, then stored voices, then the names that clients send by habit.
+
+    Args:
+        voices: Those of the servers.
+        settings: The gateway's.
+    """
+
+    def __init__(self, voices: AsyncVoices, settings: Settings) -> None:
+        self._voices = voices
+        self._given = {name: NamedVoice(name, stored or None) for name, stored in settings.voices.items()}
+        habits = () if settings.strict else (*OPENAI_VOICES, LIVEKITS_FISH_VOICE)
+        self._habits = {name: NamedVoice(name, None) for name in (OWN_VOICE, *habits)}
+        self._stored: frozenset[str] = frozenset()
+        self._listed_s = -_FRESH_S
+
+    async def apply(self, name: str | None, options: SpeechOptions) -> SpeechOptions:
+        """Put the voice that a name means into options.
+
+        Args:
+            name: As it came; None: none was given, which is the model's own voice.
+            options: Their seed, if there is one, stays.
+
+        Raises:
+            GatewayError: the name cannot be one.
+        """
+        voice = await self.find(OWN_VOICE if name is None else name)
+        seed = voice.seed if options.seed is None else options.seed
+        return replace(options, voice=voice.stored, seed=seed)
+
+    async def find(self, name: str) -> NamedVoice:
+        """Say what a name means; the server says whether a stored voice of an unknown name is there."""
+        if not name or len(name) > 255 or "\0" in name:
+            raise GatewayError(Reason.INVALID, "voice: allowed: a name of 1 to 255 characters", field="voice")
+        if name in self._given:
+            return self._given[name]
+        if name in self._habits and name not in await self._list_stored():
+            return self._habits[name]
+        return NamedVoice(name, name)
+
+    async def all(self) -> list[NamedVoice]:
+        """All names that mean something, stored voices first.
+
+        Raises:
+            S1ClientError: the stored voices cannot be listed.
+        """
+        stored = {name: NamedVoice(name, name) for name in await self._voices.list()}
+        return list((self._habits | stored | self._given).values())
+
+    def forget(self) -> None:
+        """Ask for the stored voices anew: they have just been changed."""
+        self._listed_s = time.monotonic() - _FRESH_S
+
+    async def _list_stored(self) -> frozenset[str]:
+        if time.monotonic() - self._listed_s >= _FRESH_S:
+            try:
+                self._stored = frozenset(await self._voices.list())
+            except S1ClientError as error:
+                log.warning("stored voices cannot be listed; names are looked up as they were: %s", error)
+            self._listed_s = time.monotonic()
+        return self._stored

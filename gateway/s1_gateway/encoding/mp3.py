@@ -1,0 +1,44 @@
+"""MP3 at a constant bit rate, by LAME."""
+
+import lameenc
+
+from s1_gateway.encoding.samples import FloatSamples, to_int16
+
+QUALITY = 5
+"""Of LAME's 0 (slow) to 9; higher ones cost half as much, lower ones up to three times as much."""
+DELAY_SAMPLES = 1105
+"""LAME's own 576 and the decoder's 529: a stream has no field to tell a player of them."""
+
+
+class Mp3Writer:
+    """Frames of MPEG layer III without any header before them, so that nothing needs to be put right at the end.
+
+    Args:
+        rate_hz: Samples per second.
+        bit_rate_bps: One of the rates that the format has at that sample rate.
+    """
+
+    delay_samples = DELAY_SAMPLES
+
+    def __init__(self, rate_hz: int, bit_rate_bps: int) -> None:
+        self._encoder = lameenc.Encoder()
+        self._encoder.silence()
+        self._encoder.set_channels(1)
+        self._encoder.set_in_sample_rate(rate_hz)
+        self._encoder.set_out_sample_rate(rate_hz)  # LAME takes a lower rate for low bit rates by itself
+        self._encoder.set_bit_rate(bit_rate_bps // 1000)
+        self._encoder.set_quality(QUALITY)
+        self._is_empty = True
+
+    def write(self, samples: FloatSamples) -> bytes:
+        """Take a piece; the first frame is whole after two frames and a bit."""
+        if not len(samples):
+            return b""
+        self._is_empty = False
+        return bytes(self._encoder.encode(to_int16(samples).tobytes()))
+
+    def close(self) -> bytes:
+        """Give the last frames."""
+        if self._is_empty:
+            return b""  # LAME is not set up before the first samples
+        return bytes(self._encoder.flush())

@@ -6,6 +6,10 @@ import subprocess
 
 import numpy as np
 import pytest
+
+from s1_gateway.encoding import AudioFormat, SoundEncoder, SoundSpec, encode_whole
+from s1_gateway.encoding.formats import TRAITS
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from tests.unit.gateway.sounds import (
     decode_with_av,
     decode_with_soundfile,
@@ -16,10 +20,6 @@ from tests.unit.gateway.sounds import (
     voice,
     worst_window_error_db,
 )
-
-from s1_gateway.encoding import AudioFormat, SoundEncoder, SoundSpec, encode_whole
-from s1_gateway.encoding.formats import TRAITS
-from s1_protocol.sound import SAMPLE_RATE_HZ
 
 EVERY_RATE = [(audio_format, rate) for audio_format in AudioFormat for rate in TRAITS[audio_format].rates_hz]
 EXACT = {

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.gateway.sounds import AV_CONTAINERS, decode_with_av, encode, pieces, voice
 
 from s1_gateway.encoding import AudioFormat, SoundEncoder, SoundSpec
 from s1_gateway.encoding.formats import TRAITS
 from s1_protocol.sound import SAMPLE_RATE_HZ
+from tests.unit.gateway.sounds import AV_CONTAINERS, decode_with_av, encode, pieces, voice
 
 SPOKEN = voice(0.6)
 LENGTHS = st.lists(st.integers(0, 9000), max_size=12)

@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+
+from s1_gateway.encoding import AudioFormat, SoundSpec
+from s1_gateway.encoding.loudness import CEILING
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from tests.unit.gateway.sounds import (
     Floats,
     decode_with_av,
@@ -11,10 +15,6 @@ from tests.unit.gateway.sounds import (
     voice,
     worst_window_error_db,
 )
-
-from s1_gateway.encoding import AudioFormat, SoundSpec
-from s1_gateway.encoding.loudness import CEILING
-from s1_protocol.sound import SAMPLE_RATE_HZ
 
 
 def heard(samples: np.ndarray, volume_db: float, *, normalized: bool = False) -> Floats:

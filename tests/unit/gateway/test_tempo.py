@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from tests.unit.gateway.sounds import Floats, decode_with_av, encode, pitch_hz, tone, voice
 
 from s1_gateway.encoding import AudioFormat, SoundSpec
 from s1_gateway.encoding.tempo import tempos
 from s1_protocol.sound import SAMPLE_RATE_HZ
+from tests.unit.gateway.sounds import Floats, decode_with_av, encode, pitch_hz, tone, voice
 
 SPEEDS = [0.25, 0.4, 0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0]
 

@@ -23,6 +23,7 @@ from s1_gateway.openai import endpoints as openai_speech
 from s1_gateway.openai import models as openai_models
 from s1_gateway.openai import voices as openai_voices
 from s1_gateway.openai.errors import render
+from s1_gateway.origins import Origins
 from s1_gateway.request_ids import RequestIds
 from s1_gateway.settings import Settings
 from s1_gateway.state import open_gateway
@@ -50,6 +51,7 @@ def make_app(settings: Settings, limits: Limits) -> FastAPI:
     middleware = [
         Middleware(RequestIds),
         Middleware(AccessLog),
+        Middleware(Origins, allowed=settings.cors_origins, render=render),
         Middleware(BodyLimit, max_bytes=settings.max_body_bytes, idle_s=settings.handshake_s),
     ]
     if settings.cors_origins:

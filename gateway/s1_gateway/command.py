@@ -29,7 +29,8 @@ def serve(
     except SettingsError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    typer.echo(f"gateway of {', '.join(settings.servers)} on {settings.host}:{settings.port}")
+    if not settings.has_tokens:
+        typer.echo("no tokens are set: whoever reaches this machine's loopback may ask", err=True)
     server.run()
 
 

@@ -110,7 +110,9 @@ class Limits:
             return
         day = RateLimitItemPerDay(most, namespace="s1_gateway_characters")
         try:
-            is_allowed = num_characters <= most and await self._characters.hit(day, caller.name, cost=num_characters)
+            # a hit counts even where it is refused, so it is asked first
+            is_allowed = num_characters <= most and await self._characters.test(day, caller.name, cost=num_characters)
+            is_allowed = is_allowed and await self._characters.hit(day, caller.name, cost=num_characters)
         except StorageError as error:
             raise _uncounted() from error
         if not is_allowed:

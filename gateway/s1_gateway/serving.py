@@ -1,6 +1,7 @@
 """Running the gateway: one process, which ends without taking a word from anybody who is being answered."""
 
 import logging
+import socket
 import time
 from types import FrameType
 from typing import Final
@@ -10,11 +11,11 @@ import uvicorn
 from s1_gateway.app import make_app
 from s1_gateway.connection import guarded_protocol
 from s1_gateway.limits import Limits
-from s1_gateway.settings import Settings
+from s1_gateway.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-_LAST_BYTES_S: Final = 5.0
+_LAST_BYTES_S: Final = 2.0
 """Time for answers that are made to be sent, when no more is waited for."""
 
 
@@ -32,6 +33,12 @@ class GatewayServer(uvicorn.Server):
         self.limits = limits
         self._drain_s = drain_s
         self._ends_s: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say where."""
+        await super().startup(sockets)
+        scheme = "https" if self.config.is_ssl else "http"
+        log.warning("the gateway is ready on %s://%s:%d", scheme, self.config.host, self.port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; end at a second signal."""
@@ -81,4 +88,8 @@ def make_server(settings: Settings) -> GatewayServer:
         log_config=None,
         server_header=False,
     )
+    try:
+        config.load()
+    except OSError as error:
+        raise SettingsError(f"S1_GATEWAY_TLS_CERTIFICATE, S1_GATEWAY_TLS_KEY: {error}") from error
     return GatewayServer(config, limits, settings.drain_s)

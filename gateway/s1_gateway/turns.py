@@ -1,10 +1,11 @@
 """One answer on a socket: its text comes in pieces, its sound leaves at the pace of playback, it can be stopped."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from s1_client import FLUSH
 from s1_client.live_text import Piece
@@ -13,6 +14,9 @@ from s1_gateway.pacing import ListenerStalledError, Pace, PacedSender
 from s1_gateway.sockets import Socket, SocketGoneError
 from s1_gateway.speech import Speech, SpeechOrder
 from s1_gateway.texts import check_unicode
+
+MAX_LAG_S: Final = 0.5
+"""How late a caller's sound may be before some of it is left out, where that is wanted."""
 
 
 class TextFeed:
@@ -89,6 +93,7 @@ class Turn:
         sink: In which messages.
         pace: How fast.
         order_lock: Held while it speaks, where turns must not speak at the same time; None: they may.
+        may_drop: Whether sound is left out for a caller who takes it too slowly, instead of being late ever more.
     """
 
     def __init__(
@@ -100,6 +105,8 @@ class Turn:
         sink: Sink,
         pace: Pace,
         order_lock: asyncio.Lock | None = None,
+        *,
+        may_drop: bool = False,
     ) -> None:
         self.feed = feed
         self._speech = speech
@@ -108,6 +115,7 @@ class Turn:
         self._sink = sink
         self._pace = pace
         self._lock = order_lock
+        self._may_drop = may_drop
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -141,10 +149,17 @@ class Turn:
             pass  # the session ends by itself
 
     async def _speak(self, stack: AsyncExitStack) -> None:
-        answer = await self._speech.begin(self._order)
+        answer = await self._speech.begin(replace(self._order, asked_s=time.perf_counter()))
         stack.push_async_callback(answer.aclose)
         await self._sink.begin()
         sender = PacedSender(self._sink.sound, self._pace)
+        lag_s = 0.0
         async for sound in answer.pieces():
+            ahead_s, begun_s = sender.ahead_s, time.monotonic()
             await sender.send(sound.data, sound.duration_s)
+            # sending waits for the clock, or for a caller who takes the sound later than it is played
+            lag_s += max(0.0, time.monotonic() - begun_s - ahead_s)
+            if self._may_drop and lag_s > MAX_LAG_S:
+                answer.leave_out(lag_s)
+                lag_s = 0.0
         await self._sink.done(was_cut=answer.was_cut)

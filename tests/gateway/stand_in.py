@@ -71,6 +71,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         speedup: How much faster than real time the speech is made; infinite: at once.
         first_s: Wait before the first chunk.
         is_ready: What the server says of itself.
+        is_full: Whether every request is refused.
         voices: Stored voices by id.
         requests: Parsed inputs of all requests for speech.
         metadata: Headers of all calls.
@@ -83,6 +84,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
     speedup: float = float("inf")
     first_s: float = 0.0
     is_ready: bool = True
+    is_full: bool = False
     voices: dict[str, VoiceRecord] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     metadata: list[dict[str, Any]] = field(default_factory=list)
@@ -93,7 +95,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     def reset(self) -> None:
         """Forget what other tests did; nothing must be under way."""
-        self.speedup, self.first_s, self.is_ready = float("inf"), 0.0, True
+        self.speedup, self.first_s, self.is_ready, self.is_full = float("inf"), 0.0, True, False
         self.voices.clear()
         self.requests.clear()
         self.metadata.clear()
@@ -161,7 +163,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         if Trouble.INTERNAL in text:
             raise ModelError("INTERNAL: internal error 0123456789ab; the server's log has the details under this id")
         is_second = text in self.texts[:-1]
-        if Trouble.BUSY in text or (Trouble.BUSY_ONCE in text and not is_second):
+        if self.is_full or Trouble.BUSY in text or (Trouble.BUSY_ONCE in text and not is_second):
             self.num_refused += 1
             raise ModelError("UNAVAILABLE: the queue is full")
 

@@ -1,5 +1,7 @@
 """What is said on our own WebSocket."""
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field
 
 from s1_gateway.encoding import AudioFormat, SoundSpec
@@ -19,6 +21,9 @@ class LiveMessage(ModelOptions):
     flush: bool = Field(default=False, description="say what is pending now")
     cancel: bool = Field(default=False, description="stop the context, or all of them without its id")
 
+    when_slow: Literal["wait", "drop"] = Field(
+        default="wait", description="for a caller who takes sound too slowly: all of it late, or some left out"
+    )
     voice: str | None = Field(default=None, max_length=255)
     format: str = Field(default="pcm", description="pcm or another format")
     sample_rate: int | None = None

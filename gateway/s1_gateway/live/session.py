@@ -1,12 +1,12 @@
 """One caller on our own WebSocket."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from s1_client import ServiceClass
 from s1_gateway.auth import Caller
 from s1_gateway.bodies import parse_json
-from s1_gateway.errors import Problem, invalid, problem_of
+from s1_gateway.errors import GatewayError, Problem, Reason, invalid, problem_of
 from s1_gateway.live.errors import error_object
 from s1_gateway.live.schemas import LiveMessage
 from s1_gateway.metrics import Door
@@ -15,6 +15,9 @@ from s1_gateway.sockets import Socket, SocketGoneError
 from s1_gateway.speech import SpeechOrder
 from s1_gateway.state import Gateway
 from s1_gateway.turns import TextFeed, Turn
+
+MAX_CONTEXTS: Final = 64
+"""Of one socket; those that wait for their turn cost no server anything, but must not pile up."""
 
 
 class LiveSink:
@@ -110,6 +113,8 @@ class LiveSession:
 
     async def _begin(self, message: LiveMessage) -> Turn:
         gateway = self._gateway
+        if len(self._turns) >= MAX_CONTEXTS:
+            raise GatewayError(Reason.RATE_LIMITED, f"all {MAX_CONTEXTS} contexts of this socket are in use")
         try:
             spec = message.sound()
         except ValueError as error:
@@ -124,7 +129,8 @@ class LiveSession:
         sink = LiveSink(self._socket, message.context_id, {"format": spec.format, "sample_rate": spec.rate_hz})
         pace = Pace(ahead_s=gateway.settings.ahead_s, send_s=gateway.settings.send_s)
         feed = TextFeed(gateway.settings.max_text_characters)
-        turn = Turn(gateway.speech, order, feed, self._socket, sink, pace, self._speaking)
+        may_drop = message.when_slow == "drop"
+        turn = Turn(gateway.speech, order, feed, self._socket, sink, pace, self._speaking, may_drop=may_drop)
         self._turns.append((message.context_id, turn, sink))
         return turn
 

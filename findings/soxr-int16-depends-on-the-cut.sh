@@ -4,7 +4,7 @@
 # One would guess that ResampleStream's samples depend on the sound only: a streaming resampler is a filter with a
 # memory, and for float32 the pieces make no difference, to the last bit. With dtype int16 libsoxr adds dither, whose
 # noise falls differently with each cut: samples differ by up to 2. So a test that compares streamed sound with the
-# same sound in one piece fails, and a cache keyed by the bytes misses. Resample in float32
+# same sound in one piece fails, a cache keyed by the bytes misses, and silence becomes noise of one bit. Resample in float32
 # and round yourself.
 #
 # soxr 1.1.0, numpy 2.3.5. Run on 2026-11-27.

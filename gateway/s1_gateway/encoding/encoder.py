@@ -6,7 +6,7 @@ from s1_gateway.encoding.aac import AacWriter
 from s1_gateway.encoding.flac import FlacWriter
 from s1_gateway.encoding.formats import AudioFormat
 from s1_gateway.encoding.loudness import Loudness
-from s1_gateway.encoding.mp3 import Mp3Writer
+from s1_gateway.encoding.mp3 import Mp3Writer, WholeMp3Writer
 from s1_gateway.encoding.opus import OpusWriter
 from s1_gateway.encoding.pcm import AlawWriter, Float32Writer, Int16Writer, MulawWriter
 from s1_gateway.encoding.resampling import resampling
@@ -103,7 +103,7 @@ def _writer(spec: SoundSpec, is_whole: bool) -> FormatWriter:
         AudioFormat.PCM_MULAW: MulawWriter,
         AudioFormat.PCM_ALAW: AlawWriter,
         AudioFormat.WAV: lambda: WholeWavWriter(rate_hz) if is_whole else WavWriter(rate_hz),
-        AudioFormat.MP3: lambda: Mp3Writer(rate_hz, bit_rate_bps),
+        AudioFormat.MP3: lambda: (WholeMp3Writer if is_whole else Mp3Writer)(rate_hz, bit_rate_bps),
         AudioFormat.OPUS: lambda: OpusWriter(rate_hz, bit_rate_bps),
         AudioFormat.AAC: lambda: AacWriter(rate_hz, bit_rate_bps),
         AudioFormat.FLAC: lambda: FlacWriter(rate_hz, is_whole=is_whole),

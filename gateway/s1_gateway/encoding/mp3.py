@@ -2,12 +2,13 @@
 
 import lameenc
 
+from s1_gateway.encoding.mp3_info import info_frame
 from s1_gateway.encoding.samples import FloatSamples, to_int16
 
 QUALITY = 5
 """Of LAME's 0 (slow) to 9; higher ones cost half as much, lower ones up to three times as much."""
-DELAY_SAMPLES = 1105
-"""LAME's own 576 and the decoder's 529: a stream has no field to tell a player of them."""
+ENCODER_DELAY_SAMPLES = 576
+DECODER_DELAY_SAMPLES = 529
 
 
 class Mp3Writer:
@@ -18,7 +19,7 @@ class Mp3Writer:
         bit_rate_bps: One of the rates that the format has at that sample rate.
     """
 
-    delay_samples = DELAY_SAMPLES
+    delay_samples = ENCODER_DELAY_SAMPLES + DECODER_DELAY_SAMPLES
 
     def __init__(self, rate_hz: int, bit_rate_bps: int) -> None:
         self._encoder = lameenc.Encoder()
@@ -42,3 +43,33 @@ class Mp3Writer:
         if self._is_empty:
             return b""  # LAME is not set up before the first samples
         return bytes(self._encoder.flush())
+
+
+class WholeMp3Writer:
+    """An MP3 file whose first frame tells the exact length and the delay; all of it comes at the end.
+
+    Args:
+        rate_hz: Samples per second.
+        bit_rate_bps: One of the rates that the format has at that sample rate.
+    """
+
+    delay_samples = 0
+    """The delay is declared, players drop it."""
+
+    def __init__(self, rate_hz: int, bit_rate_bps: int) -> None:
+        self._stream = Mp3Writer(rate_hz, bit_rate_bps)
+        self._frames = bytearray()
+        self._samples = 0
+
+    def write(self, samples: FloatSamples) -> bytes:
+        """Keep the frames."""
+        self._samples += len(samples)
+        self._frames += self._stream.write(samples)
+        return b""
+
+    def close(self) -> bytes:
+        """Give the file."""
+        frames = bytes(self._frames + self._stream.close())
+        if not frames:
+            return b""
+        return info_frame(frames, delay_samples=ENCODER_DELAY_SAMPLES, sound_samples=self._samples) + frames

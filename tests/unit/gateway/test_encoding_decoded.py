@@ -152,6 +152,18 @@ def test_mp3_keeps_its_rate_and_its_bit_rate(kbps: int) -> None:
     assert b"Info" not in data[:600]
 
 
+@pytest.mark.parametrize("rate_hz", TRAITS[AudioFormat.MP3].rates_hz)
+@pytest.mark.parametrize("samples", [600, 1151, 1152, 30_000])
+def test_a_whole_mp3_has_its_exact_length_and_no_delay(rate_hz: int, samples: int) -> None:
+    spec, original = SoundSpec(AudioFormat.MP3, rate_hz), voice(1.0)[:samples]
+    expected = len(encode(SoundSpec(AudioFormat.PCM_S16LE, rate_hz), original)) // 2
+    data = encode_whole(original, spec)
+    for sound in (decode_with_av(spec, data), decode_with_soundfile(spec, data)[0]):
+        assert len(sound) == expected
+        if samples == 30_000:
+            assert shift_samples(sound, original, rate_hz) == pytest.approx(0, abs=2)
+
+
 def test_a_low_mp3_bit_rate_does_not_change_the_sample_rate() -> None:
     spec = SoundSpec(AudioFormat.MP3, 44_100, 32_000)
     assert decode_with_soundfile(spec, encode(spec, voice(1.0)))[1] == 44_100

@@ -1,0 +1,96 @@
+"""Rows of a launch: one table that goes to the device in one copy, and says all that the host knows of each row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from s1_tts.request import Sampling
+
+POSITION, DRAW, SEED, AGE, FIRST_COLUMN = range(5)
+"""Columns of the table, as the kernels read them; a row's own column of token and codes follows."""
+
+NOBODY = -1
+"""Position of a row that computes nothing."""
+
+_NOT_DRAWN = Sampling()
+
+
+@dataclass(frozen=True, eq=False)
+class TableRow:
+    """What a launch needs of one row.
+
+    Args:
+        position: Place of its column in its sequence.
+        slot: Slot of the sequence.
+        column: ``[1 + num_codebooks]`` int64, read when ``age`` is 0.
+        age: Frames since its column was set.
+        draw: Number of its draw, for the noise.
+        sampling: How it draws; without meaning in a prefill.
+    """
+
+    position: int
+    slot: int
+    column: npt.NDArray[np.int64]
+    age: int = 0
+    draw: int = 0
+    sampling: Sampling = _NOT_DRAWN
+
+
+class RowTable:
+    """A table on the device, with what fills it on the host.
+
+    Args:
+        num_rows: Rows.
+        num_codebooks: Codebooks of a frame.
+        device: Where kernels read it.
+    """
+
+    def __init__(self, num_rows: int, num_codebooks: int, device: torch.device) -> None:
+        width = FIRST_COLUMN + 1 + num_codebooks
+        self.width = width
+        # one piece of memory, so that it goes to the device in one copy: whole numbers, slots, then floats
+        num_words = num_rows * (width + 1)
+        self._device_words = torch.zeros(num_words + 2 * num_rows, dtype=torch.int64, device=device)
+        self._num_words = num_words
+        self._num_rows = num_rows
+        self._is_pinned = device.type == "cuda"
+        self.rows, self.slots, self.options = self._views(self._device_words)
+        self._hosts = [self._empty_host() for _ in range(2)]
+        self._turn = 0
+
+    def fill(self, rows: Sequence[TableRow | None]) -> None:
+        """Copy rows to the device, which does not wait; the rows beyond them are nobody's.
+
+        Two tables on the host are used in turn: a caller reads what one launch gave before it fills for the launch
+        after the next, so the copy out of the older one is over.
+        """
+        host = self._hosts[self._turn]
+        self._turn = 1 - self._turn
+        table, slots, options = (view.numpy() for view in self._views(host))
+        table[:, POSITION] = NOBODY
+        for index, row in enumerate(rows):
+            if row is None:
+                continue
+            table[index, :FIRST_COLUMN] = row.position, row.draw, row.sampling.seed, row.age
+            table[index, FIRST_COLUMN:] = row.column
+            slots[index] = row.slot
+            options[index] = row.sampling.temperature, row.sampling.top_p, row.sampling.repetition_penalty
+        self._device_words.copy_(host, non_blocking=True)
+
+    def _empty_host(self) -> Tensor:
+        return (
+            torch.zeros_like(self._device_words, device="cpu").pin_memory()
+            if self._is_pinned
+            else (torch.zeros_like(self._device_words, device="cpu"))
+        )
+
+    def _views(self, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        table = words[: self._num_words]
+        rows = table[: self._num_rows * self.width].view(self._num_rows, self.width)
+        slots = table[self._num_rows * self.width :]
+        options = words[self._num_words :].view(torch.float32)[: self._num_rows * 3].view(self._num_rows, 3)
+        return rows, slots, options

@@ -19,7 +19,7 @@ SERVE_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint bench bench-quick load capacity profile
+.PHONY: help setup demo serve test docs lint bench bench-quick load capacity profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -50,7 +50,11 @@ serve: setup ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPO
 test: setup ## run all tests; tests that cannot run here say why
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
+docs: setup ## write what derives from the table of request options: tables of docs/, tensors of config.pbtxt
+	$(BIN)/python scripts/make_docs.py
+
 lint: setup ## ruff, mypy, and which package may import which
+	$(BIN)/python scripts/make_docs.py --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -25,6 +25,9 @@ _SPEAKERS = EVERY_CALLER - {Caller.BENCH}
 _RECORDINGS = frozenset({Caller.GATEWAY})
 """Who sends recordings along; at a command line and in a bot, a voice is stored first."""
 
+ONE_ANSWER_CHUNK_FRAMES = 64
+"""Of a request for one answer that does not say: three seconds, so few messages, and a leaving caller is seen soon."""
+
 TEXT = TextOption(
     field=Field.TEXT,
     help="what to say",
@@ -95,7 +98,10 @@ MAX_FRAMES = IntegerOption(
 )
 CHUNK_FRAMES = IntegerOption(
     field=Field.CHUNK_FRAMES,
-    help="frames a chunk; 0 lets the server choose, small first, then growing",
+    help=(
+        "frames a chunk; 0 lets the server choose, small first, then growing; "
+        f"for one answer, {ONE_ANSWER_CHUNK_FRAMES} if not given"
+    ),
     unit="frames",
     default=0,
     low=0,

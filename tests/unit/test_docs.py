@@ -51,10 +51,7 @@ def test_every_input_is_listed_with_its_type_and_no_other() -> None:
 
 def test_defaults_are_the_codes() -> None:
     (table,) = tables_under(API, "Inputs")
-    collector = (ROOT / "src" / "s1_tts" / "triton" / "collector.py").read_text()
-    (collected_frames,) = re.findall(r"^CHUNK_FRAMES = (\d+)$", collector, flags=re.MULTILINE)
     expected = {f"`{rule.field}`": f"{rule.default:g}" for rule in NUMBERS}
-    expected["`chunk_frames`"] += f"; `s1_mini`: {collected_frames}"
     request = SpeechRequest.from_tensors(TEXT)
     expected |= {"`text`": "required", "`service`": request.service.value, "`seed`": "drawn"}
     expected |= dict.fromkeys(quoted([Field.VOICE, Field.REFERENCE_AUDIO, Field.REFERENCE_TEXT]), "none")

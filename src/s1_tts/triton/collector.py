@@ -16,6 +16,7 @@ import triton_python_backend_utils as pb_utils
 
 from s1_protocol.errors import CancelledError
 from s1_protocol.names import Field, ModelName, Parameter
+from s1_protocol.request_options import ONE_ANSWER_CHUNK_FRAMES
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.triton.abort import AbortBridge, AbortOrder
 from s1_tts.triton.errors import as_s1_error, decode_error, from_triton_error, to_triton_error
@@ -34,9 +35,6 @@ from s1_tts.triton.ticker import Ticker
 log = logging.getLogger(__name__)
 
 CANCEL_POLL_S = 0.2
-
-CHUNK_FRAMES = 64
-"""Frames a chunk where the caller does not say: three seconds, so few messages, and a leaving caller is seen soon."""
 
 
 class CollectorModel:
@@ -134,7 +132,7 @@ class _Collection:
     def _stream_request(self) -> Any:
         tensors = read_tensors(self._request)
         num_texts = next(iter(tensors.values())).shape[0]  # more than one is refused further on, as all bad input is
-        tensors.setdefault(Field.CHUNK_FRAMES, np.full((num_texts, 1), CHUNK_FRAMES, dtype=np.int32))
+        tensors.setdefault(Field.CHUNK_FRAMES, np.full((num_texts, 1), ONE_ANSWER_CHUNK_FRAMES, dtype=np.int32))
         parameters = {
             **read_parameters(self._request),
             Parameter.TICKET.value: self.ticket,

@@ -72,6 +72,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         first_s: Wait before the first chunk.
         is_ready: What the server says of itself.
         is_full: Whether every request is refused.
+        refuse_next: How many requests are refused before one is taken.
         voices: Stored voices by id.
         requests: Parsed inputs of all requests for speech.
         metadata: Headers of all calls.
@@ -85,6 +86,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
     first_s: float = 0.0
     is_ready: bool = True
     is_full: bool = False
+    refuse_next: int = 0
     voices: dict[str, VoiceRecord] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     metadata: list[dict[str, Any]] = field(default_factory=list)
@@ -96,6 +98,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
     def reset(self) -> None:
         """Forget what other tests did; nothing must be under way."""
         self.speedup, self.first_s, self.is_ready, self.is_full = float("inf"), 0.0, True, False
+        self.refuse_next = 0
         self.voices.clear()
         self.requests.clear()
         self.metadata.clear()
@@ -163,6 +166,10 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         if Trouble.INTERNAL in text:
             raise ModelError("INTERNAL: internal error 0123456789ab; the server's log has the details under this id")
         is_second = text in self.texts[:-1]
+        if self.refuse_next:
+            self.refuse_next -= 1
+            self.num_refused += 1
+            raise ModelError("UNAVAILABLE: the queue is full")
         if self.is_full or Trouble.BUSY in text or (Trouble.BUSY_ONCE in text and not is_second):
             self.num_refused += 1
             raise ModelError("UNAVAILABLE: the queue is full")

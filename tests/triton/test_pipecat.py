@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ pytest.importorskip("pipecat")
 
 
 from pipecat.frames.frames import (
-    EndFrame,
     ErrorFrame,
     Frame,
     InterruptionFrame,
@@ -29,11 +27,9 @@ from pipecat.frames.frames import (
     TTSUpdateSettingsFrame,
 )
 from pipecat.metrics.metrics import TTFBMetricsData, TTSUsageMetricsData
-from pipecat.pipeline.pipeline import Pipeline
-from pipecat.pipeline.worker import PipelineParams, PipelineWorker
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
-from pipecat.tests.utils import QueuedFrameProcessor, run_test
-from pipecat.workers.runner import WorkerRunner
+from pipecat.pipeline.worker import PipelineParams
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.tests.utils import run_test
 
 from s1_client import AsyncS1Client, NewRecording, Retry, Speech, SpeechOptions
 from s1_client.pipecat import S1TTSService
@@ -42,79 +38,22 @@ from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.lm.chunking import ChunkRules
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import TritonServer
+from tests.pipelines import FRAME_LIMIT_S, Line, audio_of, line_of, samples_of
 from tests.triton.callers import num_open, read_metrics, until
 from tests.triton.conftest import started
 
 RATE_HZ = 16_000
 SHORT = S1TTSService.Settings(seed=3, max_frames=12)
 LONG = "This sentence is said again and again, " * 40
-FRAME_LIMIT_S = 60.0
 ROUNDING = 4
 """The codec rounds otherwise in other company, and resampling adds to it; of 32767."""
 CANCELLED = 's1_lm_streams_total{outcome="cancelled"}'
-
-
-@dataclass
-class Line:
-    """A pipeline that runs, and what comes out of it.
-
-    Pipecat's ``run_test`` sends its frames, the end among them, without looking at what comes back. What waits for
-    sound, for the server's end or for its return before it goes on needs this.
-    """
-
-    worker: PipelineWorker
-    down: asyncio.Queue[Frame]
-    up: asyncio.Queue[Frame]
-
-    async def send(self, *frames: Frame) -> None:
-        for frame in frames:
-            await self.worker.queue_frame(frame)
-
-    async def read_to(self, kind: type[Frame]) -> list[Frame]:
-        """Frames downstream up to the next of a kind."""
-        frames = []
-        while not frames or not isinstance(frames[-1], kind):
-            frames.append(await asyncio.wait_for(self.down.get(), FRAME_LIMIT_S))
-        return frames
-
-
-@asynccontextmanager
-async def line_of(service: S1TTSService) -> AsyncIterator[Line]:
-    down: asyncio.Queue[Frame] = asyncio.Queue()
-    up: asyncio.Queue[Frame] = asyncio.Queue()
-    source = QueuedFrameProcessor(queue=up, queue_direction=FrameDirection.UPSTREAM)
-    sink = QueuedFrameProcessor(queue=down, queue_direction=FrameDirection.DOWNSTREAM)
-    params = PipelineParams(audio_out_sample_rate=RATE_HZ, enable_metrics=True, enable_usage_metrics=True)
-    worker = PipelineWorker(Pipeline([source, service, sink]), cancel_on_idle_timeout=False, params=params)
-    is_started = asyncio.Event()
-
-    @worker.event_handler("on_pipeline_started")
-    async def on_started(_worker, _frame) -> None:
-        is_started.set()
-
-    runner = WorkerRunner(handle_sigint=False)
-    await runner.add_workers(worker)
-    running = asyncio.create_task(runner.run())
-    try:
-        await asyncio.wait_for(is_started.wait(), FRAME_LIMIT_S)
-        yield Line(worker, down, up)
-    finally:
-        await worker.queue_frame(EndFrame())
-        await asyncio.wait_for(running, FRAME_LIMIT_S)
 
 
 @pytest.fixture
 async def s1(server: TritonServer) -> AsyncIterator[AsyncS1Client]:
     async with AsyncS1Client(f"127.0.0.1:{server.ports.grpc}") as client:
         yield client
-
-
-def audio_of(frames: list[Frame]) -> list[TTSAudioRawFrame]:
-    return [frame for frame in frames if isinstance(frame, TTSAudioRawFrame)]
-
-
-def samples_of(frames: list[Frame]) -> np.ndarray:
-    return np.frombuffer(b"".join(frame.audio for frame in audio_of(frames)), np.int16)
 
 
 async def run(processor: FrameProcessor, *frames: Frame) -> list[Frame]:
@@ -187,7 +126,7 @@ async def test_a_bot_changes_between_stored_voices_while_it_runs(s1: AsyncS1Clie
 async def test_an_interruption_stops_the_server_within_two_chunks(s1: AsyncS1Client, server: TritonServer) -> None:
     assert await until(lambda: num_open(server) == 0)
     before = read_metrics(server)
-    async with line_of(S1TTSService(s1, settings=replace(SHORT, max_frames=4000))) as line:
+    async with line_of(S1TTSService(s1, settings=replace(SHORT, max_frames=4000)), RATE_HZ) as line:
         await line.send(TTSSpeakFrame(LONG))
         heard = audio_of([*await line.read_to(TTSAudioRawFrame), *await line.read_to(TTSAudioRawFrame)])
         heard += audio_of([line.down.get_nowait() for _ in range(line.down.qsize())])
@@ -208,7 +147,7 @@ def since(server: TritonServer, before: dict[str, float], name: str) -> float:
 
 
 async def test_settings_change_while_the_bot_runs_and_errors_are_told(s1: AsyncS1Client) -> None:
-    async with line_of(S1TTSService(s1, settings=SHORT)) as line:
+    async with line_of(S1TTSService(s1, settings=SHORT), RATE_HZ) as line:
         await line.send(TTSSpeakFrame("Hello."))
         first = samples_of(await line.read_to(TTSStoppedFrame))
         await line.send(TTSUpdateSettingsFrame(delta=S1TTSService.Settings(seed=4)), TTSSpeakFrame("Hello."))
@@ -231,7 +170,7 @@ async def test_a_server_that_is_gone_costs_only_what_is_said_meanwhile(server: T
     url = f"127.0.0.1:{first.ports.grpc}"
     async with (
         AsyncS1Client(url, retry=Retry(max_attempts=1)) as client,
-        line_of(S1TTSService(client, settings=SHORT, stop_frame_timeout_s=0.5)) as line,
+        line_of(S1TTSService(client, settings=SHORT, stop_frame_timeout_s=0.5), RATE_HZ) as line,
     ):
         try:
             await line.send(TTSSpeakFrame("Hello."))

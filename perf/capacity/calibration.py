@@ -34,9 +34,9 @@ from s1_tts.lm.engine import PREFILL_TOKENS, LmEngine
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner, Row
-from s1_tts.request import Sampling, SpeechRequest
 from s1_tts.settings import Settings
-from s1_tts.stream import CodesChunk, StreamFailed
+from s1_tts.speech_task import Sampling, SpeechTask
+from s1_tts.stream_events import CodesChunk, StreamFailed
 
 NEAR, FAR = 100, 1000
 """Positions of the steps that are measured."""
@@ -239,7 +239,7 @@ def _round_s(subject: Subject) -> float:
             ended.release()
 
     for seed in range(subject.slots):
-        engine.submit(SpeechRequest(TEXT, Sampling(seed=seed), max_frames=ROUND_FRAMES), take)
+        engine.submit(SpeechTask(TEXT, Sampling(seed=seed), max_frames=ROUND_FRAMES), take)
     started_s = time.perf_counter()
     engine.start()
     for _ in range(subject.slots):

@@ -15,7 +15,7 @@ from s1_tts.codec.batch_policy import BatchPolicy
 from s1_tts.codec.chunk_queue import ChunkQueue
 from s1_tts.lm.chunking import ChunkRules
 from s1_tts.lm.sequence import Sequence
-from s1_tts.stream import CodesChunk
+from s1_tts.stream_events import CodesChunk
 
 Process = Generator[simpy.Event, Any, None]
 

@@ -22,10 +22,10 @@ from s1_protocol.tensors import MAX_BATCH_SIZE
 from s1_tts.lm.chunking import ChunkSchedule
 from s1_tts.lm.scheduler import Scheduler
 from s1_tts.lm.sequence import Sequence, Status
-from s1_tts.request import SpeechRequest
+from s1_tts.speech_task import SpeechTask
 
 _NO_COLUMNS = np.empty((1, 0), dtype=np.int64)
-_CALLERS = {service: SpeechRequest(text="", service=service) for service in ServiceClass}
+_CALLERS = {service: SpeechTask(text="", service=service) for service in ServiceClass}
 
 
 @dataclass(eq=False)

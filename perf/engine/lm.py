@@ -27,7 +27,7 @@ from s1_tts.lm.model import DualArModel
 from s1_tts.lm.native.layers import NativeStack
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner, Row
-from s1_tts.request import Sampling
+from s1_tts.speech_task import Sampling
 
 NEAR, FAR = 200, 2000
 NUM_POSITIONS = 2304

@@ -18,7 +18,7 @@ from s1_tts.lm import decode
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner, Row
-from s1_tts.request import Sampling
+from s1_tts.speech_task import Sampling
 
 PARTS = ("slow", "fast", "sampling")
 WARM_UP_STEPS = 3

@@ -23,12 +23,12 @@ from perf.measurement import add_subject, recorder
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.lm.engine import LmEngine
-from s1_tts.request import Sampling, SpeechRequest
 from s1_tts.settings import Settings
-from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
-from s1_tts.voices.ask import VoiceAsk
+from s1_tts.speech_task import Sampling, SpeechTask
+from s1_tts.stream_events import CodesChunk, DecodedChunk, StreamFailed
 from s1_tts.voices.service import VoiceService
 from s1_tts.voices.voice import Recording, Voice
+from s1_tts.voices.voice_ask import VoiceAsk
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 TRANSCRIPT = "This is a recording of ten seconds, in which someone reads a few sentences aloud."
@@ -86,9 +86,9 @@ class VoiceBench:
     def first_audio_ms(self, ask: VoiceAsk) -> float:
         """Time to the first chunk of sound of a short request; waits for its end too."""
         events: SimpleQueue[CodesChunk | StreamFailed] = SimpleQueue()
-        sounds: SimpleQueue[AudioChunk | StreamFailed] = SimpleQueue()
+        sounds: SimpleQueue[DecodedChunk | StreamFailed] = SimpleQueue()
         started_s = time.perf_counter()
-        request = SpeechRequest(TEXT, Sampling(seed=1), max_frames=FRAMES, prompts=self.voices.resolve(ask))
+        request = SpeechTask(TEXT, Sampling(seed=1), max_frames=FRAMES, prompts=self.voices.resolve(ask))
         self.engine.submit(request, events.put)
         first_s = 0.0
         is_last = False

@@ -24,9 +24,9 @@ from s1_protocol.names import ServiceClass
 from s1_protocol.request_options import MAX_FRAMES
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.lm.engine import LmEngine
-from s1_tts.request import Sampling, SpeechRequest
 from s1_tts.settings import Settings
-from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
+from s1_tts.speech_task import Sampling, SpeechTask
+from s1_tts.stream_events import CodesChunk, DecodedChunk, StreamFailed
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
@@ -89,7 +89,7 @@ class BareEngine:
         """Send one request and read its sound to the end; times are on the engine's own clock."""
         number = self._num_sent
         self._num_sent += 1
-        events: asyncio.Queue[tuple[float, AudioChunk | StreamFailed]] = asyncio.Queue()
+        events: asyncio.Queue[tuple[float, DecodedChunk | StreamFailed]] = asyncio.Queue()
         self._streams[number] = asyncio.get_running_loop(), events
         record = new_record(index, request, self._now_s)
         self._requests.put((number, _speech_request(request)))
@@ -131,9 +131,9 @@ class BareEngine:
             loop.call_soon_threadsafe(events.put_nowait, (self._now_s, event))
 
 
-def _speech_request(request: StreamRequest) -> SpeechRequest:
+def _speech_request(request: StreamRequest) -> SpeechTask:
     options = request.options
-    return SpeechRequest(
+    return SpeechTask(
         request.text.text,
         Sampling(seed=options.seed or 0),
         max_frames=options.max_frames or MAX_FRAMES.default,
@@ -170,7 +170,7 @@ def _run_codec(settings: dict[str, str], codes: "Queue[Any]", sounds: "Queue[Any
     while (item := codes.get()) is not None:
         number, event = item
 
-        def send(event: AudioChunk | StreamFailed, number: int = number) -> None:
+        def send(event: DecodedChunk | StreamFailed, number: int = number) -> None:
             sounds.put((number, event))
 
         if isinstance(event, StreamFailed):

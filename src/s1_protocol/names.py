@@ -82,6 +82,7 @@ class Field(StrEnum):
     ABORT_STREAM_IDS = "abort_stream_ids"
     ABORT_TICKETS = "abort_tickets"
     ABORT_REASON = "abort_reason"
+    DRAIN = "drain"
 
 
 class Parameter(StrEnum):

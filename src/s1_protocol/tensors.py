@@ -68,6 +68,9 @@ ABORT_INPUTS = (
 )
 """What the codec and the collector send the language model to stop streams that nobody hears any more."""
 
+DRAIN_INPUT = TensorSpec(Field.DRAIN, "STRING", is_optional=True)
+"""What the one who started the server sends the language model before stopping it: the secret that only both know."""
+
 SPEECH_INPUTS = (optional(TEXT_INPUT), *OPTION_INPUTS)
 """Inputs of ``s1_mini`` and ``s1_mini_stream``. ``text`` is required all the same: Triton does not notice that it is
 missing beside an option, and an ensemble then ends without a word, so our own check has to see it."""
@@ -77,8 +80,9 @@ LLAMA_INPUTS = (
     *SPEECH_OPTIONS,
     *(optional(spec) for spec in PROMPT_TENSORS),
     *ABORT_INPUTS,
+    DRAIN_INPUT,
 )
-"""``text`` is optional here only because an abort has none."""
+"""``text`` is optional here only because aborts and drains have none."""
 
 VOICE_INPUTS = (
     optional(TEXT_INPUT),
@@ -126,5 +130,7 @@ CHUNK_OUTPUTS = (
     *AUDIO_OUTPUTS,
     TensorSpec(Field.CHUNK_INDEX, "INT32"),
     TensorSpec(Field.IS_LAST, "BOOL"),
+    TensorSpec(Field.STREAM_ERROR, "STRING"),
 )
-"""Outputs of ``s1_codec`` and ``s1_mini_stream``."""
+"""Outputs of ``s1_codec`` and ``s1_mini_stream``. ``stream_error`` is empty but for the collector, which reads there
+why the stream ended; others get an error."""

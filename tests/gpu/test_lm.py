@@ -10,7 +10,7 @@ from s1_tts.lm.cuda_graphs import BucketedDecode, GraphedDecode
 from s1_tts.lm.loading import LanguageModel, load_language_model
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner, Row
-from s1_tts.request import Sampling
+from s1_tts.speech_task import Sampling
 
 TEXTS = ("Hello there.", "Another text, and a longer one at that.", "A third.", "The fourth one of them.")
 NUM_FRAMES = 30

@@ -19,10 +19,11 @@ from s1_protocol.request_options import NUMBERS
 from s1_protocol.sagemaker import SAGEMAKER_BINARY_TYPE
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_protocol.tensors import AUDIO_OUTPUTS, CHUNK_OUTPUTS, SPEECH_INPUTS, VOICE_INPUTS, TensorSpec
-from s1_tts.request import SpeechRequest
 from s1_tts.settings import CLIENT_VARIABLES, ENV_PREFIX, OTHERS_PREFIXES, Settings
-from s1_tts.voices.ask import VoiceAsk
 from s1_tts.voices.audio import read_recording
+from s1_tts.voices.voice_ask import VoiceAsk
+from s1_tts.wire.speech import read_speech
+from s1_tts.wire.voice_fields import read_voice_ask
 from tests.doc_pages import PAGES, ROOT, anchors_of, links_of, tables_under
 
 API = ROOT / "docs" / "api.md"
@@ -52,12 +53,12 @@ def test_every_input_is_listed_with_its_type_and_no_other() -> None:
 def test_defaults_are_the_codes() -> None:
     (table,) = tables_under(API, "Inputs")
     expected = {f"`{rule.field}`": f"{rule.default:g}" for rule in NUMBERS}
-    request = SpeechRequest.from_tensors(TEXT)
+    request = read_speech(TEXT)
     expected |= {"`text`": "required", "`service`": request.service.value, "`seed`": "drawn"}
     expected |= dict.fromkeys(quoted([Field.VOICE, Field.REFERENCE_AUDIO, Field.REFERENCE_TEXT]), "none")
     assert {row[0]: row[2] for row in table} == expected
-    assert request.sampling.seed != SpeechRequest.from_tensors(TEXT).sampling.seed
-    ask = VoiceAsk.from_tensors(TEXT)
+    assert request.sampling.seed != read_speech(TEXT).sampling.seed
+    ask = read_voice_ask(TEXT)
     assert (ask.voice, ask.recordings) == (VoiceAsk().voice, ())
 
 
@@ -65,10 +66,10 @@ def refuse(name: Field, value: Any, dtype: Any) -> None:
     """Send a request one field of which is wrong."""
     recording = {} if name is not Field.REFERENCE_AUDIO else {Field.REFERENCE_TEXT: np.array([[b"Hi."]], dtype=object)}
     tensors = {**TEXT, name: np.array([[value]], dtype=dtype), **recording}
-    SpeechRequest.from_tensors(tensors)
+    read_speech(tensors)
     if name is Field.REFERENCE_TEXT:
         check_transcript(value.decode())
-    VoiceAsk.from_tensors(tensors)
+    read_voice_ask(tensors)
 
 
 WRONG: dict[Field, tuple[Any, Any]] = {

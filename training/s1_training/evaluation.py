@@ -19,9 +19,9 @@ from s1_training.speech import Samples
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.lm.engine import LmEngine
-from s1_tts.request import Sampling, SpeechRequest
 from s1_tts.settings import Settings
-from s1_tts.stream import CodesChunk, StreamFailed
+from s1_tts.speech_task import Sampling, SpeechTask
+from s1_tts.stream_events import CodesChunk, StreamFailed
 
 MAX_LENGTH: Final = 1.5
 """Times the original's length, in which a sentence must have ended by itself."""
@@ -105,14 +105,14 @@ def say_all(checkpoint: Path, texts: Sequence[str], max_frames: Sequence[int]) -
     engine.start()
     try:
         return [
-            _codes_of(engine, SpeechRequest(text, Sampling(seed=0), max_frames=most))
+            _codes_of(engine, SpeechTask(text, Sampling(seed=0), max_frames=most))
             for text, most in zip(texts, max_frames, strict=True)
         ]
     finally:
         engine.close()
 
 
-def _codes_of(engine: LmEngine, request: SpeechRequest) -> Tensor:
+def _codes_of(engine: LmEngine, request: SpeechTask) -> Tensor:
     events: queue.Queue[CodesChunk | StreamFailed] = queue.Queue()
     engine.submit(request, events.put)
     codes = []

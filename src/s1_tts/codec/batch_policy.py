@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from s1_protocol.names import ServiceClass
-from s1_tts.codec.waiting import ChunkStream, Piece
+from s1_tts.codec.chunk_streams import ChunkStream, Piece
 
 DEFAULT_MAX_BATCH = 8
 

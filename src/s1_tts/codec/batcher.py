@@ -16,13 +16,13 @@ from s1_protocol.errors import InternalError, InvalidArgumentError, S1Error, Una
 from s1_protocol.names import Field
 from s1_tts.codec.batch_policy import BatchPolicy
 from s1_tts.codec.chunk_queue import ChunkQueue
+from s1_tts.codec.chunk_streams import Piece, Refusal
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
-from s1_tts.codec.waiting import Piece, Refusal
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.settings import Settings
-from s1_tts.stream import AudioSink, CodesChunk, StreamFailed
+from s1_tts.stream_events import AudioSink, CodesChunk, StreamFailed
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from s1_protocol.errors import CancelledError, InternalError, S1Error, UnavailableError, new_error_id
 from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.codec.batch_policy import BatchPolicy
-from s1_tts.codec.waiting import ChunkStream, Piece, Refusal, WaitingChunk
-from s1_tts.stream import AudioSink, CodesChunk
+from s1_tts.codec.chunk_streams import ChunkStream, Piece, Refusal, WaitingChunk
+from s1_tts.stream_events import AudioSink, CodesChunk
 
 
 class ChunkQueue:

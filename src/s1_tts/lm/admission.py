@@ -11,8 +11,8 @@ from s1_tts.lm.prompt import Columns, PromptBuilder
 from s1_tts.lm.recorder import Recorder
 from s1_tts.lm.scheduler import Scheduler
 from s1_tts.lm.sequence import Sequence
-from s1_tts.request import SpeechRequest
-from s1_tts.stream import CodesSink
+from s1_tts.speech_task import SpeechTask
+from s1_tts.stream_events import CodesSink
 from s1_tts.text.front_end import TextFrontEnd
 
 
@@ -28,7 +28,7 @@ class Prepared:
         prefix_key: Key of these columns.
     """
 
-    request: SpeechRequest
+    request: SpeechTask
     parts: tuple[str, ...]
     columns: Columns
     prefix_length: int
@@ -59,7 +59,7 @@ class Admission:
         self._part_characters = part_characters
         self._num_positions = num_positions
 
-    def prepare(self, request: SpeechRequest) -> Prepared:
+    def prepare(self, request: SpeechTask) -> Prepared:
         """Lay out what is computed first.
 
         Raises:
@@ -72,7 +72,7 @@ class Admission:
         prefix = columns[:, : self._builder.prefix_length(request.prompts)]
         return Prepared(request, parts, columns, prefix.shape[1], prefix_key(prefix))
 
-    def _read_transcripts(self, request: SpeechRequest) -> SpeechRequest:
+    def _read_transcripts(self, request: SpeechTask) -> SpeechTask:
         prompts = (replace(prompt, transcript=self._front_end(prompt.transcript)) for prompt in request.prompts)
         return replace(request, prompts=tuple(prompts))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from s1_tts.lm.layers import Attend
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, gumbel, sample_codes
-from s1_tts.request import Sampling
+from s1_tts.speech_task import Sampling
 
 UNSOUND = -1
 """First value of a frame whose logits were not all finite."""

@@ -27,9 +27,9 @@ from s1_tts.lm.runner import Frame, ModelRunner, Row
 from s1_tts.lm.scheduler import Scheduler
 from s1_tts.lm.sequence import Sequence, Status
 from s1_tts.lm.stats import EngineStats, Timings
-from s1_tts.request import SpeechRequest
 from s1_tts.settings import Settings
-from s1_tts.stream import CodesChunk, CodesSink, StreamFailed, StreamIds
+from s1_tts.speech_task import SpeechTask
+from s1_tts.stream_events import CodesChunk, CodesSink, StreamFailed, StreamIds
 from s1_tts.text.front_end import TextFrontEnd, load_text_front_end, plain_text
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class LmEngine:
         for sequence in list(self._sequences.values()):
             self._end(sequence, UnavailableError("the server is shutting down"))
 
-    def submit(self, request: SpeechRequest, sink: CodesSink) -> int:
+    def submit(self, request: SpeechTask, sink: CodesSink) -> int:
         """Take a request in; never waits.
 
         Args:

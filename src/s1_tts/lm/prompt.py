@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s1_tts.lm.tokenizer import INTERLEAVE_TOKEN, Tokenizer
-from s1_tts.request import VoicePrompt
+from s1_tts.speech_task import VoicePrompt
 
 SPEAKER_TEXT = "<|speaker:0|>"
 """Looks like a special token but is ordinary text in the published tokenizer."""

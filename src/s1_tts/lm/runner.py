@@ -12,7 +12,7 @@ from s1_tts.lm.decode import UNSOUND, SlotState, StepRows, decode_step
 from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.prompt import Columns
-from s1_tts.request import Sampling
+from s1_tts.speech_task import Sampling
 
 
 @dataclass(frozen=True, eq=False)

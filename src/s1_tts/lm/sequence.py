@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from s1_tts.lm.chunking import ChunkSchedule
 from s1_tts.lm.prompt import Columns
-from s1_tts.request import SpeechRequest, VoicePrompt
-from s1_tts.stream import CodesChunk, CodesSink
+from s1_tts.speech_task import SpeechTask, VoicePrompt
+from s1_tts.stream_events import CodesChunk, CodesSink
 
 
 class Status(Enum):
@@ -38,7 +38,7 @@ class Sequence:
     """
 
     stream_id: int
-    request: SpeechRequest
+    request: SpeechTask
     sink: CodesSink
     parts: deque[str]
     pending: Columns

@@ -21,11 +21,12 @@ from s1_protocol.errors import S1Error, SettingsError
 from s1_protocol.names import ModelName
 from s1_protocol.notices import is_dev_checkpoint, notice_of
 from s1_tts.serving.distribution import find_distribution
-from s1_tts.serving.drain import TICKET_VARIABLE, order_drain
+from s1_tts.serving.drain_caller import order_drain
 from s1_tts.serving.janitor import Janitor, Remains
 from s1_tts.serving.ports import Ports, claim
 from s1_tts.serving.repository import Profile, render
 from s1_tts.serving.server_log import ServerLog
+from s1_tts.wire.drain_order import KEY_VARIABLE
 
 DRAIN_TIMEOUT_S = 4.5
 """Longest time to wait for streams to end before the server is stopped."""
@@ -107,7 +108,7 @@ class TritonServer:
         self._shm_prefix = f"s1_tts_{secrets.token_hex(6)}_"
         self._num_starts = 0
         self._was_ready = False
-        self._drain_ticket = secrets.token_hex(16)
+        self._drain_key = secrets.token_hex(16)
         self._janitor = Janitor(Remains(self._folder, self._shm_prefix))
         try:
             render(options.model_repository, self._folder / "models", options.profile)
@@ -185,7 +186,7 @@ class TritonServer:
         if not self._was_ready:
             self._process.kill()  # nothing is in flight, and its own way out takes many seconds
         elif self.wait(0) is None:
-            order_drain(f"{self.reachable_host}:{self.ports.http}", self._drain_ticket, DRAIN_TIMEOUT_S)
+            order_drain(f"{self.reachable_host}:{self.ports.http}", self._drain_key, DRAIN_TIMEOUT_S)
         self._process.terminate()
         deadline_s = time.monotonic() + KILL_AFTER_S
         while self.wait(POLL_S) is None:
@@ -250,7 +251,7 @@ class TritonServer:
             **self.options.settings,
             "S1_CHECKPOINT": str(self.options.checkpoint.resolve()),
             "S1_DEVICE": self.options.device,
-            TICKET_VARIABLE: self._drain_ticket,
+            KEY_VARIABLE: self._drain_key,
         }
 
     def _is_ready(self) -> bool:

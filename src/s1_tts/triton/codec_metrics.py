@@ -2,7 +2,7 @@
 
 from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.codec.batcher import CodecBatcher
-from s1_tts.triton.metrics import Counter, Gauge
+from s1_tts.triton.metric_families import Counter, Gauge
 
 
 class CodecMetrics:

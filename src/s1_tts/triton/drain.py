@@ -1,18 +1,19 @@
 """Let open streams come to their end before the server is stopped.
 
 Once Triton itself stops, it takes no more steps of ensembles: every open stream would break at its next chunk. So
-whoever is about to stop it orders a drain first, with an abort of a ticket that only the two of them know.
+whoever is about to stop it orders a drain first, with a key that only the two of them know.
 """
 
+import hmac
 import os
 import time
 
-from s1_protocol.errors import UnavailableError
+from s1_protocol.errors import InvalidArgumentError, UnavailableError
+from s1_protocol.names import Field
 from s1_tts.lm.engine import LmEngine
-from s1_tts.serving.drain import TICKET_VARIABLE
-from s1_tts.triton.abort import AbortOrder
 from s1_tts.triton.open_streams import OpenStreams
 from s1_tts.triton.sender import Responder
+from s1_tts.wire.drain_order import KEY_VARIABLE
 
 DRAIN_S = 3.0
 """Streams have this long to end by themselves; then they end with UNAVAILABLE."""
@@ -27,22 +28,24 @@ class Drain:
     """
 
     def __init__(self, engine: LmEngine, streams: OpenStreams) -> None:
-        self._ticket = os.environ.get(TICKET_VARIABLE)
+        self._key = os.environ.get(KEY_VARIABLE)
         self._engine = engine
         self._streams = streams
         self._waiting: list[Responder] = []
         self._deadline_s: float | None = None
 
-    def is_ordered_by(self, order: AbortOrder) -> bool:
-        """Whether an abort stands for a drain."""
-        return self._ticket is not None and self._ticket in order.tickets
-
-    def begin(self, responder: Responder) -> None:
+    def begin(self, key: str, responder: Responder) -> None:
         """Take no more streams.
 
         Args:
+            key: What the order came with.
             responder: Answers the order once no stream is open any more.
+
+        Raises:
+            InvalidArgumentError: it is not this server's key.
         """
+        if self._key is None or not hmac.compare_digest(key.encode(), self._key.encode()):
+            raise InvalidArgumentError(Field.DRAIN, "is not this server's key", "what its launcher gave it")
         self._deadline_s = self._deadline_s or time.monotonic() + DRAIN_S
         self._waiting.append(responder)
 

@@ -8,7 +8,7 @@ from s1_protocol.notices import is_dev_checkpoint
 from s1_protocol.version import package_version
 from s1_tts.lm.engine import LmEngine
 from s1_tts.settings import Settings
-from s1_tts.triton.metrics import Gauge
+from s1_tts.triton.metric_families import Gauge
 
 
 class InfoMetrics:

@@ -3,7 +3,7 @@
 from s1_protocol.names import ServiceClass
 from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.lm.engine import LmEngine
-from s1_tts.triton.metrics import Counter, Gauge, Histogram
+from s1_tts.triton.metric_families import Counter, Gauge, Histogram
 
 CLASSES = tuple({"service": service.value} for service in ServiceClass)
 OUTCOMES = ("finished", "cancelled", "refused", "failed")

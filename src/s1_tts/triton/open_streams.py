@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from s1_protocol.errors import S1Error
-from s1_tts.stream import CodesChunk, StreamFailed
-from s1_tts.triton.codes import CodesMessage
+from s1_tts.stream_events import CodesChunk, StreamFailed
 from s1_tts.triton.sender import Responder
+from s1_tts.wire.codes_message import CodesMessage
 
 
 class OpenStream:
@@ -29,12 +29,12 @@ class OpenStream:
     def take(self, event: CodesChunk | StreamFailed) -> None:
         """Pass an event of the engine on; never waits."""
         if isinstance(event, CodesChunk):
-            self.responder.send(CodesMessage(event).to_tensors(), is_final=event.is_last)
+            self.responder.send(CodesMessage(event).write(), is_final=event.is_last)
             self._last_chunk = event
         elif self._last_chunk is None:
             self.responder.fail(event.error)
         else:
-            self.responder.send(_failed_after(self._last_chunk, event.error).to_tensors(), is_final=True)
+            self.responder.send(_failed_after(self._last_chunk, event.error).write(), is_final=True)
         if isinstance(event, StreamFailed) or event.is_last:
             self._registry.remove(self, event.stream_id)
 

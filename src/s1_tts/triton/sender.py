@@ -13,8 +13,9 @@ from typing import Any
 import triton_python_backend_utils as pb_utils
 
 from s1_protocol.errors import S1Error
-from s1_tts.triton.errors import to_triton_error
-from s1_tts.triton.tensors import NamedArray
+from s1_tts.triton.triton_errors import to_triton_error
+from s1_tts.triton.triton_requests import to_triton
+from s1_tts.wire.arrays import NamedArray
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class Responder:
             error = to_triton_error(letter.error, is_coded=self._is_error_coded)
             response = pb_utils.InferenceResponse(error=error)
         elif letter.outputs is not None:
-            response = pb_utils.InferenceResponse(output_tensors=[output.to_triton() for output in letter.outputs])
+            response = pb_utils.InferenceResponse(output_tensors=to_triton(letter.outputs))
         if not letter.is_final:
             self._response_sender.send(response)
             return

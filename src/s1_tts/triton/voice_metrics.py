@@ -1,6 +1,6 @@
 """Metrics of the voices."""
 
-from s1_tts.triton.metrics import Counter, Gauge
+from s1_tts.triton.metric_families import Counter, Gauge
 from s1_tts.voices.cache import CacheStats
 from s1_tts.voices.service import VoiceService
 

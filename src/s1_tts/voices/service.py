@@ -18,23 +18,22 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from s1_protocol.checks import check_voice_id
 from s1_protocol.errors import NotFoundError, S1Error, UnavailableError
 from s1_protocol.names import VoiceOperation
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.device import limit_threads, resolve_device
-from s1_tts.request import VoicePrompt
 from s1_tts.settings import Settings
-from s1_tts.voices.ask import VoiceAsk
+from s1_tts.speech_task import VoicePrompt
 from s1_tts.voices.audio import Samples, read_recording
 from s1_tts.voices.cache import CacheStats, SingleFlightCache
 from s1_tts.voices.fingerprint import codec_fingerprint
 from s1_tts.voices.location import store_of
-from s1_tts.voices.operations import VoiceCommand
 from s1_tts.voices.store import VoiceStore
 from s1_tts.voices.task_loop import TaskLoop
 from s1_tts.voices.voice import Codes, Recording, Voice, check_recordings, describe
+from s1_tts.voices.voice_ask import VoiceAsk
+from s1_tts.voices.voice_command import VoiceCommand
 
 log = logging.getLogger(__name__)
 
@@ -157,14 +156,6 @@ class VoiceService:
         """
         return self._tasks.begin(self._run, command)
 
-    def add(self, voice: Voice) -> Future[Voice]:
-        """Encode a voice and store it; one of the same id is replaced. Gives the voice with its codes."""
-        return self._tasks.begin(self._add, voice)
-
-    def remove(self, voice_id: str) -> Future[None]:
-        """Remove a voice from the store."""
-        return self._tasks.begin(self._remove, voice_id)
-
     def stats(self) -> VoiceStats:
         """Counters and sizes."""
         return VoiceStats(
@@ -185,7 +176,7 @@ class VoiceService:
     async def _find(self, ask: VoiceAsk) -> Prompts:
         if ask.voice is None:
             return _prompts(await self._encoded(ask.recordings))
-        return (await self._held(check_voice_id(ask.voice))).prompts
+        return (await self._held(ask.voice)).prompts
 
     async def _held(self, voice_id: str) -> HeldVoice:
         held = self._voices.peek(voice_id)
@@ -207,7 +198,7 @@ class VoiceService:
     async def _load(self, voice_id: str) -> HeldVoice:
         checked_s = time.monotonic()
         voice = await self._tasks.on(self._store_threads, self.store.get, voice_id)
-        recordings = check_recordings(voice.recordings)
+        recordings = check_recordings(voice.recordings)  # the store may have been filled by somebody else
         encoded = await self._encoded(recordings)
         if any(recording.codes_of(self._fingerprint) is None for recording in recordings):
             self._keep_codes(replace(voice, recordings=encoded))
@@ -262,8 +253,6 @@ class VoiceService:
         return json.dumps(answer, ensure_ascii=False)
 
     async def _add(self, voice: Voice) -> Voice:
-        check_voice_id(voice.id)
-        check_recordings(voice.recordings)
         async with self._changing:
             encoded = replace(voice, recordings=await self._encoded(voice.recordings))
             await self._tasks.on(self._store_threads, self.store.put, encoded)
@@ -271,7 +260,6 @@ class VoiceService:
         return encoded
 
     async def _remove(self, voice_id: str) -> None:
-        check_voice_id(voice_id)
         async with self._changing:
             await self._tasks.on(self._store_threads, self.store.delete, voice_id)
             self._voices.forget(voice_id)

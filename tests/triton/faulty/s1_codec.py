@@ -6,8 +6,8 @@ from s1_protocol.errors import log_internal_error
 from s1_protocol.names import ServiceClass
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.settings import Settings
-from s1_tts.stream import AudioSink, CodesChunk, StreamFailed
-from s1_tts.triton.codec import CodecModel
+from s1_tts.stream_events import AudioSink, CodesChunk, StreamFailed
+from s1_tts.triton.models.codec import CodecModel
 
 
 class FaultyBatcher(CodecBatcher):

@@ -15,7 +15,7 @@ from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
-from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
+from s1_tts.stream_events import CodesChunk, DecodedChunk, StreamFailed
 from tests.unit.codec.conftest import random_codes
 
 SAMPLES_PER_FRAME = 4
@@ -58,17 +58,17 @@ class Sink:
     """Collects what it is given; ``wait(n)`` until it has ``n`` events."""
 
     def __init__(self) -> None:
-        self.events: list[AudioChunk | StreamFailed] = []
+        self.events: list[DecodedChunk | StreamFailed] = []
         self.threads: set[str] = set()
         self._came = threading.Condition()
 
-    def __call__(self, event: AudioChunk | StreamFailed) -> None:
+    def __call__(self, event: DecodedChunk | StreamFailed) -> None:
         with self._came:
             self.events.append(event)
             self.threads.add(threading.current_thread().name)
             self._came.notify_all()
 
-    def wait(self, count: int) -> list[AudioChunk | StreamFailed]:
+    def wait(self, count: int) -> list[DecodedChunk | StreamFailed]:
         with self._came:
             assert self._came.wait_for(lambda: len(self.events) >= count, WAIT_S), self.events
             return list(self.events)
@@ -139,12 +139,12 @@ def test_a_large_chunk_is_decoded_in_pieces_and_answered_once(fake: FakeDecoder)
     fake.gate.set()
     events = sink.wait(3)
     assert fake.batches == [[99], [100, 2], [104], [108], [1]]
-    assert [(event.stream_id, event.is_last) for event in events if isinstance(event, AudioChunk)] == [
+    assert [(event.stream_id, event.is_last) for event in events if isinstance(event, DecodedChunk)] == [
         (2, False),
         (1, False),
         (1, True),
     ]
-    assert isinstance(events[1], AudioChunk)
+    assert isinstance(events[1], DecodedChunk)
     assert events[1].samples.tolist() == np.repeat(np.arange(100, 110), SAMPLES_PER_FRAME).tolist()
     stats = batcher.stats()
     assert (stats.decoded_chunks, stats.decoded_frames, stats.waiting_chunks, stats.streams) == (4, 16, 0, 1)
@@ -226,7 +226,7 @@ def test_order_within_a_stream_is_kept(batcher: CodecBatcher, fake: FakeDecoder)
             batcher.submit(chunk(stream_id, index, code=index, last=index == 19), sink)
     for stream_id, sink in enumerate(sinks):
         events = sink.wait(20)
-        assert all(isinstance(event, AudioChunk) and event.stream_id == stream_id for event in events)
+        assert all(isinstance(event, DecodedChunk) and event.stream_id == stream_id for event in events)
         assert [event.index for event in events] == list(range(20))
         assert [event.is_last for event in events] == [False] * 19 + [True]
         assert [event.samples.tolist() for event in events] == [[index] * SAMPLES_PER_FRAME for index in range(20)]
@@ -270,7 +270,7 @@ def test_a_gap_or_repeat_fails_only_its_stream(
     fake.gate.set()
     events = sink.wait(2)
     assert all(isinstance(event, StreamFailed) and isinstance(event.error, InternalError) for event in events)
-    assert isinstance(other.wait(1)[0], AudioChunk)
+    assert isinstance(other.wait(1)[0], DecodedChunk)
     assert f"stream 1 chunk {second}: the stream came to chunk {second}; allowed: 1" in caplog.text
 
 
@@ -308,7 +308,7 @@ def test_more_streams_than_allowed_are_refused(fake: FakeDecoder) -> None:
     batcher.submit(chunk(1, 1, last=True), sink)
     sink.wait(4)
     batcher.submit(chunk(3), sink)
-    assert isinstance(sink.wait(5)[4], AudioChunk)
+    assert isinstance(sink.wait(5)[4], DecodedChunk)
     stats = batcher.stats()
     assert (stats.refused_streams, stats.streams, stats.state_bytes) == (1, 2, 200)
     batcher.close()
@@ -325,7 +325,7 @@ def test_dropping_a_stream_cancels_what_waits_and_frees_its_state(batcher: Codec
     fake.gate.set()
     events = sink.wait(2)
     assert all(isinstance(event, StreamFailed) and isinstance(event.error, CancelledError) for event in events)
-    assert isinstance(other.wait(1)[0], AudioChunk)
+    assert isinstance(other.wait(1)[0], DecodedChunk)
     batcher.abort(2)
     assert (batcher.stats().streams, batcher.stats().state_bytes) == (0, 0)
 
@@ -337,7 +337,7 @@ def test_a_stream_dropped_while_decoding_is_answered_and_forgotten(batcher: Code
     fake.wait_entered()
     batcher.abort(1)
     fake.gate.set()
-    assert isinstance(sink.wait(1)[0], AudioChunk)
+    assert isinstance(sink.wait(1)[0], DecodedChunk)
     assert batcher.stats().streams == 0
 
 
@@ -376,7 +376,7 @@ def test_a_failing_decoder_fails_its_batch_and_no_other(
     assert next(iter(errors)) in caplog.text
     assert "out of memory" in caplog.text
     batcher.submit(chunk(3, last=True), after)
-    assert isinstance(after.wait(1)[0], AudioChunk)
+    assert isinstance(after.wait(1)[0], DecodedChunk)
     assert batcher.stats().failed_chunks == 3
 
 
@@ -390,7 +390,7 @@ def test_a_wrong_chunk_does_not_disturb_its_batch(batcher: CodecBatcher, fake: F
     event = sink.wait(1)[0]
     assert isinstance(event, StreamFailed)
     assert event.error.code is ErrorCode.INVALID_ARG
-    assert isinstance(other.wait(1)[0], AudioChunk)
+    assert isinstance(other.wait(1)[0], DecodedChunk)
     assert fake.batches == [[99], [2]]
 
 
@@ -401,7 +401,7 @@ def test_a_chunk_that_breaks_the_check_fails_alone(batcher: CodecBatcher, fake: 
     batcher.submit(chunk(2), good)
     fake.gate.set()
     assert isinstance(bad.wait(1)[0], StreamFailed)
-    assert isinstance(good.wait(1)[0], AudioChunk)
+    assert isinstance(good.wait(1)[0], DecodedChunk)
 
 
 def test_the_thread_outlives_a_fault_of_its_own(fake: FakeDecoder) -> None:
@@ -416,7 +416,7 @@ def test_the_thread_outlives_a_fault_of_its_own(fake: FakeDecoder) -> None:
         events = first.wait(2)
     assert all(isinstance(event, StreamFailed) and isinstance(event.error, InternalError) for event in events)
     batcher.submit(chunk(2, last=True), after)
-    assert isinstance(after.wait(1)[0], AudioChunk)
+    assert isinstance(after.wait(1)[0], DecodedChunk)
     batcher.close()
     assert len(first.events) == 2
     assert batcher.stats().streams == 0
@@ -433,7 +433,7 @@ def test_a_failing_sink_does_not_stop_the_others(
     batcher.submit(chunk(1), fail)
     batcher.submit(chunk(2), sink)
     fake.gate.set()
-    assert isinstance(sink.wait(1)[0], AudioChunk)
+    assert isinstance(sink.wait(1)[0], DecodedChunk)
     assert "the sink broke" in caplog.text
 
 
@@ -444,7 +444,7 @@ def test_an_empty_last_chunk_ends_the_stream(batcher: CodecBatcher, fake: FakeDe
     batcher.submit(chunk(1), sink)
     batcher.submit(chunk(1, 1, last=True, frames=0), sink)
     last = sink.wait(2)[1]
-    assert isinstance(last, AudioChunk)
+    assert isinstance(last, DecodedChunk)
     assert last.is_last
     assert last.samples.shape == (0,)
     assert last.samples.dtype == np.int16
@@ -465,7 +465,7 @@ def test_closing_answers_everything(fake: FakeDecoder, caplog: pytest.LogCapture
     batcher.close()
     batcher.submit(chunk(3), sink)
     events = sink.wait(4)
-    assert isinstance(events[0], AudioChunk)
+    assert isinstance(events[0], DecodedChunk)
     assert all(isinstance(event, StreamFailed) and isinstance(event.error, UnavailableError) for event in events[1:])
     assert not any(thread.name == "codec-batcher" for thread in threading.enumerate())
     assert batcher.stats().streams == 0
@@ -490,7 +490,7 @@ def test_sound_of_the_real_decoder_is_that_of_the_whole(decoder: StreamingDecode
             batcher.submit(CodesChunk(stream_id, index, row[:, first : first + 6], first == 24), sink)
     for row, sink in zip(codes, sinks, strict=True):
         events = sink.wait(5)
-        heard = np.concatenate([event.samples for event in events if isinstance(event, AudioChunk)])
+        heard = np.concatenate([event.samples for event in events if isinstance(event, DecodedChunk)])
         whole = decoder.decode([decoder.new_state()], [torch.from_numpy(row)])[0]
         assert np.array_equal(heard, to_pcm16(whole))
     batcher.close()

@@ -9,7 +9,7 @@ from s1_protocol.names import ServiceClass
 from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.codec.batch_policy import BatchPolicy
 from s1_tts.codec.chunk_queue import ChunkQueue
-from s1_tts.stream import CodesChunk
+from s1_tts.stream_events import CodesChunk
 
 FRAME_S = 1 / FRAMES_PER_SECOND
 

@@ -10,7 +10,7 @@ from s1_tts.lm.prefix_cache import PrefixCache
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.scheduler import Scheduler
-from s1_tts.stream import CodesChunk, StreamFailed
+from s1_tts.stream_events import CodesChunk, StreamFailed
 
 TIMEOUT_S = 60.0
 

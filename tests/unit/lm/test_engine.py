@@ -17,17 +17,17 @@ from s1_protocol.names import ServiceClass
 from s1_tts.lm.decode import decode_step
 from s1_tts.lm.engine import LmEngine
 from s1_tts.lm.loading import LanguageModel, load_language_model
-from s1_tts.request import Sampling, SpeechRequest, VoicePrompt
+from s1_tts.speech_task import Sampling, SpeechTask, VoicePrompt
 from tests.unit.lm.helpers import TIMEOUT_S, Listener, make_engine
 
 VOICE = VoicePrompt("a voice", np.random.default_rng(3).integers(0, 1024, (10, 40)).astype(np.int32))
 REQUESTS = (
-    SpeechRequest("Hello there.", Sampling(seed=1)),
-    SpeechRequest("A longer sentence that says a little more than hello.", Sampling(seed=2, temperature=1.0)),
-    SpeechRequest("Greedy.", Sampling(temperature=0.0)),
-    SpeechRequest("With a voice.", Sampling(seed=4, top_p=1.0), prompts=(VOICE,)),
-    SpeechRequest("Cut short.", Sampling(seed=5), max_frames=7),
-    SpeechRequest("In small pieces.", Sampling(seed=6, repetition_penalty=1.5), chunk_frames=3),
+    SpeechTask("Hello there.", Sampling(seed=1)),
+    SpeechTask("A longer sentence that says a little more than hello.", Sampling(seed=2, temperature=1.0)),
+    SpeechTask("Greedy.", Sampling(temperature=0.0)),
+    SpeechTask("With a voice.", Sampling(seed=4, top_p=1.0), prompts=(VOICE,)),
+    SpeechTask("Cut short.", Sampling(seed=5), max_frames=7),
+    SpeechTask("In small pieces.", Sampling(seed=6, repetition_penalty=1.5), chunk_frames=3),
 )
 
 
@@ -44,7 +44,7 @@ def alone(engine: LmEngine) -> list[np.ndarray]:
     return [say(engine, request).codes() for request in REQUESTS]
 
 
-def say(engine: LmEngine, request: SpeechRequest) -> Listener:
+def say(engine: LmEngine, request: SpeechTask) -> Listener:
     listener = Listener()
     engine.submit(request, listener)
     assert listener.ended.wait(TIMEOUT_S)
@@ -160,8 +160,8 @@ def test_kept_voices_are_bounded_by_bytes(tiny_model: LanguageModel) -> None:
 def test_a_long_text_is_one_stream_of_parts(tiny_model: LanguageModel) -> None:
     engine = make_engine(tiny_model, part_characters=20)
     engine.start()
-    listener = say(engine, SpeechRequest("One part is here. Another is there. The last one.", Sampling(seed=1)))
-    capped = say(engine, SpeechRequest("One part is here. Another is there.", Sampling(seed=1), max_frames=50))
+    listener = say(engine, SpeechTask("One part is here. Another is there. The last one.", Sampling(seed=1)))
+    capped = say(engine, SpeechTask("One part is here. Another is there.", Sampling(seed=1), max_frames=50))
     engine.close()
     assert listener.codes().shape[1] > 60, "three parts of about 25 frames"
     assert capped.codes().shape[1] == 50, "the limit counts over all parts"
@@ -173,7 +173,7 @@ def test_parts_that_outgrow_the_context_go_on_in_a_fresh_one(tiny_folder: Path) 
     engine = make_engine(loaded, part_characters=40)
     engine.start()
     text = "A sentence of thirty letters. " * 6
-    codes = say(engine, SpeechRequest(text, Sampling(seed=1))).codes()
+    codes = say(engine, SpeechTask(text, Sampling(seed=1))).codes()
     engine.close()
     assert codes.shape[1] > 128
 
@@ -359,7 +359,7 @@ def test_a_closed_engine_takes_nothing(tiny_model: LanguageModel) -> None:
 def test_a_prompt_over_the_context_is_refused(engine: LmEngine) -> None:
     codes = np.zeros((10, 1100), dtype=np.int32)
     with pytest.raises(InvalidArgumentError, match="at most 1023 tokens"):
-        engine.submit(SpeechRequest("Hi", prompts=(VoicePrompt("long", codes),)), Listener())
+        engine.submit(SpeechTask("Hi", prompts=(VoicePrompt("long", codes),)), Listener())
 
 
 def test_calls_overtake_waiting_notes(tiny_model: LanguageModel) -> None:

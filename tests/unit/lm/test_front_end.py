@@ -10,13 +10,13 @@ import pytest
 from s1_protocol.errors import InvalidArgumentError
 from s1_tts.checkpoint.dev import write_dev_checkpoint
 from s1_tts.lm.engine import LmEngine
-from s1_tts.request import Sampling, SpeechRequest, VoicePrompt
 from s1_tts.settings import Settings
+from s1_tts.speech_task import Sampling, SpeechTask, VoicePrompt
 from s1_tts.text.front_end import ESPEAK_PHONEMES_EN, EspeakPhonemes, save_text_front_end
 from tests.unit.lm.helpers import Listener
 
 VOICE = VoicePrompt("A voice, recorded.", np.random.default_rng(3).integers(0, 1024, (10, 8)).astype(np.int32))
-REQUEST = SpeechRequest("Hello there.", Sampling(seed=1), max_frames=8)
+REQUEST = SpeechTask("Hello there.", Sampling(seed=1), max_frames=8)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_text_and_transcripts_are_read_as_phonemes(
     engines: tuple[LmEngine, LmEngine], prompts: tuple[VoicePrompt, ...]
 ) -> None:
     front_end = EspeakPhonemes()
-    by_hand = SpeechRequest(
+    by_hand = SpeechTask(
         front_end(REQUEST.text),
         REQUEST.sampling,
         max_frames=8,
@@ -57,5 +57,5 @@ def test_text_and_transcripts_are_read_as_phonemes(
 
 def test_what_it_cannot_read_is_refused_before_it_costs_anything(engines: tuple[LmEngine, LmEngine]) -> None:
     with pytest.raises(InvalidArgumentError, match="English"):
-        engines[0].submit(SpeechRequest("Hello. Привет всем."), Listener())
+        engines[0].submit(SpeechTask("Hello. Привет всем."), Listener())
     assert engines[0].stats().waiting == {"call": 0, "note": 0}

@@ -11,7 +11,7 @@ import torch
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.prompt import Columns, PromptBuilder
 from s1_tts.lm.runner import ModelRunner, Row
-from s1_tts.request import Sampling, VoicePrompt
+from s1_tts.speech_task import Sampling, VoicePrompt
 from tests.reference import reference_llama
 
 NUM_FRAMES = 24

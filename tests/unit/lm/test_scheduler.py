@@ -11,12 +11,12 @@ from s1_protocol.errors import UnavailableError
 from s1_protocol.names import ServiceClass
 from s1_tts.lm.scheduler import CALLS_PER_NOTE, Scheduler
 from s1_tts.lm.sequence import Sequence, Status
-from s1_tts.request import SpeechRequest
+from s1_tts.speech_task import SpeechTask
 
 
 def make(service: ServiceClass = ServiceClass.NOTE) -> Sequence:
     columns = np.zeros((11, 3), dtype=np.int64)
-    return Sequence(0, SpeechRequest("text", service=service), lambda event: None, deque(["text"]), columns, 0.0)
+    return Sequence(0, SpeechTask("text", service=service), lambda event: None, deque(["text"]), columns, 0.0)
 
 
 class SchedulerMachine(RuleBasedStateMachine):

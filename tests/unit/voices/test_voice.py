@@ -13,8 +13,8 @@ from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.limits import MAX_RECORDINGS
 from s1_protocol.names import Field
 from s1_tts.voices.archive import BrokenVoiceError, pack, unpack
-from s1_tts.voices.ask import VoiceAsk
 from s1_tts.voices.voice import Recording, Voice, check_recordings, read_metadata
+from s1_tts.wire.voice_fields import read_voice_ask
 from tests.unit.voices.sounds import recording
 
 BAD_IDS = [
@@ -124,12 +124,12 @@ def row(*values: str | bytes) -> np.ndarray:
 
 
 def test_nothing_asked_is_nothing_added() -> None:
-    assert VoiceAsk.from_tensors({Field.TEXT: row("Hello.")}).is_empty
+    assert read_voice_ask({Field.TEXT: row("Hello.")}).is_empty
 
 
 def test_recordings_keep_their_order() -> None:
     sounds = [recording(200), recording(300)]
-    ask = VoiceAsk.from_tensors({Field.REFERENCE_AUDIO: row(*sounds), Field.REFERENCE_TEXT: row("one", "two")})
+    ask = read_voice_ask({Field.REFERENCE_AUDIO: row(*sounds), Field.REFERENCE_TEXT: row("one", "two")})
     assert [(each.audio, each.transcript) for each in ask.recordings] == [(sounds[0], "one"), (sounds[1], "two")]
 
 
@@ -152,5 +152,5 @@ def test_recordings_keep_their_order() -> None:
 )
 def test_a_wrong_ask_is_refused_by_field(tensors: dict[Field, np.ndarray], field: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
-        VoiceAsk.from_tensors(tensors)
+        read_voice_ask(tensors)
     assert caught.value.field == field

@@ -14,13 +14,10 @@ from s1_protocol.limits import MAX_SEED, MAX_TEXT_CHARACTERS
 from s1_protocol.names import Field, ServiceClass
 from s1_protocol.option_kinds import FloatOption, IntegerOption
 from s1_protocol.request_options import NUMBERS
-from s1_tts.request import (
-    CodesFormat,
-    SpeechRequest,
-    Tensors,
-    VoicePrompt,
-    read_number,
-)
+from s1_tts.speech_task import CodesFormat, SpeechTask, VoicePrompt
+from s1_tts.wire.arrays import Tensors
+from s1_tts.wire.fields import read_number
+from s1_tts.wire.speech import read_speech, write_speech
 
 INT32 = {Field.MAX_FRAMES, Field.CHUNK_FRAMES, Field.DEADLINE_MS}
 
@@ -34,14 +31,14 @@ def number(name: Field, value: float) -> np.ndarray:
     return np.array([[value]], dtype=np.int32 if name in INT32 else np.float32)
 
 
-def request_of(text: str | bytes = "Hello.", **tensors: np.ndarray) -> SpeechRequest:
+def request_of(text: str | bytes = "Hello.", **tensors: np.ndarray) -> SpeechTask:
     given: Tensors = {Field.TEXT: strings(text), **{Field(name): tensor for name, tensor in tensors.items()}}
-    return SpeechRequest.from_tensors(given)
+    return read_speech(given)
 
 
 def refusal(tensors: Tensors) -> InvalidArgumentError:
     with pytest.raises(InvalidArgumentError) as caught:
-        SpeechRequest.from_tensors(tensors)
+        read_speech(tensors)
     assert caught.value.code is ErrorCode.INVALID_ARG
     assert str(caught.value).startswith(f"{caught.value.field}: ")
     assert "; allowed: " in str(caught.value)
@@ -247,7 +244,7 @@ def test_whatever_comes_gives_a_request_or_an_error_that_names_a_field(text: byt
         Field.CHUNK_FRAMES: number(Field.CHUNK_FRAMES, integer),
     }
     with contextlib.suppress(InvalidArgumentError):
-        SpeechRequest.from_tensors(tensors)
+        read_speech(tensors)
 
 
 # prompts, and the whole request as tensors
@@ -262,8 +259,8 @@ def prompt(transcript: str, num_frames: int) -> VoicePrompt:
 @pytest.mark.parametrize("prompts", [(), (prompt("One.", 4),), (prompt("One.", 4), prompt("zwei é", 1))])
 def test_a_request_comes_back_from_its_tensors(prompts: tuple[VoicePrompt, ...]) -> None:
     before = request_of("Hé.", service=strings("call"), deadline_ms=number(Field.DEADLINE_MS, 900))
-    tensors = before.with_voice(prompts, waited_s=0).to_tensors()
-    after = SpeechRequest.from_tensors(tensors, FORMAT)
+    tensors = {each.name: each.values for each in write_speech(before.with_voice(prompts, waited_s=0))}
+    after = read_speech(tensors, FORMAT)
     assert [each.transcript for each in after.prompts] == [each.transcript for each in prompts]
     for one, other in zip(after.prompts, prompts, strict=True):
         np.testing.assert_array_equal(one.codes, other.codes)

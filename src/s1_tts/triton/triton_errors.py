@@ -5,21 +5,8 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from s1_protocol.coded_message import CodedMessage
 from s1_protocol.errors import ErrorCode, S1Error, log_internal_error
-
-
-class RemoteError(S1Error):
-    """An error that another model answered with; code and message are its own.
-
-    Args:
-        code: What happened.
-        message: The message for the caller.
-    """
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+from s1_tts.wire.coded_errors import RemoteError, decode_error, encode_error
 
 
 def to_triton_error(error: S1Error, *, is_coded: bool = False) -> Any:
@@ -35,17 +22,6 @@ def to_triton_error(error: S1Error, *, is_coded: bool = False) -> Any:
 def from_triton_error(error: Any) -> RemoteError:
     """Take over the error in another model's response."""
     return decode_error(error.message())
-
-
-def encode_error(error: S1Error) -> str:
-    """Write an error into one string, since requests between models lose the code."""
-    return CodedMessage.of(error).write()
-
-
-def decode_error(text: str) -> RemoteError:
-    """Read :func:`encode_error`'s string, also behind what Triton puts before it; without a code it is INTERNAL."""
-    coded = CodedMessage.read(text)
-    return RemoteError(coded.code or ErrorCode.INTERNAL, coded.message)
 
 
 def as_s1_error(log: logging.Logger, what: str, error: Exception) -> S1Error:

@@ -5,7 +5,6 @@ chunk of such a stream, or of one that failed, is answered with an empty chunk, 
 ends the stream with a last chunk, whose answer is the error.
 """
 
-import base64
 import logging
 import threading
 from dataclasses import dataclass
@@ -13,28 +12,27 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from s1_protocol.errors import CancelledError, S1Error
-from s1_protocol.names import Field
-from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.settings import Settings
-from s1_tts.stream import AudioChunk, CodesChunk, StreamFailed
-from s1_tts.triton.abort import AbortBridge, AbortOrder
+from s1_tts.stream_events import CodesChunk, DecodedChunk, StreamFailed
+from s1_tts.triton.abort_bridge import AbortBridge
 from s1_tts.triton.codec_metrics import CodecMetrics
-from s1_tts.triton.codec_streams import CodecStreams
-from s1_tts.triton.codes import CodesMessage
-from s1_tts.triton.errors import as_s1_error, encode_error
-from s1_tts.triton.model import read_config_parameters, set_up_logging, start_up_failures
+from s1_tts.triton.owed_answers import OwedAnswers
 from s1_tts.triton.sender import Responder, Sender
-from s1_tts.triton.tensors import Array, NamedArray, Parameters, read_tensors, scalar
+from s1_tts.triton.start_up import read_config_parameters, set_up_logging, start_up_failures
 from s1_tts.triton.ticker import Ticker
+from s1_tts.triton.triton_errors import as_s1_error
+from s1_tts.triton.triton_requests import Parameters, read_tensors
+from s1_tts.wire.abort_order import AbortOrder
+from s1_tts.wire.codes_message import CodesMessage
+from s1_tts.wire.sound_message import SILENCE, SoundMessage
 
 log = logging.getLogger(__name__)
 
 METRICS_INTERVAL_S = 1.0
-
-_SILENCE = np.empty(0, dtype=np.int16)
 
 
 class CodecModel:
@@ -49,7 +47,7 @@ class CodecModel:
             self._batcher = self.load_batcher(settings)
         self._sender = Sender()
         self._bridge = AbortBridge()
-        self._streams = CodecStreams()
+        self._streams = OwedAnswers()
         self._arrivals: SimpleQueue[_Arrival | None] = SimpleQueue()
         self._intake = threading.Thread(target=self._take_all, name="s1-codec-intake", daemon=True)
         metrics = CodecMetrics(self._batcher)
@@ -85,7 +83,7 @@ class CodecModel:
                 arrival.responder.fail(as_s1_error(log, "a chunk could not be taken in", error))
 
     def _take(self, arrival: "_Arrival") -> None:
-        message = CodesMessage.from_tensors(read_tensors(arrival.request))
+        message = CodesMessage.read(read_tensors(arrival.request))
         chunk = message.chunk
         answer = _Answer(arrival.responder, chunk, arrival.parameters)
         failure = self._streams.expect(chunk)
@@ -94,15 +92,15 @@ class CodecModel:
             self._fail(answer, message.error)
         elif arrival.responder.is_cancelled():
             self._batcher.abort(chunk.stream_id)
-            self._bridge.send(AbortOrder(stream_ids=(chunk.stream_id,)))
+            self._bridge.abort(AbortOrder(stream_ids=(chunk.stream_id,)))
             self._streams.settle(chunk, answer.send_nothing)
         elif failure is not None:
             self._fail(answer, failure)
         else:
             self._batcher.submit(chunk, lambda event: self._deliver(answer, event))
 
-    def _deliver(self, answer: "_Answer", event: AudioChunk | StreamFailed) -> None:
-        if isinstance(event, AudioChunk):
+    def _deliver(self, answer: "_Answer", event: DecodedChunk | StreamFailed) -> None:
+        if isinstance(event, DecodedChunk):
             samples = event.samples
             self._streams.settle(answer.chunk, lambda: answer.send(samples))
         elif isinstance(event.error, CancelledError):
@@ -117,7 +115,7 @@ class CodecModel:
         if chunk.is_last:
             self._streams.settle(chunk, lambda: answer.fail(first))
         else:
-            self._bridge.send(AbortOrder(stream_ids=(chunk.stream_id,), error=first))
+            self._bridge.abort(AbortOrder(stream_ids=(chunk.stream_id,), error=first))
             self._streams.settle(chunk, answer.send_nothing)
 
 
@@ -142,34 +140,18 @@ class _Answer:
         self._responder = responder
         self._parameters = parameters
 
-    def send(self, samples: Array) -> None:
-        """Answer with sound ``[samples]``, 16-bit."""
-        is_encoded = self._parameters.is_base64_wanted
-        self._send(samples, base64.b64encode(samples.tobytes()) if is_encoded else b"")
+    def send(self, samples: npt.NDArray[np.int16], error: S1Error | None = None) -> None:
+        """Answer with sound ``[samples]``."""
+        message = SoundMessage(samples, self.chunk.index, self.chunk.is_last, error)
+        self._responder.send(message.write(is_base64_wanted=self._parameters.is_base64_wanted), is_final=True)
 
     def send_nothing(self) -> None:
         """Answer with an empty chunk; the stream is ended elsewhere."""
-        self._send(_SILENCE, b"")
+        self.send(SILENCE)
 
     def fail(self, error: S1Error) -> None:
-        """Answer with an error.
-
-        The collector gets it in place of the base64 text, for which it never asks: an error that comes after the
-        first response is lost between models.
-        """
+        """Answer with an error; the collector gets it as a message."""
         if self._parameters.is_from_collector:
-            self._send(_SILENCE, encode_error(error).encode())
+            self.send(SILENCE, error)
         else:
             self._responder.fail(error)
-
-    def _send(self, samples: Array, encoded: bytes) -> None:
-        self._responder.send(
-            [
-                NamedArray(Field.AUDIO, samples[None]),
-                scalar(Field.SAMPLE_RATE, SAMPLE_RATE_HZ, "int32"),
-                scalar(Field.AUDIO_BASE64, encoded, "object"),
-                scalar(Field.CHUNK_INDEX, self.chunk.index, "int32"),
-                scalar(Field.IS_LAST, self.chunk.is_last, "bool"),
-            ],
-            is_final=True,
-        )

@@ -12,17 +12,18 @@ from typing import Any, TypeVar
 
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field, VoiceOperation
-from s1_tts.request import SpeechRequest
 from s1_tts.settings import Settings
-from s1_tts.triton.errors import as_s1_error
-from s1_tts.triton.model import read_config_parameters, set_up_logging, start_up_failures
 from s1_tts.triton.sender import Responder, Sender
-from s1_tts.triton.tensors import Array, NamedArray, Parameters, read_tensors, scalar
+from s1_tts.triton.start_up import read_config_parameters, set_up_logging, start_up_failures
 from s1_tts.triton.ticker import Ticker
+from s1_tts.triton.triton_errors import as_s1_error
+from s1_tts.triton.triton_requests import Parameters, read_tensors
 from s1_tts.triton.voice_metrics import VoiceMetrics
-from s1_tts.voices.ask import VoiceAsk
-from s1_tts.voices.operations import VoiceCommand
 from s1_tts.voices.service import VoiceService
+from s1_tts.voices.voice_command import VoiceCommand
+from s1_tts.wire.arrays import NamedArray, Tensors, scalar
+from s1_tts.wire.speech import read_speech, write_speech
+from s1_tts.wire.voice_fields import is_voice_command, read_voice_ask, read_voice_command
 
 log = logging.getLogger(__name__)
 
@@ -60,22 +61,18 @@ class VoiceModel:
         self._service.close()
         self._sender.close()
 
-    def _take(self, tensors: dict[str, Array], responder: Responder) -> None:
-        if VoiceCommand.is_in(tensors):
-            command = VoiceCommand.from_tensors(tensors)
+    def _take(self, tensors: Tensors, responder: Responder) -> None:
+        if is_voice_command(tensors):
+            command = read_voice_command(tensors)
             self._check_allowed(command)
-            _answer(
-                responder,
-                self._service.run(command),
-                lambda answer: [scalar(Field.VOICES, answer.encode(), "object")],
-            )
+            _answer(responder, self._service.run(command), lambda told: [scalar(Field.VOICES, told.encode(), "object")])
             return
-        speech = SpeechRequest.from_tensors(tensors)
+        task, ask = read_speech(tensors), read_voice_ask(tensors)
         arrived_s = time.monotonic()
         _answer(
             responder,
-            self._service.submit(VoiceAsk.from_tensors(tensors)),
-            lambda prompts: _named(speech.with_voice(prompts, waited_s=time.monotonic() - arrived_s).to_tensors()),
+            self._service.submit(ask),
+            lambda prompts: write_speech(task.with_voice(prompts, waited_s=time.monotonic() - arrived_s)),
         )
 
     def _check_allowed(self, command: VoiceCommand) -> None:
@@ -94,7 +91,3 @@ def _answer(responder: Responder, future: Future[T], write: Callable[[T], list[N
             responder.fail(as_s1_error(log, "a request could not be answered", error))
 
     future.add_done_callback(send)
-
-
-def _named(tensors: dict[str, Array]) -> list[NamedArray]:
-    return [NamedArray(name, values) for name, values in tensors.items()]

@@ -1,14 +1,13 @@
 """Chunks of codes on their way from the language model to the codec, as tensors."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from s1_protocol.errors import InvalidArgumentError, S1Error
-from s1_protocol.names import Field, ServiceClass
-from s1_tts.request import read_string
-from s1_tts.stream import CodesChunk
-from s1_tts.triton.errors import decode_error, encode_error
-from s1_tts.triton.tensors import Array, NamedArray, scalar
+from s1_protocol.names import Field
+from s1_tts.stream_events import CodesChunk
+from s1_tts.wire.arrays import NamedArray, Tensors, scalar
+from s1_tts.wire.coded_errors import decode_error, encode_error
+from s1_tts.wire.fields import check_type, read_element, read_service, read_string
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +24,8 @@ class CodesMessage:
     chunk: CodesChunk
     error: S1Error | None = None
 
-    def to_tensors(self) -> list[NamedArray]:
-        """Write it."""
+    def write(self) -> list[NamedArray]:
+        """Make tensors of it."""
         chunk = self.chunk
         tensors = [
             NamedArray(Field.CODES, chunk.codes[None]),  # [1, num_codebooks, frames]
@@ -40,23 +39,25 @@ class CodesMessage:
         return tensors
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Array]) -> "CodesMessage":
-        """Read it.
+    def read(cls, tensors: Tensors) -> "CodesMessage":
+        """Read tensors.
 
         Raises:
-            InvalidArgumentError: it holds more than one chunk.
+            InvalidArgumentError: a field is wrong, or there is more than one chunk.
         """
-        codes = tensors[Field.CODES]  # [1, num_codebooks, frames]
-        if codes.shape[0] != 1:
-            raise InvalidArgumentError(Field.CODES, f"got {codes.shape[0]} chunks", "one chunk a request")
+        codes = tensors[Field.CODES]
+        check_type(codes, Field.CODES)
+        if codes.ndim != 3 or codes.shape[0] != 1:
+            allowed = "one chunk a request, shape [1, codebooks, frames]"
+            raise InvalidArgumentError(Field.CODES, f"has shape {list(codes.shape)}", allowed)
         chunk = CodesChunk(
-            stream_id=int(tensors[Field.STREAM_ID].item()),
-            index=int(tensors[Field.CHUNK_INDEX].item()),
+            stream_id=int(read_element(tensors, Field.STREAM_ID)),
+            index=int(read_element(tensors, Field.CHUNK_INDEX)),
             codes=codes[0],
-            is_last=bool(tensors[Field.IS_LAST].item()),
-            service=ServiceClass(read_string(tensors, Field.SERVICE)),
+            is_last=bool(read_element(tensors, Field.IS_LAST)),
+            service=read_service(tensors),
         )
         error = None
         if Field.STREAM_ERROR in tensors:
-            error = decode_error(bytes(tensors[Field.STREAM_ERROR].item()).decode(errors="replace"))
+            error = decode_error(read_string(tensors, Field.STREAM_ERROR))
         return cls(chunk, error)

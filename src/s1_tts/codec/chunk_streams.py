@@ -10,7 +10,7 @@ import numpy.typing as npt
 from s1_protocol.errors import S1Error
 from s1_protocol.names import ServiceClass
 from s1_tts.codec.state import StreamState
-from s1_tts.stream import AudioChunk, AudioSink, CodesChunk, StreamFailed
+from s1_tts.stream_events import AudioSink, CodesChunk, DecodedChunk, StreamFailed
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +45,13 @@ class WaitingChunk:
     def answer(self) -> None:
         """Hand the whole chunk's sound to its sink."""
         chunk = self.chunk
-        self._tell(AudioChunk(chunk.stream_id, chunk.index, np.concatenate(self.sound), chunk.is_last))
+        self._tell(DecodedChunk(chunk.stream_id, chunk.index, np.concatenate(self.sound), chunk.is_last))
 
     def refuse(self, error: S1Error) -> None:
         """Tell its sink why there is no sound."""
         self._tell(StreamFailed(self.chunk.stream_id, error))
 
-    def _tell(self, event: AudioChunk | StreamFailed) -> None:
+    def _tell(self, event: DecodedChunk | StreamFailed) -> None:
         if self.is_answered:
             return
         self.is_answered = True

@@ -3,7 +3,6 @@
 It holds its instance for the whole utterance, so it runs in many processes and imports nothing heavy.
 """
 
-import base64
 import io
 import logging
 import secrets
@@ -18,19 +17,14 @@ from s1_protocol.errors import CancelledError
 from s1_protocol.names import Field, ModelName, Parameter
 from s1_protocol.request_options import ONE_ANSWER_CHUNK_FRAMES
 from s1_protocol.sound import SAMPLE_RATE_HZ
-from s1_tts.triton.abort import AbortBridge, AbortOrder
-from s1_tts.triton.errors import as_s1_error, decode_error, from_triton_error, to_triton_error
-from s1_tts.triton.model import set_up_logging
-from s1_tts.triton.tensors import (
-    Array,
-    NamedArray,
-    Parameters,
-    read_outputs,
-    read_parameters,
-    read_tensors,
-    scalar,
-)
+from s1_tts.triton.abort_bridge import AbortBridge
+from s1_tts.triton.start_up import set_up_logging
 from s1_tts.triton.ticker import Ticker
+from s1_tts.triton.triton_errors import as_s1_error, from_triton_error, to_triton_error
+from s1_tts.triton.triton_requests import Parameters, read_outputs, read_parameters, read_tensors, to_triton
+from s1_tts.wire.abort_order import AbortOrder
+from s1_tts.wire.arrays import Array
+from s1_tts.wire.sound_message import SoundMessage, write_answer
 
 log = logging.getLogger(__name__)
 
@@ -62,15 +56,8 @@ class CollectorModel:
             collection = _Collection(request)
             self._set_current(collection)
             samples = collection.collect()
-            encoded = b""
-            if Parameters.of(request).is_base64_wanted:
-                encoded = base64.b64encode(to_wav(samples))
-            outputs = [
-                NamedArray(Field.AUDIO, samples[None]),
-                scalar(Field.SAMPLE_RATE, SAMPLE_RATE_HZ, "int32"),
-                scalar(Field.AUDIO_BASE64, encoded, "object"),
-            ]
-            return pb_utils.InferenceResponse(output_tensors=[output.to_triton() for output in outputs])
+            wav = to_wav(samples) if Parameters.of(request).is_base64_wanted else b""
+            return pb_utils.InferenceResponse(output_tensors=to_triton(write_answer(samples, wav)))
         except Exception as error:
             told = as_s1_error(log, "a request could not be answered", error)
             return pb_utils.InferenceResponse(error=to_triton_error(told))
@@ -87,7 +74,7 @@ class CollectorModel:
             is_cancelled = current is not None and current.is_cancelled()
         if current is not None and is_cancelled:
             # Said again at each look: the stream may not have reached the language model the first time.
-            self._bridge.send(AbortOrder(tickets=(current.ticket,)))
+            self._bridge.abort(AbortOrder(tickets=(current.ticket,)))
 
 
 class _Collection:
@@ -121,10 +108,11 @@ class _Collection:
                 raise from_triton_error(response.error())
             outputs = read_outputs(response)
             if Field.AUDIO in outputs:  # the end of a stream may come as a response without tensors
-                if error := outputs[Field.AUDIO_BASE64].item():
-                    raise decode_error(error.decode())  # see the codec's adapter
-                parts.append(outputs[Field.AUDIO].reshape(-1))
-                is_complete = bool(outputs[Field.IS_LAST].item())
+                message = SoundMessage.read(outputs)
+                if message.error is not None:
+                    raise message.error
+                parts.append(message.samples)
+                is_complete = message.is_last
         if not is_complete:
             raise CancelledError("the stream was ended before its last chunk")
         return np.concatenate(parts)
@@ -140,7 +128,7 @@ class _Collection:
         }
         return pb_utils.InferenceRequest(
             model_name=ModelName.STREAM,
-            requested_output_names=[Field.AUDIO, Field.AUDIO_BASE64, Field.IS_LAST],
+            requested_output_names=[Field.AUDIO, Field.CHUNK_INDEX, Field.IS_LAST, Field.STREAM_ERROR],
             inputs=[pb_utils.Tensor(name, values) for name, values in tensors.items()],
             parameters=parameters,
         )

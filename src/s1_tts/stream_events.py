@@ -43,7 +43,7 @@ class CodesChunk:
 
 
 @dataclass(frozen=True, eq=False)
-class AudioChunk:
+class DecodedChunk:
     """Sound of one codes chunk.
 
     Args:
@@ -75,5 +75,5 @@ class StreamFailed:
 CodesSink = Callable[[CodesChunk | StreamFailed], None]
 """Takes the events of one stream, in order; called from the engine's thread and must not wait."""
 
-AudioSink = Callable[[AudioChunk | StreamFailed], None]
+AudioSink = Callable[[DecodedChunk | StreamFailed], None]
 """Takes the sound of one codes chunk; called from the decoding thread and must not wait."""

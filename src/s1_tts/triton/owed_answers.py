@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from s1_protocol.errors import S1Error
-from s1_tts.stream import CodesChunk
+from s1_tts.stream_events import CodesChunk
 
 MAX_STREAMS = 4096
 """Streams remembered; the oldest give way. Each ends with its last chunk unless its language model crashed."""
@@ -19,7 +19,7 @@ class _Stream:
     post_last: Callable[[], None] | None = None
 
 
-class CodecStreams:
+class OwedAnswers:
     """Streams by id; used by the intake's and the decoder's threads.
 
     An ensemble that gets an error while any of its steps still runs never ends (before release 26.03). Errors

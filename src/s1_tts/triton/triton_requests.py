@@ -1,34 +1,14 @@
-"""Tensors and parameters of Triton requests and responses, to and from numpy and plain values."""
+"""What is in Triton's requests and responses: tensors and parameters."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
 from s1_protocol.names import Parameter
-
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class NamedArray:
-    """A tensor on its way out.
-
-    Args:
-        name: Its name.
-        values: Its values; BYTES tensors are object arrays of ``bytes``.
-    """
-
-    name: str
-    values: Array
-
-    def to_triton(self) -> Any:
-        """Make it a ``pb_utils.Tensor``."""
-        return pb_utils.Tensor(self.name, self.values)
+from s1_tts.wire.arrays import Array, NamedArray
 
 
 @dataclass(frozen=True)
@@ -82,14 +62,9 @@ def read_outputs(response: Any) -> dict[str, Array]:
     return {tensor.name(): tensor.as_numpy() for tensor in response.output_tensors()}
 
 
-def scalar(name: str, value: int | bool | bytes, dtype: npt.DTypeLike) -> NamedArray:
-    """Make a tensor ``[1, 1]``."""
-    return NamedArray(name, np.array([[value]], dtype=dtype))
-
-
-def bytes_row(name: str, values: Sequence[bytes]) -> NamedArray:
-    """Make a BYTES tensor ``[1, len(values)]``."""
-    return NamedArray(name, np.array([list(values)], dtype=np.object_))
+def to_triton(tensors: Sequence[NamedArray]) -> list[Any]:
+    """Make them ``pb_utils.Tensor``."""
+    return [pb_utils.Tensor(tensor.name, tensor.values) for tensor in tensors]
 
 
 def _is_true(value: str | int | bool | float | None) -> bool:

@@ -10,18 +10,20 @@ from typing import Any
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.engine import LmEngine
 from s1_tts.lm.loading import CONFIG_FILE
-from s1_tts.request import CodesFormat, SpeechRequest
 from s1_tts.settings import Settings
-from s1_tts.triton.abort import AbortOrder
+from s1_tts.speech_task import CodesFormat
 from s1_tts.triton.drain import Drain
-from s1_tts.triton.errors import as_s1_error
 from s1_tts.triton.info_metrics import InfoMetrics
 from s1_tts.triton.lm_metrics import LmMetrics
-from s1_tts.triton.model import read_config_parameters, set_up_logging, start_up_failures
 from s1_tts.triton.open_streams import OpenStream, OpenStreams
 from s1_tts.triton.sender import Responder, Sender
-from s1_tts.triton.tensors import Parameters, read_tensors
+from s1_tts.triton.start_up import read_config_parameters, set_up_logging, start_up_failures
 from s1_tts.triton.ticker import Ticker
+from s1_tts.triton.triton_errors import as_s1_error
+from s1_tts.triton.triton_requests import Parameters, read_tensors
+from s1_tts.wire.abort_order import AbortOrder
+from s1_tts.wire.drain_order import is_drain_order, read_drain_key
+from s1_tts.wire.speech import read_speech
 
 log = logging.getLogger(__name__)
 
@@ -83,18 +85,17 @@ class LlamaModel:
 
     def _take(self, request: Any, parameters: Parameters, responder: Responder) -> None:
         tensors = read_tensors(request)
-        if AbortOrder.is_in(tensors):
-            order = AbortOrder.from_tensors(tensors)
-            if self._drain.is_ordered_by(order):
-                self._drain.begin(responder)
-                return
+        if is_drain_order(tensors):
+            self._drain.begin(read_drain_key(tensors), responder)
+        elif AbortOrder.is_in(tensors):
+            order = AbortOrder.read(tensors)
             self._engine.abort([*order.stream_ids, *self._streams.ids_of(order.tickets)], order.error)
             responder.finish()
-            return
-        self._drain.check_open()
-        speech = SpeechRequest.from_tensors(tensors, self._codes_format)
-        stream = OpenStream(parameters.ticket, responder, self._streams)
-        self._streams.add(stream, stream_id=self._engine.submit(speech, stream.take))
+        else:
+            self._drain.check_open()
+            stream = OpenStream(parameters.ticket, responder, self._streams)
+            stream_id = self._engine.submit(read_speech(tensors, self._codes_format), stream.take)
+            self._streams.add(stream, stream_id)
 
     def _abort_cancelled(self) -> None:
         cancelled = self._streams.cancelled()

@@ -1,0 +1,1 @@
+"""The models that Triton loads; each translates and hands on."""

@@ -122,6 +122,14 @@ def test_server_sent_event_of_an_error(server):
     assert "top_p: got 9" in read_events(response.body)[0]["error"]
 
 
+async def test_nobody_drains_a_server_without_its_key(server, client):
+    url = "/v2/models/s1_llama/generate_stream"
+    for key in ("", "guessed"):
+        told = read_events((await asyncio.to_thread(post_json, server.ports.http, url, {"drain": key})).body)
+        assert "drain: is not this server's key" in told[0]["error"]
+    assert (await collect(client, text="Hello.", max_frames=4))[-1].is_last
+
+
 async def test_deadline_that_cannot_be_met(client):
     await collect(client, text="Hello.", max_frames=4)  # so that the engine has measured itself
     with pytest.raises(InferenceServerException, match="deadline_ms: 1 "):

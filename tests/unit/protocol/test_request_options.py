@@ -12,7 +12,7 @@ from s1_client.pipecat import S1TTSSettings, default_settings
 from s1_protocol.names import Field
 from s1_protocol.option_kinds import Caller, Option, default_of
 from s1_protocol.request_options import NUMBERS, OPTIONS, SOUND_OPTIONS, TEXT, VOICE_OPTIONS, options_for
-from s1_tts.request import Sampling, SpeechRequest
+from s1_tts.speech_task import Sampling, SpeechTask
 
 
 def test_the_clients_options_are_those_of_the_table_in_its_order() -> None:
@@ -36,7 +36,7 @@ def test_pipecats_settings_are_those_that_it_is_offered() -> None:
 def test_the_engines_defaults_are_those_of_the_table() -> None:
     defaults = {
         name: parameter.default
-        for kind in (Sampling, SpeechRequest)
+        for kind in (Sampling, SpeechTask)
         for name, parameter in inspect.signature(kind).parameters.items()
     }
     assert {option.field.value: defaults[option.field.value] for option in NUMBERS} == {

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from s1_tts.request import Sampling
+from s1_tts.speech_task import Sampling
 
 POSITION, DRAW, SEED, AGE, FIRST_COLUMN = range(5)
 """Columns of the table, as the kernels read them; a row's own column of token and codes follows."""

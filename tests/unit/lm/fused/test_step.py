@@ -15,7 +15,7 @@ from s1_tts.lm.layers import RMSNorm
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.noise import FrameNoise, NoiseLayout
 from s1_tts.lm.runner import ModelRunner, Row
-from s1_tts.request import Sampling
+from s1_tts.speech_task import Sampling
 
 NUM_SEMANTIC = 60
 NUM_POSITIONS = 40

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from s1_client.errors import S1ClientError
 from s1_protocol.checks import check_voice_id
 from s1_protocol.errors import S1Error
+from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_protocol.voice_record import VoiceRecord
 
 STORE_EXTRA = "server"
@@ -19,7 +20,7 @@ class NewRecording:
     """A recording of a voice to be added.
 
     Args:
-        audio: A whole WAV, FLAC, MP3 or OGG file of 1 to 90 s.
+        audio: A whole sound file of any usual make (WAV, MP3, M4A, WebM, OGG, FLAC, ...), 1 to 90 s.
         transcript: What is said in it.
     """
 
@@ -62,12 +63,14 @@ class StoreVoices:
     def __init__(self, location: str) -> None:
         try:
             # what a client installs has none of what a store needs
-            from s1_tts.voices import audio, voice  # noqa: PLC0415
+            from s1_tts.voices import audio, transcript, voice  # noqa: PLC0415
             from s1_tts.voices.location import open_store  # noqa: PLC0415
+            from s1_tts.voices.sound import reading  # noqa: F401, PLC0415  # missing packages are named now, not later
         except ImportError as error:
             raise VoiceError(f"{error.name} is not installed: pip install 's1-tts[{STORE_EXTRA}]'") from error
         self._voice = voice
         self._read_recording = audio.read_recording
+        self._check_fit = transcript.check_fit
         try:
             self._store = open_store(location)
         except S1Error as error:
@@ -95,7 +98,8 @@ class StoreVoices:
         try:
             given = voice.check_recordings([voice.Recording(each.audio, each.transcript) for each in recordings])
             for recording in given:
-                self._read_recording(recording.audio)
+                samples = self._read_recording(recording.audio)
+                self._check_fit(recording.transcript, len(samples) / SAMPLE_RATE_HZ)
             kept = voice.read_metadata(json.dumps(dict(metadata or {})))
             added = voice.Voice(check_voice_id(voice_id), given, kept)
             self._store.put(added)

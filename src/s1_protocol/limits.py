@@ -7,6 +7,9 @@ MAX_SEED = 2**63 - 1
 
 MIN_RECORDING_S = 1.0
 MAX_RECORDING_S = 90.0
+SOUND_FILES = "WAV, AIFF, CAF, AU, FLAC, OGG, MP3, AAC, M4A/MP4, WebM, AMR or WMA"
+"""Makes of recordings that are read."""
+
 MAX_RECORDING_BYTES = 32 * 2**20
 """Room for 90 s of WAV in stereo at 44.1 kHz with 32 bits a sample; requests that wait hold as much each."""
 

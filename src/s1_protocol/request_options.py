@@ -7,6 +7,7 @@ from s1_protocol.limits import (
     MAX_TEXT_CHARACTERS,
     MAX_TRANSCRIPT_CHARACTERS,
     MIN_RECORDING_S,
+    SOUND_FILES,
 )
 from s1_protocol.names import Field, ServiceClass
 from s1_protocol.option_kinds import (
@@ -44,7 +45,7 @@ REFERENCE_AUDIO = TextOption(
     field=Field.REFERENCE_AUDIO,
     help="a recording to sound like; not in JSON",
     allowed_words=(
-        f"a whole WAV, FLAC, MP3 or OGG file of {MIN_RECORDING_S:g} to {MAX_RECORDING_S:g} s with speech in it, "
+        f"a whole {SOUND_FILES} file of {MIN_RECORDING_S:g} to {MAX_RECORDING_S:g} s with speech in it, "
         f"at most {MAX_RECORDING_BYTES >> 20} MiB"
     ),
     is_binary=True,

@@ -30,7 +30,7 @@ VoiceId = Annotated[str, typer.Argument(metavar="ID", help="Id of the voice: a-z
 def add(
     voice_id: VoiceId,
     *,
-    audio: Annotated[list[Path], typer.Option(help="WAV, FLAC, MP3 or OGG file, 1 to 90 s; several, in order.")],
+    audio: Annotated[list[Path], typer.Option(help="Sound file of any usual make, 1 to 90 s; several, in order.")],
     text: Annotated[list[str], typer.Option(help="What is said in it; one for each --audio, in the same order.")],
     metadata: Annotated[str, typer.Option(help="A JSON object to be kept with the voice.")] = "{}",
     store: Store = None,

@@ -20,17 +20,18 @@ import torch
 
 from s1_protocol.errors import NotFoundError, S1Error, UnavailableError
 from s1_protocol.names import VoiceOperation
-from s1_protocol.sound import SAMPLE_RATE_HZ
+from s1_protocol.sound import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.device import limit_threads, resolve_device
 from s1_tts.settings import Settings
 from s1_tts.speech_task import VoicePrompt
-from s1_tts.voices.audio import Samples, read_recording
+from s1_tts.voices.audio import RecordingReader, Samples, read_recording
 from s1_tts.voices.cache import CacheStats, SingleFlightCache
 from s1_tts.voices.fingerprint import codec_fingerprint
 from s1_tts.voices.location import store_of
 from s1_tts.voices.store import VoiceStore
 from s1_tts.voices.task_loop import TaskLoop
+from s1_tts.voices.transcript import check_fit
 from s1_tts.voices.voice import Codes, Recording, Voice, check_recordings, describe
 from s1_tts.voices.voice_ask import VoiceAsk
 from s1_tts.voices.voice_command import VoiceCommand
@@ -97,13 +98,23 @@ class VoiceService:
         fingerprint: Of the codec behind ``encode``.
         cache_bytes: What each of the two caches may grow to.
         max_waiting: Requests that may wait for their voice; one more is refused.
+        reader: What reads recordings in bounds of time and memory; none reads them in this process.
     """
 
     def __init__(
-        self, store: VoiceStore, encode: Encode, fingerprint: str, *, cache_bytes: int, max_waiting: int
+        self,
+        store: VoiceStore,
+        encode: Encode,
+        fingerprint: str,
+        *,
+        cache_bytes: int,
+        max_waiting: int,
+        reader: RecordingReader | None = None,
     ) -> None:
         self.store = store
         self._encode = encode
+        self._reader = reader
+        self._read = reader.read if reader is not None else read_recording
         self._fingerprint = fingerprint
         self._tasks = TaskLoop("s1-voices", max_waiting)
         self._voices: SingleFlightCache[HeldVoice] = SingleFlightCache(cache_bytes, lambda held: held.size_bytes)
@@ -129,11 +140,16 @@ class VoiceService:
         encoder = CodecEncoder.load(folder, resolve_device(settings.device), torch.float32)
 
         def encode(samples: Samples) -> Codes:
-            return np.asarray(encoder.encode(torch.from_numpy(samples)).cpu().numpy(), dtype=np.int32)
+            return np.asarray(encoder.encode(torch.tensor(samples)).cpu().numpy(), dtype=np.int32)
 
         cache_bytes = int(settings.voice_cache_mb * 1e6)
         return cls(
-            store, encode, codec_fingerprint(folder), cache_bytes=cache_bytes, max_waiting=settings.max_waiting_voices
+            store,
+            encode,
+            codec_fingerprint(folder),
+            cache_bytes=cache_bytes,
+            max_waiting=settings.max_waiting_voices,
+            reader=RecordingReader(),
         )
 
     def submit(self, ask: VoiceAsk) -> Future[Prompts]:
@@ -170,6 +186,8 @@ class VoiceService:
     def close(self) -> None:
         """End what is being computed; whoever still waits gets ``UnavailableError``."""
         self._tasks.close()
+        if self._reader is not None:
+            self._reader.close()
 
     # --- on the event loop: voices of requests ---
 
@@ -224,10 +242,11 @@ class VoiceService:
         codes = await self._encodings.get(
             key, lambda: self._tasks.on(self._encoder_thread, self._encode_audio, recording.audio)
         )
+        check_fit(recording.transcript, codes.shape[1] / FRAMES_PER_SECOND)
         return replace(recording, codes=codes, fingerprint=self._fingerprint)
 
     def _encode_audio(self, audio: bytes) -> Codes:
-        samples = read_recording(audio)
+        samples = self._read(audio)
         started_s = time.monotonic()
         codes = self._encode(samples)
         self._encoding_s += time.monotonic() - started_s

@@ -1,0 +1,1 @@
+"""Sound files of every usual make, read to their end: what was decoded counts, not what a header says."""

@@ -46,6 +46,7 @@ COMMANDS = {
     "load": Command("perf.load.load_test", "load, burst and soak test of a server"),
     "capacity": Command("perf.capacity.command", "how many GPUs carry a load, simulated"),
     "capacity-record": Command("perf.capacity.record", "measure costs and runs that the simulation is checked against"),
+    "sound": Command("perf.gateway.sound", "what a second of sound costs the gateway in each format"),
     "report": Command("perf.report.command", "a page of tables and pictures of records"),
     "demo-picture": Command("perf.report.demo_picture", "draw docs/demo_voice.png"),
 }

@@ -1,0 +1,96 @@
+"""What a second of sound costs the gateway in each format: resampling, speed, volume and encoding.
+
+    python -m perf sound [--out DIR]
+
+The encoders take ten seconds in the pieces of a real answer, in turns, so that a busy machine slows all alike. Times
+are of this process's CPU, the shortest of several; ``streams_a_core`` is how many such streams would fill a core if
+nothing else were to be done. ``first_sound_ms`` is how much sound goes in until the first bytes come out.
+"""
+
+import argparse
+import io
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from perf.engine.voices import recording
+from perf.measurement import add_recording, recorder
+
+from s1_gateway.encoding import AudioFormat, SoundEncoder, SoundSpec
+from s1_gateway.speech import PIECE_SAMPLES
+from s1_protocol.sound import SAMPLE_RATE_HZ
+
+LENGTH_S = 10.0
+FINE_SAMPLES = 16
+SPECS = {
+    "pcm 44.1 kHz": SoundSpec(AudioFormat.PCM_S16LE, SAMPLE_RATE_HZ),
+    "pcm 24 kHz": SoundSpec(AudioFormat.PCM_S16LE, 24_000),
+    "pcm 16 kHz": SoundSpec(AudioFormat.PCM_S16LE, 16_000),
+    "mulaw 8 kHz": SoundSpec(AudioFormat.PCM_MULAW, 8_000),
+    "wav 44.1 kHz": SoundSpec(AudioFormat.WAV),
+    "mp3 44.1 kHz 128 kb/s": SoundSpec(AudioFormat.MP3),
+    "mp3 44.1 kHz 64 kb/s": SoundSpec(AudioFormat.MP3, bit_rate_bps=64_000),
+    "opus 48 kHz 32 kb/s": SoundSpec(AudioFormat.OPUS),
+    "opus 24 kHz 32 kb/s": SoundSpec(AudioFormat.OPUS, 24_000),
+    "aac 44.1 kHz 128 kb/s": SoundSpec(AudioFormat.AAC),
+    "flac 44.1 kHz": SoundSpec(AudioFormat.FLAC),
+    "pcm 24 kHz, speed 1.25": SoundSpec(AudioFormat.PCM_S16LE, 24_000, speed=1.25),
+    "pcm 24 kHz, volume 6 dB": SoundSpec(AudioFormat.PCM_S16LE, 24_000, volume_db=6),
+    "pcm 24 kHz, loudness": SoundSpec(AudioFormat.PCM_S16LE, 24_000, normalize_loudness=True),
+}
+
+
+@dataclass
+class SoundFigures:
+    """Figures of one wish for a sound."""
+
+    cpu_ms_a_second: float
+    streams_a_core: float
+    open_ms: float
+    first_sound_ms: float
+    kilobits_a_second: float
+
+
+def encode(spec: SoundSpec, samples: npt.NDArray[np.int16]) -> tuple[float, float, int]:
+    """CPU seconds of opening an encoder, and of all the rest; bytes."""
+    begun_s = time.process_time()
+    encoder = SoundEncoder(spec)
+    opened_s = time.process_time()
+    num_bytes = sum(
+        len(encoder.encode(samples[at : at + PIECE_SAMPLES])) for at in range(0, len(samples), PIECE_SAMPLES)
+    )
+    num_bytes += len(encoder.finish())
+    return opened_s - begun_s, time.process_time() - opened_s, num_bytes
+
+
+def first_sound_samples(spec: SoundSpec, samples: npt.NDArray[np.int16]) -> int:
+    """How many samples go in until bytes come out."""
+    encoder, taken = SoundEncoder(spec), 0
+    while not encoder.encode(samples[taken : taken + FINE_SAMPLES]):
+        taken += FINE_SAMPLES
+    return taken + FINE_SAMPLES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_recording(parser)
+    parser.add_argument("--rounds", type=int, default=7)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure and record."""
+    samples, _ = soundfile.read(io.BytesIO(recording(LENGTH_S)), dtype="int16")
+    rounds = [{name: encode(spec, samples) for name, spec in SPECS.items()} for _ in range(arguments.rounds)]
+    found = recorder("sound", arguments)
+    for name, spec in SPECS.items():
+        cpu_ms = min(costs[name][1] for costs in rounds) * 1e3 / LENGTH_S
+        figures = SoundFigures(
+            cpu_ms_a_second=cpu_ms,
+            streams_a_core=1e3 / cpu_ms,
+            open_ms=min(costs[name][0] for costs in rounds) * 1e3,
+            first_sound_ms=first_sound_samples(spec, samples) * 1e3 / SAMPLE_RATE_HZ,
+            kilobits_a_second=rounds[0][name][2] * 8 / 1e3 / LENGTH_S * spec.speed,
+        )
+        found.print_and_record(name, figures)

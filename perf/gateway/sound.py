@@ -1,29 +1,27 @@
 """What a second of sound costs the gateway in each format: resampling, speed, volume and encoding.
 
-    python -m perf sound [--out DIR]
+    python -m perf sound out/demo.wav [--out DIR]
 
-The encoders take ten seconds in the pieces of a real answer, in turns, so that a busy machine slows all alike. Times
-are of this process's CPU, the shortest of several; ``streams_a_core`` is how many such streams would fill a core if
-nothing else were to be done. ``first_sound_ms`` is how much sound goes in until the first bytes come out.
+The encoders take recorded speech, for codecs' costs depend on it, in the pieces of a real answer, in turns, so that a
+busy machine slows all alike. Times are of this process's CPU, the shortest of several; ``streams_a_core`` is how many
+such streams would fill a core if nothing else were to be done.
 """
 
 import argparse
-import io
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from perf.engine.voices import recording
+from perf.errors import MeasurementError
 from perf.measurement import add_recording, recorder
 
 from s1_gateway.encoding import AudioFormat, SoundEncoder, SoundSpec
 from s1_gateway.speech import PIECE_SAMPLES
 from s1_protocol.sound import SAMPLE_RATE_HZ
 
-LENGTH_S = 10.0
-FINE_SAMPLES = 16
 SPECS = {
     "pcm 44.1 kHz": SoundSpec(AudioFormat.PCM_S16LE, SAMPLE_RATE_HZ),
     "pcm 24 kHz": SoundSpec(AudioFormat.PCM_S16LE, 24_000),
@@ -49,7 +47,6 @@ class SoundFigures:
     cpu_ms_a_second: float
     streams_a_core: float
     open_ms: float
-    first_sound_ms: float
     kilobits_a_second: float
 
 
@@ -65,32 +62,39 @@ def encode(spec: SoundSpec, samples: npt.NDArray[np.int16]) -> tuple[float, floa
     return opened_s - begun_s, time.process_time() - opened_s, num_bytes
 
 
-def first_sound_samples(spec: SoundSpec, samples: npt.NDArray[np.int16]) -> int:
-    """How many samples go in until bytes come out."""
-    encoder, taken = SoundEncoder(spec), 0
-    while not encoder.encode(samples[taken : taken + FINE_SAMPLES]):
-        taken += FINE_SAMPLES
-    return taken + FINE_SAMPLES
+def speech(file: Path) -> npt.NDArray[np.int16]:
+    """Read a recording at the engine's rate.
+
+    Raises:
+        MeasurementError: It is none.
+    """
+    samples, rate_hz = soundfile.read(file, dtype="int16")
+    if samples.ndim != 1 or rate_hz != SAMPLE_RATE_HZ or not len(samples):
+        raise MeasurementError(
+            f"{file}: got {samples.shape} samples at {rate_hz} Hz; allowed: mono, {SAMPLE_RATE_HZ} Hz"
+        )
+    return samples
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    parser.add_argument("sound", type=Path, help="speech at 44.1 kHz in one channel, such as make demo's out/demo.wav")
     add_recording(parser)
     parser.add_argument("--rounds", type=int, default=7)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and record."""
-    samples, _ = soundfile.read(io.BytesIO(recording(LENGTH_S)), dtype="int16")
+    samples = speech(arguments.sound)
+    length_s = len(samples) / SAMPLE_RATE_HZ
     rounds = [{name: encode(spec, samples) for name, spec in SPECS.items()} for _ in range(arguments.rounds)]
     found = recorder("sound", arguments)
     for name, spec in SPECS.items():
-        cpu_ms = min(costs[name][1] for costs in rounds) * 1e3 / LENGTH_S
+        cpu_ms = min(costs[name][1] for costs in rounds) * 1e3 / length_s
         figures = SoundFigures(
             cpu_ms_a_second=cpu_ms,
             streams_a_core=1e3 / cpu_ms,
             open_ms=min(costs[name][0] for costs in rounds) * 1e3,
-            first_sound_ms=first_sound_samples(spec, samples) * 1e3 / SAMPLE_RATE_HZ,
-            kilobits_a_second=rounds[0][name][2] * 8 / 1e3 / LENGTH_S * spec.speed,
+            kilobits_a_second=rounds[0][name][2] * 8 / 1e3 / length_s * spec.speed,
         )
         found.print_and_record(name, figures)

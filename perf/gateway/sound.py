@@ -68,6 +68,7 @@ def speech(file: Path) -> npt.NDArray[np.int16]:
     Raises:
         MeasurementError: It is none.
     """
+    samples: npt.NDArray[np.int16]
     samples, rate_hz = soundfile.read(file, dtype="int16")
     if samples.ndim != 1 or rate_hz != SAMPLE_RATE_HZ or not len(samples):
         raise MeasurementError(

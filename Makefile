@@ -50,11 +50,13 @@ serve: setup ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPO
 test: setup ## run all tests; tests that cannot run here say why
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-docs: setup ## write what derives from the table of request options: tables of docs/, tensors of config.pbtxt
+docs: setup ## write what is made: tables of docs/ from the request options and the records, tensors of config.pbtxt
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python -m perf docs
 
 lint: setup ## ruff, mypy, and which package may import which
 	$(BIN)/python scripts/make_docs.py --check
+	$(BIN)/python -m perf docs --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

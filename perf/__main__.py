@@ -36,19 +36,19 @@ class Command(NamedTuple):
 COMMANDS = {
     "lm": Command("perf.engine.lm", "speed of the language model alone"),
     "codec": Command("perf.engine.codec", "speed of the codec's streaming decoder alone"),
-    "voices": Command("perf.engine.voices", "first audio in the voice of a recording"),
+    "voices": Command("perf.server.voices", "first audio in the voice of a recording"),
     "reference": Command("perf.engine.reference", "fish-speech 0.1.0 on the same weights and texts"),
-    "step": Command("perf.server.step", "where the time of a decode step goes"),
+    "step": Command("perf.engine.step", "where the time of a decode step goes"),
     "client": Command("perf.server.client", "what the client library adds to first audio"),
     "hearing": Command("perf.server.hearing", "what a speech recogniser understands of a server"),
-    "bench": Command("perf.server.bench", "a server under load, beside bare engines, perf_analyzer and fish-speech"),
+    "bench": Command("perf.server.bench", "a server under load, beside the bare engines and fish-speech"),
     "analyzer": Command("perf.server.analyzer", "first and last response in perf_analyzer's exports"),
     "load": Command("perf.load.load_test", "load, burst and soak test of a server"),
     "capacity": Command("perf.capacity.command", "how many GPUs carry a load, simulated"),
     "capacity-record": Command("perf.capacity.record", "measure costs and runs that the simulation is checked against"),
     "sound": Command("perf.gateway.sound", "what a second of sound costs the gateway in each format"),
     "report": Command("perf.report.command", "a page of tables and pictures of records"),
-    "demo-picture": Command("perf.report.demo_picture", "draw docs/demo_voice.png"),
+    "docs": Command("perf.report.docs", "write the tables of docs/ that are made of records"),
 }
 
 

@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -67,6 +68,30 @@ def seconds(call: Callable[[], object], device: torch.device | None = None) -> f
     return time.perf_counter() - started_s
 
 
+def values_in_turns(
+    calls: Sequence[Callable[[], float]], rounds: int, *, warm_up: int = 1, calls_a_round: int = 1
+) -> list[list[float]]:
+    """Make several calls in turns: a machine that is slow for a while is slow for all of them.
+
+    Args:
+        calls: Each returns a figure of its own. Every second round has them in the opposite order.
+        rounds: Rounds that count.
+        warm_up: Rounds before, which do not.
+        calls_a_round: Times that each is called in its turn.
+
+    Returns:
+        Figures of each call, ``[calls][rounds * calls_a_round]``.
+    """
+    values: list[list[float]] = [[] for _ in calls]
+    for number in range(-warm_up, rounds):
+        pairs = list(zip(calls, values, strict=True))
+        for call, found in pairs if number % 2 == 0 else pairs[::-1]:
+            new = [call() for _ in range(calls_a_round)]
+            if number >= 0:
+                found.extend(new)
+    return values
+
+
 def in_turns(
     calls: Sequence[Callable[[], object]],
     rounds: int,
@@ -75,26 +100,9 @@ def in_turns(
     calls_a_round: int = 1,
     device: torch.device | None = None,
 ) -> list[list[float]]:
-    """Time several calls in turns: a machine that is slow for a while is slow for all of them.
-
-    Args:
-        calls: What is timed. Every second round has them in the opposite order.
-        rounds: Rounds that are timed.
-        warm_up: Rounds before, which are not.
-        calls_a_round: Times that each is called in its turn.
-        device: A CUDA device is waited for.
-
-    Returns:
-        Seconds of each call, ``[calls][rounds * calls_a_round]``.
-    """
-    times: list[list[float]] = [[] for _ in calls]
-    for number in range(-warm_up, rounds):
-        pairs = list(zip(calls, times, strict=True))
-        for call, taken in pairs if number % 2 == 0 else pairs[::-1]:
-            spent_s = [seconds(call, device) for _ in range(calls_a_round)]
-            if number >= 0:
-                taken.extend(spent_s)
-    return times
+    """Seconds of several calls made in turns, as :func:`values_in_turns` makes them; a CUDA device is waited for."""
+    timed = [partial(seconds, call, device) for call in calls]
+    return values_in_turns(timed, rounds, warm_up=warm_up, calls_a_round=calls_a_round)
 
 
 def best_s(call: Callable[[], object], repeats: int, *, warm_up: int = 1, device: torch.device | None = None) -> float:

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
@@ -18,22 +18,19 @@ from pathlib import Path
 from statistics import median
 from typing import Literal, Self
 
-import numpy as np
 import psutil
 import torch
 from perf.capacity.costs import CodecCosts, Costs, StepCosts, Table
+from perf.engine.ready import Call, ReadyLm, chunks
 from perf.errors import MeasurementError
 from perf.measurement import in_turns
 
 from s1_tts.codec.batch_policy import CPU_BATCH_FRAMES, CPU_PIECE_FRAMES
-from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.lm.cuda_graphs import key_buckets
 from s1_tts.lm.engine import PREFILL_TOKENS, LmEngine
 from s1_tts.lm.loading import load_language_model
-from s1_tts.lm.prompt import PromptBuilder
-from s1_tts.lm.runner import ModelRunner, Row
 from s1_tts.settings import Settings
 from s1_tts.speech_task import Sampling, SpeechTask
 from s1_tts.stream_events import CodesChunk, StreamFailed
@@ -54,7 +51,6 @@ NEIGHBOUR_SWITCH_S = 0.1
 
 CALLS_A_ROUND = 5
 
-Call = Callable[[], object]
 Part = Literal["lm", "codec"]
 
 
@@ -80,15 +76,20 @@ class Subject:
     positions: int = 2048
     rounds: int = 12
 
-    def language_model(self) -> "LmBench":
+    def language_model(self) -> ReadyLm:
         """Load the language model."""
         self.move_to("lm")
-        return LmBench(self)
+        limit_threads(0)
+        device = resolve_device(self.device)
+        dtype = resolve_dtype(self.dtype, device)
+        return ReadyLm(load_language_model(self.checkpoint, device, dtype, self.positions), self.slots)
 
-    def codec(self) -> "CodecBench":
+    def codec(self) -> StreamingDecoder:
         """Load the codec."""
         self.move_to("codec")
-        return CodecBench(self)
+        limit_threads(0)
+        device = resolve_device(self.device)
+        return StreamingDecoder.load(self.checkpoint, device, resolve_dtype(self.dtype, device))
 
     def move_to(self, part: Part) -> None:
         """Go on on a model's cores."""
@@ -103,69 +104,9 @@ def pin(process: psutil.Process, cores: Iterable[int]) -> None:
             os.sched_setaffinity(thread.id, cores)
 
 
-def medians_s(calls: Sequence[Call], rounds: int) -> list[float]:
+def medians_s(calls: Sequence[Call], rounds: int, device: torch.device | None = None) -> list[float]:
     """Median time of each of several calls, made in turns."""
-    return [median(taken) for taken in in_turns(calls, rounds, calls_a_round=CALLS_A_ROUND)]
-
-
-class LmBench:
-    """The language model, with every slot ready to decode at any position.
-
-    Args:
-        subject: What is measured.
-    """
-
-    def __init__(self, subject: Subject) -> None:
-        limit_threads(0)
-        device = resolve_device(subject.device)
-        dtype = resolve_dtype(subject.dtype, device)
-        loaded = load_language_model(subject.checkpoint, device, dtype, subject.positions)
-        self._device = device
-        self._runner = ModelRunner(loaded.model, subject.slots, loaded.num_positions)
-        self._runner.warm_up()
-        self._columns = PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks).first_part("Hello there.")
-        for slot in range(subject.slots):
-            self._runner.open(slot, Sampling(seed=slot))
-            self._runner.start(slot, self._columns[:, -1])
-
-    def step(self, num_rows: int, position: int = NEAR) -> Call:
-        """A decode step."""
-        rows = [Row(slot, position) for slot in range(num_rows)]
-        return lambda: self._runner.decode(rows)
-
-    def prefill(self, num_tokens: int) -> Call:
-        """A piece of a prompt."""
-        columns = np.repeat(self._columns[:, :1], num_tokens, axis=1)
-
-        def compute() -> None:
-            self._runner.prefill(0, columns, start=0)
-            if self._device.type == "cuda":
-                torch.cuda.synchronize(self._device)
-
-        return compute
-
-    def all_rows(self) -> Call:
-        """A decode step of all slots."""
-        return self.step(self._runner.pool.num_slots)
-
-
-class CodecBench:
-    """The codec's decoder, timed as the batcher calls it.
-
-    Args:
-        subject: What is measured.
-    """
-
-    def __init__(self, subject: Subject) -> None:
-        limit_threads(0)
-        device = resolve_device(subject.device)
-        self._decoder = StreamingDecoder.load(subject.checkpoint, device, resolve_dtype(subject.dtype, device))
-
-    def chunks(self, frames: Sequence[int]) -> Call:
-        """A batch of chunks of so many frames each."""
-        states = [self._decoder.new_state() for _ in frames]
-        codes = [torch.zeros(self._decoder.config.num_codebooks, count, dtype=torch.int64) for count in frames]
-        return lambda: [to_pcm16(row) for row in self._decoder.decode(states, codes)]
+    return [median(taken) for taken in in_turns(calls, rounds, calls_a_round=CALLS_A_ROUND, device=device)]
 
 
 def calibrate(subject: Subject, hop_s: float) -> Costs:
@@ -184,19 +125,19 @@ def calibrate(subject: Subject, hop_s: float) -> Costs:
     tokens = PREFILL_TOKENS[device.type]
     prefill_at = (1, tokens // 4, tokens)
     steps = [lm.step(count, position) for position in (NEAR, FAR) for count in rows]
-    times_s = medians_s([*steps, *(lm.prefill(count) for count in prefill_at)], subject.rounds)
+    times_s = medians_s([*steps, *(lm.prefill(count) for count in prefill_at)], subject.rounds, device)
     near_s, far_s, prefill_s = times_s[: len(rows)], times_s[len(rows) : len(steps)], times_s[len(steps) :]
     slopes = [max(0.0, far - near) / (FAR - NEAR) for near, far in zip(near_s, far_s, strict=True)]
     bases = [near - slope * NEAR for near, slope in zip(near_s, slopes, strict=True)]
-    lm_rate = _rate_beside(subject, "codec", lm.all_rows())
+    lm_rate = _rate_beside(subject, "codec", lm.step(subject.slots, NEAR))
     del lm, steps
     codec = subject.codec()
-    chunks = [*((count,) for count in CODEC_FRAMES), *CODEC_BATCHES]
-    times_s = medians_s([codec.chunks(frames) for frames in chunks], subject.rounds)
+    batches = [*((count,) for count in CODEC_FRAMES), *CODEC_BATCHES]
+    times_s = medians_s([chunks(codec, frames) for frames in batches], subject.rounds)
     single_s = _table(CODEC_FRAMES, times_s[: len(CODEC_FRAMES)])
-    batches = zip(CODEC_BATCHES, times_s[len(CODEC_FRAMES) :], strict=True)
-    more_s = [(batch_s - single_s(sum(frames))) / (len(frames) - 1) for frames, batch_s in batches]
-    codec_rate = _rate_beside(subject, "lm", codec.chunks([CODEC_CHUNK_FRAMES]))
+    together = zip(CODEC_BATCHES, times_s[len(CODEC_FRAMES) :], strict=True)
+    more_s = [(batch_s - single_s(sum(frames))) / (len(frames) - 1) for frames, batch_s in together]
+    codec_rate = _rate_beside(subject, "lm", chunks(codec, [CODEC_CHUNK_FRAMES]))
     return Costs(
         name=f"{subject.checkpoint.name}, {subject.dtype}, measured on {device.type}",
         step=StepCosts(
@@ -294,7 +235,11 @@ def _rate_beside(subject: Subject, part: Part, call: Call) -> float:
 
 
 def _work(subject: Subject, part: Part, is_warm: Event, is_over: Event, is_working: Event) -> None:
-    call = subject.codec().chunks([CODEC_CHUNK_FRAMES]) if part == "codec" else subject.language_model().all_rows()
+    call = (
+        chunks(subject.codec(), [CODEC_CHUNK_FRAMES])
+        if part == "codec"
+        else subject.language_model().step(subject.slots, NEAR)
+    )
     call()
     is_warm.set()
     while is_working.wait() and not is_over.is_set():

@@ -9,18 +9,22 @@ import math
 from dataclasses import dataclass
 
 from perf.capacity.costs import CodecCosts, Costs, StepCosts, Table
+from perf.engine.weights import (
+    BYTES_PER_VALUE,
+    bytes_per_position,
+    decoder_weights,
+    lm_weights,
+    slow_weights,
+    weights_of_a_step,
+)
 
 from s1_protocol.sound import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 from s1_tts.buckets import row_buckets
 from s1_tts.checkpoint.dev_lm import dev_lm_config
 from s1_tts.codec.config import CodecConfig
-from s1_tts.codec.weights import published_shapes
-from s1_tts.lm.config import BlockSizes, LmConfig
+from s1_tts.lm.config import LmConfig
 from s1_tts.lm.cuda_graphs import key_buckets
 from s1_tts.lm.engine import PREFILL_TOKENS
-
-BYTES_PER_VALUE = 2
-"""Of bfloat16."""
 
 CODEC_FLOP_PER_FRAME = 138e9 / FRAMES_PER_SECOND
 """``docs/performance.md``."""
@@ -85,8 +89,8 @@ def slots_that_fit(gpu: Gpu, positions: int, state_bytes: float = 9e6) -> int:
         state_bytes: Codec state of a stream.
     """
     lm, codec = dev_lm_config("full"), CodecConfig()
-    weights = (_lm_weights(lm) + _decode_weights(codec)) * BYTES_PER_VALUE
-    return int((gpu.memory_bytes - RESERVE_BYTES - weights) / (positions * _bytes_per_position(lm.slow) + state_bytes))
+    weights = (lm_weights(lm) + decoder_weights(codec)) * BYTES_PER_VALUE
+    return int((gpu.memory_bytes - RESERVE_BYTES - weights) / (positions * bytes_per_position(lm.slow) + state_bytes))
 
 
 def modelled_costs(gpu: Gpu, efficiency: float, slots: int, positions: int) -> Costs:
@@ -105,7 +109,7 @@ def modelled_costs(gpu: Gpu, efficiency: float, slots: int, positions: int) -> C
         raise ValueError(f"efficiency: got {efficiency:g}; allowed: over 0, to 1")
     bytes_per_s, flop_per_s = gpu.bytes_per_s * efficiency, gpu.flop_per_s * efficiency
     lm, codec = dev_lm_config("full"), CodecConfig()
-    per_position = _bytes_per_position(lm.slow)
+    per_position = bytes_per_position(lm.slow)
     tokens = PREFILL_TOKENS["cuda"]
     # A step computes the first slots up to a bucket's number of rows, and over a bucket's number of keys.
     buckets = row_buckets(slots)
@@ -134,8 +138,7 @@ def modelled_costs(gpu: Gpu, efficiency: float, slots: int, positions: int) -> C
 
 def _step_s(config: LmConfig, num_rows: int, bytes_per_s: float, flop_per_s: float) -> float:
     """A decode step at position 0: each weight is read once a use, the fast ones once a codebook."""
-    fast_weights = _block_weights(config.fast) * config.fast.n_layer + config.num_residual_codes * config.fast.dim
-    used = _slow_weights(config) + config.num_codebooks * fast_weights
+    used = weights_of_a_step(config)
     kernels = LM_KERNELS_PER_LAYER * (config.slow.n_layer + config.num_codebooks * config.fast.n_layer)
     kernels += LM_KERNELS_PER_DRAW * config.num_codebooks
     work_s = max(used * BYTES_PER_VALUE / bytes_per_s, 2 * num_rows * used / flop_per_s)
@@ -143,7 +146,7 @@ def _step_s(config: LmConfig, num_rows: int, bytes_per_s: float, flop_per_s: flo
 
 
 def _prefill_s(config: LmConfig, num_tokens: int, bytes_per_s: float, flop_per_s: float) -> float:
-    weights = _slow_weights(config)
+    weights = slow_weights(config)
     launches_s = LM_KERNELS_PER_LAYER * config.slow.n_layer * LAUNCHED_KERNEL_S
     return max(weights * BYTES_PER_VALUE / bytes_per_s, 2 * num_tokens * weights / flop_per_s) + launches_s
 
@@ -155,32 +158,6 @@ def _codec_s(config: CodecConfig, num_frames: float, bytes_per_s: float, flop_pe
     for factor in config.decoder_rates:
         channels, rate = channels // 2, rate * factor
         values += channels * rate * (2 + 3 * 2 * 2 * 2)  # one transposed; three units of two with their snakes, in, out
-    moved = _decode_weights(config) + values * num_frames / FRAMES_PER_SECOND
+    moved = decoder_weights(config) + values * num_frames / FRAMES_PER_SECOND
     work_s = max(moved * BYTES_PER_VALUE / bytes_per_s, num_frames * CODEC_FLOP_PER_FRAME / flop_per_s)
     return work_s + CODEC_KERNELS * LAUNCHED_KERNEL_S
-
-
-def _lm_weights(config: LmConfig) -> int:
-    embeddings = (config.vocab_size + config.codebook_size * config.num_codebooks) * config.slow.dim
-    fast = _block_weights(config.fast) * config.fast.n_layer + 2 * config.codebook_size * config.fast.dim
-    return embeddings + _slow_weights(config) + fast
-
-
-def _slow_weights(config: LmConfig) -> int:
-    return _block_weights(config.slow) * config.slow.n_layer + config.codebook_size * config.slow.dim
-
-
-def _block_weights(sizes: BlockSizes) -> int:
-    attention = (2 * sizes.n_head + 2 * sizes.n_kv_head) * sizes.head_dim * sizes.dim
-    return attention + 3 * sizes.dim * sizes.intermediate_size
-
-
-def _bytes_per_position(sizes: BlockSizes) -> int:
-    return 2 * sizes.n_layer * sizes.n_kv_head * sizes.head_dim * BYTES_PER_VALUE
-
-
-def _decode_weights(config: CodecConfig) -> int:
-    unread = ("encoder.", "quantizer.downsample", "quantizer.pre_module")
-    tables = ("freqs_cis", "causal_mask")
-    shapes = published_shapes(config)
-    return sum(math.prod(shape) for key, shape in shapes if not key.startswith(unread) and not key.endswith(tables))

@@ -119,29 +119,6 @@ class SpeedProbe:
         return (arrivals_s[-1] - arrivals_s[0]) / (PROBE_FRAMES - PROBE_CHUNK_FRAMES)
 
 
-class ForeignLoad:
-    """CPU time of all processes but ours, from its making on.
-
-    Args:
-        server: The server.
-    """
-
-    def __init__(self, server: TritonServer) -> None:
-        leader = psutil.Process(server.process_id)
-        self._ours = [psutil.Process(), leader, *leader.children(recursive=True)]
-        self._started_s = time.perf_counter()
-        self._foreign_s = self._foreign_so_far_s()
-
-    def cores(self) -> float:
-        """Cores that the others kept busy since then."""
-        return (self._foreign_so_far_s() - self._foreign_s) / (time.perf_counter() - self._started_s)
-
-    def _foreign_so_far_s(self) -> float:
-        everybody = psutil.cpu_times()
-        ours_s = sum(times.user + times.system for times in (process.cpu_times() for process in self._ours))
-        return float(everybody.user + everybody.system + everybody.nice - ours_s)
-
-
 def cores_of(device: torch.device) -> dict[Part, tuple[int, ...]] | None:
     """Cores of each model when each has half of them; none on a GPU or with a single core."""
     cores = sorted(os.sched_getaffinity(0))
@@ -174,7 +151,6 @@ async def run_load(
 ) -> Run:
     """Send texts to the server, so many at a time or at given times."""
     requests = [StreamRequest(text, SpeechOptions(seed=seed)) for seed, text in enumerate(texts)]
-    foreign = ForeignLoad(server)
     async with LoadGenerator(url_of(server), TIMEOUT_S) as generator:
         if concurrency:
             records = await generator.closed_loop(requests, concurrency)
@@ -182,7 +158,7 @@ async def run_load(
             records = await generator.open_loop(requests, arrivals_s)
     run = _told(records, concurrency, arrivals_s)
     tokens = tuple(prompts.num_tokens(text.text) for text in texts)
-    return replace(run, prompt_tokens=tokens, foreign_cores=foreign.cores())
+    return replace(run, prompt_tokens=tokens)
 
 
 def _told(records: Sequence[StreamRecord], concurrency: int, arrivals_s: Sequence[float]) -> Run:
@@ -200,7 +176,6 @@ def _told(records: Sequence[StreamRecord], concurrency: int, arrivals_s: Sequenc
         first_audio_p50_s=median(record.first_audio_s or 0.0 for record in records),
         completion_p50_s=median(completions_s),
         completion_p95_s=float(np.percentile(completions_s, 95)),
-        foreign_cores=0.0,
         speed=1.0,
     )
 
@@ -218,11 +193,7 @@ async def run_all(server: TritonServer, probe: SpeedProbe, arguments: argparse.N
         before = await probe.look()
         run = await run_load(server, prompts, list(take(texts, count)), concurrency, ())
         runs.append(replace(run, speed=mean(before + await probe.look())))
-        print(
-            runs[-1].name,
-            f"{runs[-1].audio_s_per_s:.2f} audio s/s, others {runs[-1].foreign_cores:.2f} cores",
-            flush=True,
-        )
+        print(runs[-1].name, f"{runs[-1].audio_s_per_s:.2f} audio s/s", flush=True)
     busiest = runs[-1]
     mean_s = sum(busiest.frames) / len(busiest.frames) * FRAME_SAMPLES / 44_100
     rate_per_s = arguments.load * busiest.audio_s_per_s / mean_s

@@ -49,7 +49,6 @@ class Run:
         first_audio_p50_s: Median time from a request to its first sound.
         completion_p50_s: Median time from a request to its last chunk.
         completion_p95_s: The same, 95th percentile.
-        foreign_cores: Cores that other processes of the machine kept busy meanwhile.
         speed: Speed of the machine right before and after, over its speed when the costs were measured.
     """
 
@@ -62,7 +61,6 @@ class Run:
     first_audio_p50_s: float
     completion_p50_s: float
     completion_p95_s: float
-    foreign_cores: float
     speed: float
 
     def simulate(self, costs: Costs, shape: ServerShape) -> Fared:

@@ -11,13 +11,13 @@ the code.
 """
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
+from perf.engine.ready import EARLY, chunks
 from perf.measurement import add_subject, best_s, in_turns, recorder, seconds
 from torch import Tensor
 
@@ -26,8 +26,8 @@ from s1_tts.codec.config import CodecConfig
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import resolve_device, resolve_dtype
 
-EARLY, LATE = 40, 4000
-"""Positions of the two chunks compared, in frames."""
+LATE = 4000
+"""Position of the chunk that is compared with an early one, in frames."""
 
 CHUNK_FRAMES = 20
 WHOLE_FRAMES = 60
@@ -84,8 +84,7 @@ class CodecBench:
 
     def chunk_s(self, num_streams: int, num_frames: int) -> float:
         """Seconds of a batch of chunks."""
-        call = self._chunks(num_streams, num_frames, EARLY)
-        return best_s(call, self.repeats, device=self.decoder.device)
+        return best_s(chunks(self.decoder, [num_frames] * num_streams), self.repeats)
 
     def rtf(self, num_streams: int, num_frames: int) -> float:
         """Compute seconds per second of audio."""
@@ -94,8 +93,8 @@ class CodecBench:
 
     def late_ratio(self, num_frames: int) -> float:
         """Median time of a late chunk over that of an early one."""
-        calls = [self._chunks(1, num_frames, position) for position in (EARLY, LATE)]
-        early, late = in_turns(calls, 3 * self.repeats, warm_up=2, device=self.decoder.device)
+        calls = [chunks(self.decoder, [num_frames], position) for position in (EARLY, LATE)]
+        early, late = in_turns(calls, 3 * self.repeats, warm_up=2)
         return median(late) / median(early)
 
     def cuda(self, capture_s: float | None = None) -> CudaFigures:
@@ -106,18 +105,6 @@ class CodecBench:
     def captured(self) -> CudaFigures:
         """The same after its CUDA graphs were captured."""
         return self.cuda(seconds(lambda: self.decoder.use_graphs(MANY_STREAMS), self.decoder.device))
-
-    def _chunks(self, num_streams: int, num_frames: int, position: int) -> Callable[[], object]:
-        """A call that decodes one chunk of each stream at a position; what the state holds does not change its cost."""
-        states = [self.decoder.new_state() for _ in range(num_streams)]
-        codes = [random_codes(self.decoder.config, num_frames)] * num_streams
-
-        def decode() -> None:
-            for state in states:
-                state.position = position
-            self.decoder.decode(states, codes)
-
-        return decode
 
 
 def random_codes(config: CodecConfig, num_frames: int) -> Tensor:

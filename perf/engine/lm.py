@@ -15,22 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from perf.engine.ready import ReadyLm
 from perf.engine.reference import DEFAULT_SAMPLING
+from perf.engine.weights import weights_of_a_step
 from perf.measurement import add_subject, best_s, recorder
 
 from s1_tts.device import resolve_device, resolve_dtype
-from s1_tts.lm.config import BlockSizes
-from s1_tts.lm.loading import LanguageModel, load_language_model
+from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.native.layers import NativeStack
-from s1_tts.lm.prompt import PromptBuilder
-from s1_tts.lm.runner import ModelRunner, Row
+from s1_tts.lm.runner import Row
 from s1_tts.speech_task import Sampling
 
 NEAR, FAR = 200, 2000
 NUM_POSITIONS = 2304
+MOST_ROWS = 32
+PREFILL_TOKENS = 128
 
 
 @dataclass
@@ -58,62 +59,25 @@ class LmFigures:
     batch8_over_reference: float | None
 
 
-class Bench:
-    """A runner with 32 slots, any of which can decode at any position.
-
-    Args:
-        loaded: The model.
-    """
-
-    def __init__(self, loaded: LanguageModel) -> None:
-        self.runner = ModelRunner(loaded.model, 32, loaded.num_positions)
-        self.runner.warm_up()
-        self.columns = PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks).first_part("Hello there.")
-        for slot in range(32):
-            self.runner.open(slot, Sampling(seed=slot))
-            self.runner.start(slot, self.columns[:, -1])
-
-    def step_s(self, num_rows: int, position: int, repeats: int) -> float:
-        """Seconds of a decode step; the keys before ``position`` are noise: memory never written would cost nothing."""
-        rows = [Row(slot, position) for slot in range(num_rows)]
-        pool = self.runner.pool
-        for kept in (pool.keys, pool.values):
-            for layer in kept[:, :num_rows, :position]:
-                layer.normal_()
-        return best_s(lambda: self.runner.decode(rows), repeats)
-
-    def prefill_s(self, num_tokens: int) -> float:
-        """Seconds of a prefill."""
-        columns = np.repeat(self.columns[:, :1], num_tokens, axis=1)
-        return best_s(lambda: self.runner.prefill(0, columns, start=0), 3, device=self.runner.device)
-
-    def growth_mb(self, num_requests: int) -> float:
-        """Growth of the process over short requests, in MB, after a tenth of them has warmed it up."""
-        before = 0.0
-        for index in range(num_requests):
-            slot = index % 32
-            if index == num_requests // 10:
-                before = _resident_mb()
-            self.runner.open(slot, Sampling(seed=index))
-            self.runner.prefill(slot, self.columns[:, :-1], start=0)
-            self.runner.start(slot, self.columns[:, -1])
-            self.runner.decode([Row(slot, self.columns.shape[1] - 1)])
-        return _resident_mb() - before
+def growth_mb(ready: ReadyLm, num_requests: int) -> float:
+    """Growth of the process over short requests, in MB, after a tenth of them has warmed it up."""
+    before = 0.0
+    runner, columns = ready.runner, ready.columns
+    for index in range(num_requests):
+        slot = index % MOST_ROWS
+        if index == num_requests // 10:
+            before = _resident_mb()
+        runner.open(slot, Sampling(seed=index))
+        runner.prefill(slot, columns[:, :-1], start=0)
+        runner.start(slot, columns[:, -1])
+        runner.decode([Row(slot, columns.shape[1] - 1)])
+    return _resident_mb() - before
 
 
 def floor_s(model: DualArModel, num_rows: int, read_bytes_per_s: float, flop_per_s: float) -> float:
     """Seconds that a step of ``num_rows`` rows takes at least."""
-    config = model.config
-    slow, fast = config.slow, config.fast
-    per_slow = _block_weights(slow) * slow.n_layer + (model.num_semantic + 1) * slow.dim
-    per_fast = _block_weights(fast) * fast.n_layer + config.num_residual_codes * fast.dim
-    used = per_slow + config.num_codebooks * per_fast
+    used = weights_of_a_step(model.config)
     return max(used * model.dtype.itemsize / read_bytes_per_s, 2 * num_rows * used / flop_per_s)
-
-
-def _block_weights(sizes: BlockSizes) -> int:
-    attention = (2 * sizes.n_head + 2 * sizes.n_kv_head) * sizes.head_dim * sizes.dim
-    return attention + 3 * sizes.dim * sizes.intermediate_size
 
 
 def read_rate(device: torch.device) -> float:
@@ -165,12 +129,13 @@ def measure(arguments: argparse.Namespace) -> LmFigures:
         gc.collect()
     use_native = not arguments.torch_layers
     loaded = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS, use_native=use_native)
-    bench = Bench(loaded)
+    ready = ReadyLm(loaded, MOST_ROWS)
     repeats = arguments.repeats
-    near = {rows: bench.step_s(rows, NEAR, repeats) for rows in (1, 8, 16, 32)}
-    far_s = bench.step_s(8, FAR, repeats)
+    near = {rows: best_s(ready.step(rows, NEAR), repeats) for rows in (1, 8, 16, MOST_ROWS)}
+    far_s = best_s(ready.step(8, FAR), repeats)
+    prefill_s = best_s(ready.prefill(PREFILL_TOKENS), 3, device=device)
     read, flops = read_rate(device), multiply_rate(device, dtype)
-    growth = bench.growth_mb(arguments.memory_requests) if arguments.memory_requests else None
+    growth = growth_mb(ready, arguments.memory_requests) if arguments.memory_requests else None
     rate8 = 8 / near[8]
     return LmFigures(
         dtype=str(dtype).removeprefix("torch."),
@@ -178,12 +143,12 @@ def measure(arguments: argparse.Namespace) -> LmFigures:
         batch1_frames_per_s=1 / near[1],
         batch8_frames_per_s=rate8,
         batch16_frames_per_s=16 / near[16],
-        batch32_frames_per_s=32 / near[32],
+        batch32_frames_per_s=MOST_ROWS / near[MOST_ROWS],
         step_ms_batch8=near[8] * 1e3,
         step_ms_batch8_far=far_s * 1e3,
         far_over_near=far_s / near[8],
-        prefill_ms_per_token=bench.prefill_s(128) / 128 * 1e3,
-        kv_pool_mb=bench.runner.pool.size_bytes / 1e6,
+        prefill_ms_per_token=prefill_s / PREFILL_TOKENS * 1e3,
+        kv_pool_mb=ready.runner.pool.size_bytes / 1e6,
         weights_mb=loaded.weight_bytes / 1e6,
         resident_mb=_memory_mb(device),
         memory_growth_mb=growth,

@@ -30,7 +30,6 @@ def bench_tables(size: BenchFigures) -> list[Table]:
         _bare_table(size),
         _added_table(size),
         _reference_table(size),
-        _analyzer_table(size),
         _memory_table(size),
     ]
     return [table for table in tables if table.rows]
@@ -154,27 +153,6 @@ def _reference_table(size: BenchFigures) -> Table:
     )
     columns = ("", f"context {short.context}", f"context {full.context}", "this server", "ratio")
     return Table("Beside the reference", columns, rows, note)
-
-
-def _analyzer_table(size: BenchFigures) -> Table:
-    rows = [
-        (
-            f"{each.model}, {each.protocol}, {each.measure}",
-            f"{each.concurrency}, {each.requests}",
-            ", ".join(figure(time_ms, 1) for time_ms in each.theirs_ms),
-            ", ".join(figure(time_ms, 1) for time_ms in each.ours_ms),
-            f"{each.difference_ms:+.1f}",
-            figure(each.noise_ms, 1),
-            ("yes" if each.is_within_noise else "**no**") + ("" if each.has_same_samples else ", **other samples**"),
-        )
-        for each in size.analyzer
-    ]
-    note = (
-        "Medians of each run in milliseconds, in turn, with the same requests. Theirs come from the response times in"
-        " its profile export. Noise is how far repeats of the same differ, but at least a tenth."
-    )
-    columns = ("", "at a time, requests", "perf_analyzer", "ours", "difference", "noise", "agree")
-    return Table("Beside perf_analyzer", columns, rows, note)
 
 
 def _memory_table(size: BenchFigures) -> Table:

@@ -22,11 +22,13 @@ class Verdict:
 
     Args:
         goal: In words.
-        measured: In words, with how it was measured.
+        brief: The measured figure.
+        measured: The same in words, with how it was measured.
         is_met: Whether it was.
     """
 
     goal: str
+    brief: str
     measured: str
     is_met: bool
 
@@ -36,31 +38,32 @@ def bench_goals(size: BenchFigures) -> Iterator[Verdict]:
     for bare in size.bare:
         goal = f"throughput at concurrency {bare.concurrency}: at least {MIN_SHARE_OF_BARE:.0%} of the bare engines"
         told = f"{bare.share:.0%} ({median(bare.server):.2f} of {median(bare.bare):.2f} s of sound a second)"
-        yield Verdict(goal, told, bare.share >= MIN_SHARE_OF_BARE)
+        yield Verdict(goal, f"{bare.share:.0%}", told, bare.share >= MIN_SHARE_OF_BARE)
     for added in size.added:
         if added.profile == Profile.CALLS:
             goal = f"Triton and transport add under {MAX_ADDED_MS:g} ms to first audio (profile calls)"
             low, high = _spread(added.server_ms, added.bare_ms)
             pairs = f"{len(added.bare_ms)} pairs, half of them {low:+.1f} to {high:+.1f}"
             told = f"{added.added_ms:+.1f} ms (median of {pairs})"
-            yield Verdict(goal, told, added.added_ms < MAX_ADDED_MS)
+            yield Verdict(goal, f"{added.added_ms:+.0f} ms", told, added.added_ms < MAX_ADDED_MS)
     for run in size.closed(Profile.CALLS):
         if run.concurrency == CONCURRENCY and (tail := _tail(run)) is not None:
             first = run.summary.first_audio_ms
             goal = f"profile calls at concurrency {CONCURRENCY}: first audio p99 at most {MAX_TAIL:g} times p50"
             told = f"{tail:.2f} times ({first.p99:.0f} and {first.p50:.0f} ms, {first.count} streams)"
-            yield Verdict(goal, told, tail <= MAX_TAIL)
+            yield Verdict(goal, f"{tail:.2f}", told, tail <= MAX_TAIL)
 
 
 def hearing_goals(hearing: Hearing) -> Iterator[Verdict]:
     """Goals of what is understood."""
     goal = f"words understood: at least {MIN_SHARE_OF_WORDS:.0%} of those of the originals"
     told = f"{hearing.share_of_words:.0%} ({hearing.streamed.words:.1%} and {hearing.original.words:.1%})"
-    yield Verdict(goal, told, hearing.share_of_words >= MIN_SHARE_OF_WORDS)
+    yield Verdict(goal, f"{hearing.share_of_words:.0%}", told, hearing.share_of_words >= MIN_SHARE_OF_WORDS)
     goal = f"told from the other sentences: at least {MIN_PICKS:.0%}"
-    yield Verdict(goal, f"{hearing.streamed.picks:.0%}", hearing.streamed.picks >= MIN_PICKS)
+    picks = f"{hearing.streamed.picks:.0%}"
+    yield Verdict(goal, picks, picks, hearing.streamed.picks >= MIN_PICKS)
     goal = f"no sentence longer than {MAX_LENGTH:g} times its original"
-    yield Verdict(goal, f"at most {hearing.longest:.2f} times", hearing.longest <= MAX_LENGTH)
+    yield Verdict(goal, f"{hearing.longest:.2f}", f"at most {hearing.longest:.2f} times", hearing.longest <= MAX_LENGTH)
 
 
 def _tail(run: Run) -> float | None:

@@ -1,47 +1,28 @@
 """Pictures of records."""
 
-import re
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("agg")  # files only: there may be no screen
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from perf.capacity.command import CapacityFigures
-from perf.server.results import BenchFigures, ReferenceComparison
-from perf.server.step import StepFigures
+from perf.engine.step import StepFigures
+from perf.server.results import BenchFigures
 
 CAPACITY_COLOURS = ("#9ecae1", "#4292c6", "#084594")
 PROFILE_COLOURS = {"notes": "tab:blue", "calls": "tab:orange"}
 
 
-def draw_bench(name: str, size: BenchFigures, folder: Path) -> list[Path]:
-    """Draw the pictures of a checkpoint's benchmark that there are figures for.
+def draw_bench(name: str, size: BenchFigures, file: Path) -> Path:
+    """Draw throughput, first audio and underruns over the number of callers.
 
     Args:
-        name: Of the checkpoint, for titles and files.
+        name: Of the checkpoint.
         size: Its figures.
-        folder: Where the pictures go.
+        file: PNG to write.
     """
-    files = [_draw_closed(name, size, folder)]
-    if any(size.opened(profile) for profile in _profiles(size)):
-        files.append(_draw_open(name, size, folder))
-    if size.reference:
-        files.append(_draw_reference(name, size.reference, folder))
-    return files
-
-
-def _profiles(size: BenchFigures) -> list[str]:
-    return list(dict.fromkeys(run.profile for run in size.runs))
-
-
-def _draw_closed(name: str, size: BenchFigures, folder: Path) -> Path:
-    """Throughput, first audio and what listeners heard, over the number of callers."""
-    title = f"{name}: callers who each keep one stream open"
-    _, (rate, first, heard) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
-    for profile in _profiles(size):
+    figure = Figure(figsize=(13, 4), layout="constrained")
+    rate, first, heard = figure.subplots(1, 3)
+    for profile in dict.fromkeys(run.profile for run in size.runs):
         runs = size.closed(profile)
         callers = [run.concurrency for run in runs]
         colour = PROFILE_COLOURS[profile]
@@ -61,39 +42,9 @@ def _draw_closed(name: str, size: BenchFigures, folder: Path) -> Path:
     for axes in (rate, first, heard):
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter("{x:g}")
-    return _save(title, folder / f"bench-{_slug(name)}-concurrency.png")
-
-
-def _draw_open(name: str, size: BenchFigures, folder: Path) -> Path:
-    """First audio of people who come when they come."""
-    title = f"{name}: Poisson arrivals"
-    _, axes = plt.subplots(figsize=(5.5, 4), layout="constrained")
-    for profile in _profiles(size):
-        runs = size.opened(profile)
-        shares = [run.load_share * 100 for run in runs]
-        for style, percentile in (("o-", "p50"), ("^:", "p95")):
-            times_ms = [getattr(run.summary.first_audio_ms, percentile) or float("nan") for run in runs]
-            axes.plot(shares, times_ms, style, color=PROFILE_COLOURS[profile], label=f"{profile}, {percentile}")
-    _label(axes, "arrivals, % of the best closed-loop throughput", "first audio, ms")
-    axes.set_yscale("log")
-    return _save(title, folder / f"bench-{_slug(name)}-arrivals.png")
-
-
-def _draw_reference(name: str, compared: ReferenceComparison, folder: Path) -> Path:
-    """Ours and theirs side by side."""
-    title = f"{name}: beside fish-speech 0.1.0"
-    _, (rate, first) = plt.subplots(1, 2, figsize=(8, 4), layout="constrained")
-    theirs = compared.reference.short_context
-    names, colours = ["fish-speech 0.1.0", "this server"], ["tab:grey", "tab:blue"]
-    bars = rate.bar(names, [theirs.audio_s_per_s, compared.together.audio_s_per_s], color=colours)
-    rate.bar_label(bars, fmt="%.2f")
-    rate.set_ylabel("seconds of sound a second, 8 callers")
-    times_s = sorted(theirs.first_audio_s(8))
-    ours_s = (compared.together.first_audio_ms.p50 or 0.0) / 1e3
-    bars = first.bar(names, [times_s[len(times_s) // 2], ours_s], color=colours)
-    first.bar_label(bars, fmt="%.2f")
-    first.set_ylabel("first audio, s, 8 callers, median")
-    return _save(title, folder / f"bench-{_slug(name)}-reference.png")
+    figure.suptitle(f"{name}: callers who each keep one stream open")
+    figure.savefig(file, dpi=110)
+    return file
 
 
 def _label(axes: Axes, across: str, up: str) -> None:
@@ -101,14 +52,6 @@ def _label(axes: Axes, across: str, up: str) -> None:
     axes.set_ylabel(up)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-
-
-def _save(title: str, file: Path) -> Path:
-    figure = plt.gcf()
-    figure.suptitle(title)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
-    return file
 
 
 def draw_capacity(figures: CapacityFigures, file: Path) -> Path:
@@ -151,7 +94,3 @@ def draw_step(name: str, figures: StepFigures, file: Path) -> Path:
     axes.margins(x=0.1)
     figure.savefig(file, dpi=120)
     return file
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower())

@@ -1,5 +1,6 @@
 """What a report shows of a record: its tables and pictures, by measurement."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from perf.capacity.command import CapacityFigures
 from perf.capacity.hardware import GPUS
 from perf.capacity.recording import Recording, compare
+from perf.engine.step import StepFigures
 from perf.load.load_test import LoadFigures
 from perf.records import Record
 from perf.report.bench_tables import HOW, bench_tables
@@ -16,7 +18,6 @@ from perf.report.pictures import draw_bench, draw_capacity, draw_step
 from perf.report.tables import Table, figure
 from perf.server.hearing import NUM_SEEDS, Hearing
 from perf.server.results import BenchFigures
-from perf.server.step import StepFigures
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _bench_section(record: Record, folder: Path) -> Section:
     tables = [_goals_table(bench_goals(figures)), *bench_tables(figures)]
     return Section(
         [table for table in tables if table.rows],
-        draw_bench(record.subject, figures, folder),
+        [draw_bench(record.subject, figures, _picture(record, folder))],
         f"{HOW}\n\nA checkpoint of {kind}; settings of server and bare engines: {settings}.",
     )
 
@@ -131,13 +132,9 @@ def _step_section(record: Record, folder: Path) -> Section:
     figures = record.figures_as(StepFigures)
     total_s = sum(figures.parts.values())
     rows = [(name, f"{part_s * 1e3:.2f} ms", f"{part_s / total_s:.1%}") for name, part_s in figures.parts.items()]
-    note = (
-        f"The step as it is served takes {figures.step.served_s * 1e3:.2f} ms in one process, and"
-        f" {figures.server.step_s * 1e3:.2f} ms of {figures.server.rows:.1f} rows in the server, beside the codec."
-        f" {figures.server.num_chunks:.2f} chunks were sent a step. Transport and Triton are processor times."
-    )
+    note = f"The step as it is served takes {figures.served_s * 1e3:.2f} ms, without the codec."
     table = Table(f"A decode step of {figures.rows} rows", ("part", "per step", "share"), rows, note)
-    return Section([table], [draw_step(record.subject, figures, folder / f"step-{record.subject}.png")])
+    return Section([table], [draw_step(record.subject, figures, _picture(record, folder))])
 
 
 def _capacity_section(record: Record, folder: Path) -> Section:
@@ -167,7 +164,7 @@ def _capacity_section(record: Record, folder: Path) -> Section:
     note = (
         "Rows with a percentage are **modelled, not measured**: computed from data sheets at that share of the rates."
     )
-    return Section([table], [draw_capacity(figures, folder / f"capacity-{record.subject}.png")], note)
+    return Section([table], [draw_capacity(figures, _picture(record, folder))], note)
 
 
 def _recording_section(record: Record, _folder: Path) -> Section:
@@ -177,6 +174,10 @@ def _recording_section(record: Record, _folder: Path) -> Section:
     ]
     columns = ("run", "figure", "measured", "simulated", "difference")
     return Section([Table("The simulated server beside the real one", columns, rows)])
+
+
+def _picture(record: Record, folder: Path) -> Path:
+    return folder / f"{record.measurement}-{re.sub(r'[^a-z0-9]+', '-', record.subject.lower())}.png"
 
 
 _SECTIONS: dict[str, Callable[[Record, Path], Section]] = {

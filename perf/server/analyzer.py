@@ -1,7 +1,6 @@
-"""Triton's own ``perf_analyzer`` against a server, and what its export says about first audio.
+"""First and last response of each request in exports of Triton's ``perf_analyzer``.
 
-    scripts/install_perf_analyzer.sh
-    python -m perf analyzer export.json ...     first and last response of each request
+    python -m perf analyzer export.json ...
 
 It prints no time to the first response of a stream, but its export holds the time of every response.
 """
@@ -9,23 +8,14 @@ It prints no time to the first response of a stream, but its export holds the ti
 import argparse
 import itertools
 import json
-import subprocess
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perf.conditions import ROOT
 from perf.errors import MeasurementError
-from perf.load.generator import StreamRequest
 from perf.load.measures import Percentiles
 
-from s1_protocol.names import Field, ModelName
-
-INSTALL_SCRIPT = ROOT / "scripts" / "install_perf_analyzer.sh"
-BINARY = ROOT / ".perf_analyzer" / "perf_analyzer"
-TIMEOUT_S = 600.0
+from s1_protocol.names import Field
 
 
 @dataclass(frozen=True)
@@ -59,45 +49,7 @@ class Experiment:
 
 
 class AnalyzerError(MeasurementError):
-    """``perf_analyzer`` is not there, failed, or exported what this code does not know."""
-
-
-def install() -> None:
-    """Install ``perf_analyzer`` unless it is there.
-
-    Raises:
-        AnalyzerError: the script failed; it has said why.
-    """
-    if not BINARY.is_file() and subprocess.run([INSTALL_SCRIPT], check=False).returncode:
-        raise AnalyzerError(f"{INSTALL_SCRIPT} failed")
-
-
-def analyze(
-    model: ModelName, protocol: str, url: str, requests: Sequence[StreamRequest], concurrency: int
-) -> tuple[AnalyzedRequest, ...]:
-    """Let ``perf_analyzer`` send requests, so many at a time.
-
-    Args:
-        model: ``s1_mini_stream``, over gRPC only, or ``s1_mini``.
-        protocol: grpc or http.
-        url: Host and port of that protocol.
-        requests: Each is sent once, in this order.
-        concurrency: Requests at a time.
-
-    Raises:
-        AnalyzerError: it failed.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        inputs, export = Path(folder, "inputs.json"), Path(folder, "export.json")
-        inputs.write_text(json.dumps({"data": [_inputs(request) for request in requests]}), encoding="utf-8")
-        command: list[str | Path] = [BINARY, "-m", model, "-i", protocol, "-u", url, "--input-data", inputs]
-        command += [part for name in _inputs(requests[0]) for part in ("--shape", f"{name}:1")]
-        command += ["--concurrency-range", str(concurrency), "--request-count", str(len(requests))]
-        command += ["--profile-export-file", export, *(["--streaming"] if model is ModelName.STREAM else [])]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
-        if done.returncode:
-            raise AnalyzerError(f"perf_analyzer failed: {done.stdout}{done.stderr}")
-        return read_export(export)[0].requests
+    """A file is no export of ``perf_analyzer``."""
 
 
 def read_export(file: Path) -> list[Experiment]:
@@ -114,13 +66,6 @@ def read_export(file: Path) -> list[Experiment]:
         ]
     except (json.JSONDecodeError, KeyError, IndexError, TypeError) as error:
         raise AnalyzerError(f"{file} is no export of perf_analyzer: {error!r}") from error
-
-
-def _inputs(request: StreamRequest) -> dict[str, list[Any]]:
-    """A request as the input file of ``perf_analyzer`` has it."""
-    given = {Field.TEXT: request.text.text, Field.SEED: request.options.seed}
-    given |= {Field.MAX_FRAMES: request.options.max_frames, Field.SERVICE: request.options.service}
-    return {name.value: [value] for name, value in given.items() if value is not None}
 
 
 def _read_request(entry: dict[str, Any]) -> AnalyzedRequest:

@@ -1,4 +1,4 @@
-"""A server under load, beside the bare engines, ``perf_analyzer`` and fish-speech.
+"""A server under load, beside the bare engines and fish-speech.
 
     python -m perf bench --quick                  under five minutes on two cores
     python -m perf bench --full DIR               all of it, a tiny checkpoint and one of full size
@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from perf.errors import MeasurementError
 from perf.measurement import add_recording, folder, recorder
-from perf.server.analyzer import install
 from perf.server.checkpoint import measure_checkpoint
 from perf.server.plan import Plan, quick_full, quick_tiny, whole_full, whole_tiny
 from rich.console import Console
@@ -73,8 +72,6 @@ def run(arguments: argparse.Namespace) -> None:
     console, started_s = Console(), time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         plans = make_plans(arguments, device, Path(scratch))
-        if any(plan.analyzer for plan in plans):
-            install()
         for plan in plans:
             subject = f"{plan.checkpoint.name}, quick" if arguments.quick else plan.checkpoint.name
 

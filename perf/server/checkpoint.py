@@ -62,8 +62,6 @@ async def measure_session(
         await session.beside_bare(bare, plan.bare_repeats, plan.bare_streams, plan.lengths)
     if reference:
         await session.beside_reference(reference)
-    if plan.analyzer:
-        await session.beside_analyzer(plan.analyzer)
 
 
 def measure_checkpoint(

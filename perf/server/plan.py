@@ -7,23 +7,6 @@ from s1_tts.serving.repository import Profile
 
 
 @dataclass(frozen=True)
-class AnalyzerPlan:
-    """How ``perf_analyzer`` and our own load generator are compared.
-
-    Args:
-        concurrency: Requests at a time.
-        requests: Requests of a run.
-        frames: Frames of each.
-        repeats: Runs of each of the two, in turn.
-    """
-
-    concurrency: int = 2
-    requests: int = 8
-    frames: int = 40
-    repeats: int = 2
-
-
-@dataclass(frozen=True)
 class ReferencePlan:
     """What the reference is asked to say, and our server after it.
 
@@ -58,7 +41,6 @@ class Plan:
         pairs: Requests that the server and the bare engines say in turn, to see what the server adds to first audio.
         bare_repeats: Runs at concurrency 8 of the server and the bare engines, in turn.
         bare_streams: Streams of each of those.
-        analyzer: The comparison with ``perf_analyzer``; none: left out.
         reference: The comparison with the reference; none: left out.
     """
 
@@ -75,7 +57,6 @@ class Plan:
     pairs: int = 6
     bare_repeats: int = 2
     bare_streams: int = 16
-    analyzer: AnalyzerPlan | None = AnalyzerPlan()
     reference: ReferencePlan | None = ReferencePlan()
 
     def streams_at(self, concurrency: int) -> int:
@@ -92,7 +73,6 @@ def quick_tiny(checkpoint: Path) -> Plan:
         max_streams=16,
         load_shares=(0.8,),
         pairs=12,
-        analyzer=AnalyzerPlan(requests=6, frames=20),
         reference=ReferencePlan(frames=24),
     )
 
@@ -108,7 +88,6 @@ def quick_full(checkpoint: Path) -> Plan:
         load_shares=(),
         pairs=0,
         bare_repeats=0,
-        analyzer=None,
         reference=None,
     )
 
@@ -125,7 +104,6 @@ def whole_tiny(checkpoint: Path) -> Plan:
         long_runs=(("long", 4, 8),),
         pairs=40,
         bare_streams=24,
-        analyzer=AnalyzerPlan(requests=16),
     )
 
 
@@ -141,6 +119,5 @@ def whole_full(checkpoint: Path, *, is_cuda: bool) -> Plan:
         long_runs=(
             ("medium", 4, 4),
         ),  # a long one would take minutes, and says what the tiny checkpoint's long ones say
-        analyzer=AnalyzerPlan(requests=4, frames=8),
         reference=ReferencePlan(frames=32, full_frames=8),
     )

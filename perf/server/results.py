@@ -86,47 +86,6 @@ class AddedTime:
 
 
 @dataclass(frozen=True)
-class AnalyzerComparison:
-    """A measure as ``perf_analyzer`` and our load generator see it; medians of each run, in milliseconds.
-
-    Args:
-        model: Model asked.
-        protocol: grpc or http.
-        measure: First audio or the whole of it.
-        concurrency: Requests at a time.
-        requests: Requests of each run.
-        theirs_ms: Medians of the runs of ``perf_analyzer``.
-        ours_ms: Medians of ours, in turn with those.
-        has_same_samples: Whether both got as many samples.
-    """
-
-    model: str
-    protocol: str
-    measure: str
-    concurrency: int
-    requests: int
-    theirs_ms: tuple[float, ...]
-    ours_ms: tuple[float, ...]
-    has_same_samples: bool
-
-    @property
-    def difference_ms(self) -> float:
-        """Theirs less ours, means over the runs."""
-        return sum(self.theirs_ms) / len(self.theirs_ms) - sum(self.ours_ms) / len(self.ours_ms)
-
-    @property
-    def noise_ms(self) -> float:
-        """How far repeats of the same differ, but at least a tenth of the measure."""
-        spreads = [max(times) - min(times) for times in (self.theirs_ms, self.ours_ms)]
-        return max(*spreads, 0.1 * median(self.ours_ms))
-
-    @property
-    def is_within_noise(self) -> bool:
-        """Whether the two agree."""
-        return abs(self.difference_ms) <= self.noise_ms
-
-
-@dataclass(frozen=True)
 class ReferenceComparison:
     """The reference and our server, the same texts, weights and number of frames.
 
@@ -166,7 +125,6 @@ class BenchFigures:
         runs: Runs through the server.
         bare: The server beside the bare engines.
         added: What the server adds to first audio.
-        analyzer: Beside ``perf_analyzer``.
         reference: Beside the reference.
         memory: Peak memory of each server's processes, by profile.
         bare_memory: Of the bare engines.
@@ -178,7 +136,6 @@ class BenchFigures:
     runs: list[Run] = field(default_factory=list)
     bare: list[BareComparison] = field(default_factory=list)
     added: list[AddedTime] = field(default_factory=list)
-    analyzer: list[AnalyzerComparison] = field(default_factory=list)
     reference: ReferenceComparison | None = None
     memory: dict[str, list[ProcessMemory]] = field(default_factory=dict)
     bare_memory: list[ProcessMemory] = field(default_factory=list)

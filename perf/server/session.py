@@ -1,8 +1,7 @@
 """What is measured of one running server."""
 
-import asyncio
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -14,14 +13,10 @@ from perf.load.generator import LoadGenerator, StreamRequest, poisson_arrivals
 from perf.load.measures import summarize
 from perf.load.streams import StreamRecord
 from perf.load.texts import SampleText, read_texts, unique_texts
-from perf.server.analyzer import AnalyzedRequest, analyze
 from perf.server.bare import BareEngine
-from perf.server.one_answer import answers_over_grpc, answers_over_http
-from perf.server.plan import AnalyzerPlan
 from perf.server.processes import ProcessGroup, device_memory_mb
 from perf.server.results import (
     AddedTime,
-    AnalyzerComparison,
     BareComparison,
     BenchFigures,
     Loop,
@@ -31,7 +26,7 @@ from perf.server.results import (
 from perf.server.running import url_of
 
 from s1_client.options import SpeechOptions
-from s1_protocol.names import ModelName, ServiceClass
+from s1_protocol.names import ServiceClass
 from s1_tts.serving.repository import Profile
 from s1_tts.serving.server import TritonServer
 
@@ -147,26 +142,6 @@ class Session:
         self.result.reference = ReferenceComparison(reference, alone, together)
         self.say(f"reference: the server has {self.result.reference.throughput_ratio:.1f} times its throughput")
 
-    async def beside_analyzer(self, plan: AnalyzerPlan) -> None:
-        """``perf_analyzer`` and our load generator in turn, with the same requests."""
-        host, ports = self.server.reachable_host, self.server.ports
-        for model, protocol, port in (
-            (ModelName.STREAM, "grpc", ports.grpc),
-            (ModelName.ONE_ANSWER, "grpc", ports.grpc),
-            (ModelName.ONE_ANSWER, "http", ports.http),
-        ):
-            theirs, ours = [], []
-            for _ in range(plan.repeats):
-                requests = self.requests.take(plan.requests, ("short",), plan.frames)
-                url = f"{host}:{port}"
-                theirs.append(await asyncio.to_thread(analyze, model, protocol, url, requests, plan.concurrency))
-                ours.append(await self._same(model, protocol, url, requests, plan.concurrency))
-            self.result.analyzer += compare(model, protocol, plan, theirs, ours)
-        for each in self.result.analyzer:
-            self.say(
-                f"perf_analyzer: {each.model} {each.protocol} {each.measure}: {each.difference_ms:+.1f} ms to ours"
-            )
-
     def note_memory(self, device: torch.device) -> None:
         """Peak memory of every process; the last thing of a session."""
         self.result.memory[self.profile] = self._processes.memory()
@@ -176,16 +151,6 @@ class Session:
     @property
     def _processes(self) -> ProcessGroup:
         return ProcessGroup(self.server.process_id)
-
-    async def _same(
-        self, model: ModelName, protocol: str, url: str, requests: Sequence[StreamRequest], concurrency: int
-    ) -> list[StreamRecord]:
-        """What ``perf_analyzer`` does, done by us."""
-        if model is ModelName.ONE_ANSWER:
-            ask = answers_over_http if protocol == "http" else answers_over_grpc
-            return await ask(url, requests, concurrency)
-        async with LoadGenerator(url, STREAM_TIMEOUT_S) as generator:
-            return await generator.closed_loop(requests, concurrency)
 
     def _note(
         self,
@@ -218,34 +183,3 @@ class Session:
             f" {summary.audio_s_per_s:.2f} s of sound a second, first audio p50 {first.p50 or 0:.0f} ms"
         )
         return run
-
-
-def compare(
-    model: ModelName,
-    protocol: str,
-    plan: AnalyzerPlan,
-    theirs: Sequence[Sequence[AnalyzedRequest]],
-    ours: Sequence[Sequence[StreamRecord]],
-) -> list[AnalyzerComparison]:
-    """Put the runs of both beside each other: the whole of an answer, and of a stream its first audio too."""
-    samples = [sum(request.num_samples for request in run) for run in theirs]
-    has_same = samples == [sum(record.num_samples for record in run) for run in ours]
-
-    def both(
-        measure: str, their_s: Callable[[AnalyzedRequest], float], our_s: Callable[[StreamRecord], float]
-    ) -> AnalyzerComparison:
-        return AnalyzerComparison(
-            model=model,
-            protocol=protocol,
-            measure=measure,
-            concurrency=plan.concurrency,
-            requests=plan.requests,
-            theirs_ms=tuple(median(map(their_s, run)) * 1e3 for run in theirs),
-            ours_ms=tuple(median(map(our_s, run)) * 1e3 for run in ours),
-            has_same_samples=has_same,
-        )
-
-    whole = both("whole", lambda request: request.last_s, lambda record: record.chunks[-1].at_s - record.sent_s)
-    if model is ModelName.ONE_ANSWER:
-        return [whole]
-    return [both("first audio", lambda request: request.first_s, lambda record: record.first_audio_s or 0.0), whole]

@@ -17,7 +17,7 @@ kernels have to be launched for them as for 32."""
 CPU_BATCH_FRAMES = 16
 """Frames a CPU decodes together at most: whoever comes meanwhile, as the first chunk of a call, waits for them.
 
-Larger batches are a little faster, but more streams underrun with them (docs/performance.md).
+Larger batches are a little faster, but more streams underrun with them (docs/serving.md).
 """
 
 CPU_PIECE_FRAMES = 8

@@ -8,7 +8,7 @@ from s1_protocol.sound import FRAMES_PER_SECOND
 
 @dataclass(frozen=True)
 class ChunkRules:
-    """How the server chooses the sizes of a stream's chunks; docs/performance.md compares the defaults with others.
+    """How the server chooses the sizes of a stream's chunks; docs/serving.md compares the defaults with others.
 
     Args:
         first_frames: Frames of a first chunk, and the smallest later on; 4 are 186 ms of sound. Larger chunks are

@@ -9,13 +9,13 @@ from perf.capacity.recording import Recording
 from perf.conditions import Conditions
 from perf.engine.codec import CodecFigures
 from perf.engine.lm import LmFigures
-from perf.engine.voices import VoiceFigures
+from perf.engine.step import StepFigures
 from perf.load.load_test import LoadFigures
 from perf.records import RESULTS, Recorder, RecordError, read_records
 from perf.server.client import ClientFigures
 from perf.server.hearing import Hearing
 from perf.server.results import BenchFigures
-from perf.server.step import StepFigures
+from perf.server.voices import VoiceFigures
 
 KINDS = {
     "lm": LmFigures,

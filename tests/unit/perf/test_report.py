@@ -12,10 +12,12 @@ from perf.load.load_test import LoadFigures
 from perf.load.measures import summarize
 from perf.load.phases import Phase
 from perf.records import Recorder
+from perf.report.docs import REGION, changed_pages, remade
+from perf.report.docs_tables import load_table
 from perf.report.goals import bench_goals, hearing_goals
 from perf.report.tables import Table, figure
 from perf.server.hearing import Hearing
-from perf.server.results import AddedTime, AnalyzerComparison, BareComparison, BenchFigures, Loop, Run
+from perf.server.results import AddedTime, BareComparison, BenchFigures, Loop, Run
 
 from s1_training.listening import Understood
 from tests.unit.perf.test_streams import record
@@ -111,13 +113,6 @@ def test_goals_met_and_missed() -> None:
     ]
 
 
-def test_agreement_with_perf_analyzer_is_within_noise_or_a_tenth() -> None:
-    same = AnalyzerComparison("s1_mini", "http", "whole", 2, 8, (100.0, 104.0), (95.0, 97.0), has_same_samples=True)
-    assert (same.difference_ms, same.noise_ms, same.is_within_noise) == pytest.approx((6.0, 9.6, True))
-    assert not replace(same, theirs_ms=(120.0, 121.0)).is_within_noise
-    assert replace(same, theirs_ms=(110.0, 140.0)).is_within_noise  # they do not agree with themselves any better
-
-
 def test_the_reference_s_callers_wait_for_those_before_them() -> None:
     run = ReferenceRun(1024, audio_s=[1.0] * 4, taken_s=[2.0, 2.0, 2.0, 2.0])
     assert run.first_audio_s(1) == [2.0, 2.0, 2.0, 2.0]
@@ -137,3 +132,14 @@ def test_another_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["lms"])
     assert "invalid choice: 'lms'" in capsys.readouterr().err
+
+
+def test_the_tables_of_the_docs_are_those_of_the_records() -> None:
+    assert [page.name for page, _ in changed_pages()] == [], "make docs writes them"
+
+
+def test_a_stale_table_is_found_and_other_regions_are_left_alone() -> None:
+    stale = "".join(f"<!-- made by make docs: {name} -->\nx\n<!-- end -->" for name in ("performance-load", "inputs"))
+    made = REGION.sub(remade, stale)
+    assert load_table().lines() in made
+    assert "inputs -->\nx\n<!-- end -->" in made

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from demo import SENTENCE
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from perf.conditions import ROOT
-from perf.errors import MeasurementError
-from scripts.demo import SENTENCE
 
 from s1_training.speech import SAMPLE_RATE, Samples, Speaker, write_voice_data
 
-PICTURE = ROOT / "docs" / "demo_voice.png"
+PICTURE = Path(__file__).resolve().parent.parent / "docs" / "demo_voice.png"
 SPECTRUM, STEP = 1024, 256
 TOP_HZ = 8000
 FLOOR_DB = -120
@@ -39,20 +37,22 @@ def draw(samples: Samples, title: str, wave: Axes, spectrogram: Axes) -> None:
     spectrogram.set(ylim=(0, TOP_HZ), ylabel="Hz", xlabel="s")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+def main() -> None:
+    """Parse the command line and draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wav", type=Path, default=Path("out/demo.wav"), metavar="FILE", help="what was said")
     parser.add_argument("--text", default=SENTENCE, help="its text; the demo's sentence if left out")
     parser.add_argument("--picture", type=Path, default=PICTURE, metavar="FILE")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Draw the picture."""
+    arguments = parser.parse_args()
     said, rate_hz = soundfile.read(arguments.wav, dtype="float32")
     if rate_hz != SAMPLE_RATE:
-        raise MeasurementError(f"--wav: {arguments.wav} has {rate_hz} samples a second; allowed: {SAMPLE_RATE}")
+        parser.error(f"{arguments.wav} has {rate_hz} samples a second; allowed: {SAMPLE_RATE}")
     figure, axes = plt.subplots(2, 2, figsize=(12, 5.5), layout="constrained", sharex=True, sharey="row")
     draw(original_of(arguments.text), "espeak-ng", *axes[:, 0])
     draw(said, "demo voice, streamed", *axes[:, 1])
     figure.savefig(arguments.picture, dpi=80)
     print(f"{arguments.picture}: {arguments.text}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Tables of docs/, made of the committed records; ``make docs`` writes them."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from perf.capacity.command import CapacityFigures
+from perf.capacity.recording import Recording, compare
+from perf.engine.codec import CodecFigures
+from perf.engine.lm import LmFigures
+from perf.errors import MeasurementError
+from perf.load.load_test import LoadFigures
+from perf.records import RESULTS, Record, read_records
+from perf.report.goals import MAX_ADDED_MS, MAX_TAIL, MIN_SHARE_OF_BARE, bench_goals
+from perf.report.tables import Table, figure
+from perf.server.client import BOUND_MS, ClientFigures
+from perf.server.results import BenchFigures
+from perf.server.voices import BOUND, VoiceFigures
+
+F = TypeVar("F")
+
+AMX, ZEN3 = "xeon-amx-2-cores", "epyc-2-cores"
+FULL, TINY = "dev-full", "tiny"
+CALLERS = (1, 8)
+LEVEL = " at a time"
+
+
+class Records:
+    """The committed records, of which the newest of a subject counts."""
+
+    def __init__(self) -> None:
+        self._records = read_records([RESULTS])
+
+    def newest(self, measurement: str, subject: str, machine: str | None = None) -> Record:
+        """The newest record of a subject.
+
+        Raises:
+            MeasurementError: there is none.
+        """
+        of_subject = [
+            record
+            for record in self._records
+            if (record.measurement, record.subject) == (measurement, subject)
+            and machine in (None, record.conditions.machine)
+        ]
+        if not of_subject:
+            raise MeasurementError(f"{RESULTS} has no record of {measurement}, {subject}, {machine or 'any machine'}")
+        return max(of_subject, key=lambda record: record.conditions.started)
+
+    def figures(self, kind: type[F], measurement: str, subject: str, machine: str | None = None) -> F:
+        """The figures of the newest record of a subject."""
+        return self.newest(measurement, subject, machine).figures_as(kind)
+
+
+def engines_table() -> Table:
+    """Both models alone, at full size, beside fish-speech."""
+    records = Records()
+    kinds = (("full, bfloat16", AMX), ("full, float32", AMX), ("full, float32", ZEN3))
+    lms = [records.figures(LmFigures, "lm", subject, machine) for subject, machine in kinds]
+    amx, zen3 = (records.figures(CodecFigures, "codec", "full", machine) for machine in (AMX, ZEN3))
+    codec_rtf = (amx.bf16_8_streams_20_frames_rtf, amx.fp32_8_streams_20_frames_rtf, zen3.fp32_8_streams_20_frames_rtf)
+    rows = [
+        ("1 stream, frames/s", *(figure(lm.batch1_frames_per_s, 1) for lm in lms)),
+        ("8 streams, frames/s", *(figure(lm.batch8_frames_per_s, 1) for lm in lms)),
+        ("fish-speech, frames/s", *(figure(lm.reference_frames_per_s, 1) for lm in lms)),
+        ("codec, 8 streams, RTF", *(figure(rtf, 2) for rtf in codec_rtf)),
+        ("fish-speech's codec, RTF", "-", figure(amx.reference_fp32_rtf, 2), figure(zen3.reference_fp32_rtf, 2)),
+    ]
+    return Table("Engines", ("", "AMX, bfloat16", "AMX, float32", "Zen 3, float32"), rows)
+
+
+def server_table() -> Table:
+    """What callers of a server get, by their number."""
+    records = Records()
+    rows = [
+        (
+            name,
+            str(run.concurrency),
+            figure(run.summary.audio_s_per_s, 2),
+            figure(run.summary.first_audio_ms.p50, 0, " ms"),
+            f"{run.summary.streams_with_underruns} of {run.summary.ok}",
+        )
+        for name in (FULL, TINY)
+        for run in records.figures(BenchFigures, "bench", name, AMX).closed("calls")
+        if run.concurrency in CALLERS
+    ]
+    columns = ("checkpoint", "callers", "audio s/s", "first audio p50", "streams with underruns")
+    return Table("Server", columns, rows)
+
+
+def added_table() -> Table:
+    """What server, client and voice add, and how they compare with fish-speech."""
+    records = Records()
+    sizes = [records.figures(BenchFigures, "bench", name, AMX) for name in (FULL, TINY)]
+    goals = zip(*(bench_goals(size) for size in sizes), strict=True)
+    names = ("throughput / bare engines'", "added to first audio", "first audio p99 / p50, 8 callers")
+    limits = (f"at least {MIN_SHARE_OF_BARE:.0%}", f"under {MAX_ADDED_MS:g} ms", f"at most {MAX_TAIL:g}")
+    rows = [
+        (name, *(f"{goal.brief}{'' if goal.is_met else ', **missed**'}" for goal in both), limit)
+        for name, both, limit in zip(names, goals, limits, strict=True)
+    ]
+    references = [size.reference for size in sizes if size.reference]
+    rows.append(("throughput / fish-speech's", *(f"{each.throughput_ratio:.1f}" for each in references), ""))
+    rows.append(
+        ("first audio / fish-speech's", *(f"1/{each.first_audio_ratio_together:.1f}" for each in references), "")
+    )
+    client = records.figures(ClientFigures, "client", "tiny")
+    rows.append(("added by the client", "-", f"{client.added_async_ms:+.1f} ms", f"under {BOUND_MS:g} ms"))
+    voice = records.figures(VoiceFigures, "voices", "full")
+    rows.append(("first audio with / without a cached voice", f"{voice.ratio:.2f}", "-", f"at most {BOUND:g}"))
+    return Table("Added", ("", FULL, TINY, "goal"), rows)
+
+
+def load_table() -> Table:
+    """Phases of the load test; those of a fixed number of callers together."""
+    phases = Records().figures(LoadFigures, "load", "dev-tiny", AMX).phases
+    levels = [phase for phase in phases if phase.name.removesuffix(LEVEL).isdecimal()]
+    first, last = (levels[place].name.removesuffix(LEVEL) for place in (0, -1))
+    groups = [
+        (f"{first} to {last}{LEVEL}", levels),
+        *((phase.name, [phase]) for phase in phases if phase not in levels),
+    ]
+    rows = [
+        (
+            name.partition(",")[0],
+            str(sum(phase.requests for phase in group)),
+            str(sum(phase.completed for phase in group)),
+            str(sum(phase.refused for phase in group)),
+            str(sum(phase.left for phase in group)),
+            str(sum(phase.rejected for phase in group)),
+            str(sum(len(phase.faults) for phase in group)),
+        )
+        for name, group in groups
+    ]
+    return Table("Load", ("phase", "requests", "complete", "refused", "left", "invalid", "faults"), rows)
+
+
+def capacity_table() -> Table:
+    """Servers by kind of GPU and share of its rates."""
+    figures = Records().figures(CapacityFigures, "capacity", "modelled")
+    shares = sorted({answer.efficiency for answer in figures.answers})
+    answers = {(answer.kind, answer.efficiency): answer for answer in figures.answers}
+    middle = shares[len(shares) // 2]
+    rows = []
+    for kind in dict.fromkeys(answer.kind for answer in figures.answers):
+        fared = answers[kind, middle].fared
+        servers = (str(answers[kind, share].servers or "-") for share in shares)
+        rows.append((kind, *servers, f"{fared.completion_p50_s:.1f} / {fared.completion_p95_s:.1f} s"))
+    columns = ("GPU", *(f"at {share:.0%}" for share in shares), f"completion p50 / p95 at {middle:.0%}")
+    return Table("Capacity", columns, rows)
+
+
+def simulation_table() -> Table:
+    """The simulated server beside the real one."""
+    recording = Records().figures(Recording, "capacity-record", "tiny")
+    rows = [
+        (each.run, each.figure, figure(each.measured, 2), figure(each.simulated, 2), f"{each.difference:+.0%}")
+        for each in compare(recording)
+    ]
+    return Table("Simulation", ("run", "figure", "measured", "simulated", "difference"), rows)
+
+
+TABLES: dict[str, Callable[[], Table]] = {
+    "performance-engines": engines_table,
+    "performance-server": server_table,
+    "performance-added": added_table,
+    "performance-load": load_table,
+    "capacity-servers": capacity_table,
+    "capacity-simulation": simulation_table,
+}
+"""By the name of the region that holds it."""

@@ -9,6 +9,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 SEND_BUFFER_BYTES: Final = 2**18
 """Asked of the kernel for a connection; it takes twice as much. Left alone it takes 4 MB, which is 46 s of sound."""
 
+LAST_LOOK_S: Final = 0.05
+
 
 def guarded_protocol(handshake_s: float, send_s: float) -> type[HttpToolsProtocol]:
     """Make uvicorn's protocol with limits of time that it lacks.
@@ -51,7 +53,11 @@ def guarded_protocol(handshake_s: float, send_s: float) -> type[HttpToolsProtoco
             super().connection_lost(exc)
 
         def _watch(self) -> None:
-            self._guard = self.loop.call_later(handshake_s, self._give_up)
+            self._guard = self.loop.call_later(handshake_s, self._look_once_more)
+
+        def _look_once_more(self) -> None:
+            # a loop that was busy runs late timers before it reads what has long been there
+            self._guard = self.loop.call_later(LAST_LOOK_S, self._give_up)
 
         def _unwatch(self) -> None:
             if self._guard is not None:

@@ -21,6 +21,7 @@ from s1_client import (
     UnreachableError,
 )
 from s1_gateway.encoding import SoundSpecError
+from s1_protocol.request_options import VOICE
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +183,8 @@ def _of_server(reason: Reason, message: str) -> Problem:
     field, colon, _ = message.partition(": ")
     is_named = reason is Reason.INVALID and bool(colon) and field.isidentifier()
     retry_after_s = RETRY_AFTER_S if reason is Reason.BUSY else None
+    if reason is Reason.NOT_FOUND:  # nothing else that a request names is looked for
+        field, is_named = VOICE.field, True
     return Problem(reason=reason, message=message, field=field if is_named else None, retry_after_s=retry_after_s)
 
 

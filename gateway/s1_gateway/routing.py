@@ -1,8 +1,10 @@
 """Routes whose every failure comes in their protocol's envelope."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -33,3 +35,15 @@ def enveloped(render: Render) -> type[APIRoute]:
             return handle_enveloped
 
     return EnvelopedRoute
+
+
+def described(envelope: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe a protocol's failures: the ``responses`` of its router.
+
+    Args:
+        envelope: What they look like.
+    """
+    return {
+        "4XX": {"model": envelope, "description": "the caller's fault; the message says what is wrong"},
+        "5XX": {"model": envelope, "description": "not the caller's fault; `retry-after` says when to ask again"},
+    }

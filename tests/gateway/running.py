@@ -1,5 +1,6 @@
 """A gateway that really runs, in a thread of the tests' process."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ class RunningGateway:
     def socket_url(self) -> str:
         """Base of WebSocket addresses."""
         return f"ws://{self.address}"
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Where it runs."""
+        return self.server.servers[0].get_loop()
 
     @property
     def num_open(self) -> int:

@@ -202,6 +202,7 @@ def test_what_is_wrong_is_named(sdk, options, param, told):
 def test_a_voice_that_is_not_there_is_404(sdk):
     with pytest.raises(openai.NotFoundError) as refused:
         say(sdk, voice="nobody")
+    assert refused.value.param == "voice"
     assert "nobody" in refused.value.message
 
 

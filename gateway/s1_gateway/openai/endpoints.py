@@ -12,15 +12,15 @@ from s1_gateway.encoding import AudioFormat, SoundSpec
 from s1_gateway.hangup import unless_gone
 from s1_gateway.http_sound import SoundResponse, whole_or_broken
 from s1_gateway.metrics import Door
-from s1_gateway.openai.errors import render
+from s1_gateway.openai.errors import Envelope, render
 from s1_gateway.openai.events import as_events
 from s1_gateway.openai.models import check_model
 from s1_gateway.openai.schemas import SpeechBody
-from s1_gateway.routing import enveloped
+from s1_gateway.routing import described, enveloped
 from s1_gateway.speech import SpeechOrder
 from s1_gateway.state import Speaking, TheGateway
 
-router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=enveloped(render))
+router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=enveloped(render), responses=described(Envelope))
 
 FORMATS: Final = {
     "mp3": AudioFormat.MP3,
@@ -30,11 +30,20 @@ FORMATS: Final = {
     "wav": AudioFormat.WAV,
     "pcm": AudioFormat.PCM_S16LE,
 }
+SOUND: Final = {
+    "audio/*": {"schema": {"type": "string", "format": "binary"}},
+    "text/event-stream": {"schema": {"type": "object", "properties": {"data": {"type": "string"}}}},
+}
 _LONGEST_DEADLINE_S: Final = 600.0
 """What the SDK says when nobody chose a timeout; it means no hurry."""
 
 
-@router.post("/audio/speech", openapi_extra=json_body(SpeechBody), responses={200: {"content": {"audio/*": {}}}})
+@router.post(
+    "/audio/speech",
+    openapi_extra=json_body(SpeechBody),
+    response_class=Response,
+    responses={200: {"content": SOUND, "description": "the sound"}},
+)
 async def speak(request: Request, gateway: TheGateway, caller: Speaking) -> Response:
     """Say a text; the sound is sent while it is made."""
     body = await read_json(request, SpeechBody)

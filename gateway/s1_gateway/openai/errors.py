@@ -2,9 +2,26 @@
 
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from s1_gateway.errors import Problem, Reason
+
+
+class ErrorObject(BaseModel):
+    """What the SDK reads."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class Envelope(BaseModel):
+    """Every failure."""
+
+    error: ErrorObject
+
 
 FIELDS = {"text": "input", "max_characters": "input"}
 """Our names of fields where OpenAI's differ."""

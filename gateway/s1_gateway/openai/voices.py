@@ -7,11 +7,11 @@ from fastapi import APIRouter, Form, UploadFile
 
 from s1_client import NewRecording
 from s1_gateway.errors import GatewayError, Reason, invalid
-from s1_gateway.openai.errors import render
-from s1_gateway.routing import enveloped
+from s1_gateway.openai.errors import Envelope, render
+from s1_gateway.routing import described, enveloped
 from s1_gateway.state import ChangingVoices, Listing, TheGateway
 
-router = APIRouter(prefix="/v1/audio", tags=["OpenAI"], route_class=enveloped(render))
+router = APIRouter(prefix="/v1/audio", tags=["OpenAI"], route_class=enveloped(render), responses=described(Envelope))
 
 
 @router.get("/voices")
@@ -33,7 +33,9 @@ async def add_voice(
     _caller: ChangingVoices,
     name: Annotated[str, Form(min_length=1, max_length=255)],
     audio_sample: UploadFile,
-    ref_text: Annotated[str, Form(description="what is said in the recording")] = "",
+    ref_text: Annotated[
+        str, Form(description="what is said in the recording", json_schema_extra={"minLength": 1})
+    ] = "",
     consent: Annotated[str, Form()] = "",
 ) -> dict[str, Any]:
     """Store a voice; one of the same name is not replaced."""

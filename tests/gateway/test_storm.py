@@ -1,0 +1,146 @@
+"""Hundreds of callers who leave whenever they like, and thousands of strange bytes: nothing is left of them."""
+
+import asyncio
+import gc
+import json
+import random
+from collections.abc import Awaitable, Callable
+
+import httpx2
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from s1_client import SpeechStream
+from s1_gateway.encoding import SoundEncoder
+from s1_gateway.speech import Answer
+from s1_gateway.turns import Turn
+from tests.gateway.hearing import assert_said, hear_pcm
+from tests.gateway.running import RunningGateway, running_gateway, until
+from tests.gateway.stand_in import StandIn
+
+TEXT = "Hello there, this is what I have to say."
+LONG_TEXT = "This is a sentence of some length that takes a while to be said. " * 10
+Leave = Callable[[RunningGateway, random.Random], Awaitable[None]]
+HELD = (Answer, SpeechStream, SoundEncoder, Turn)
+"""Where a stream's memory is."""
+
+
+def held() -> list[object]:
+    gc.collect()
+    return [each for each in gc.get_objects() if isinstance(each, HELD)]
+
+
+def tasks_of(gateway: RunningGateway) -> int:
+    async def count() -> int:
+        return len(asyncio.all_tasks())
+
+    return asyncio.run_coroutine_threadsafe(count(), gateway.loop).result()
+
+
+async def leave_http(gateway: RunningGateway, chance: random.Random) -> None:
+    form = chance.choice(["pcm", "mp3", "opus", "wav"])
+    request = {"model": "m", "voice": "alloy", "input": LONG_TEXT, "response_format": form}
+    async with httpx2.AsyncClient(timeout=None) as client:
+        asking = asyncio.create_task(client.post(f"{gateway.url}/v1/audio/speech", json=request))
+        await asyncio.sleep(chance.random())
+        asking.cancel()
+        await asyncio.wait({asking})
+
+
+async def leave_socket(gateway: RunningGateway, chance: random.Random) -> None:
+    async with connect(gateway.socket_url + "/ws/tts", open_timeout=None) as socket:
+        for _ in range(chance.randint(1, 3)):
+            await socket.send(json.dumps({"text": LONG_TEXT, "context_id": str(chance.random())}))
+        await asyncio.sleep(chance.random())
+        if chance.random() < 0.3:
+            await socket.send(json.dumps({"cancel": True}))
+        if chance.random() < 0.5:
+            socket.transport.abort()
+
+
+async def storm(
+    gateway: RunningGateway, leave: list[Callable[[RunningGateway, random.Random], Awaitable[None]]]
+) -> None:
+    chance = random.Random(7)
+    seeds = [random.Random(chance.random()) for _ in range(200)]
+    await asyncio.gather(*(leave[index % len(leave)](gateway, seed) for index, seed in enumerate(seeds)))
+
+
+def test_nothing_is_left_of_200_callers_who_hang_up_by_chance(
+    shared_stand_in: tuple[StandIn, str], stand_in: StandIn
+) -> None:
+    stand_in.speedup = 0.5
+    # callers, gateway and server share this process, in which a handshake may take its time
+    with running_gateway(shared_stand_in[1], handshake_s=100) as gateway:
+        before = tasks_of(gateway)
+        asyncio.run(storm(gateway, [leave_http, leave_socket]))
+        until(lambda: gateway.num_open == 0 and stand_in.num_open == 0, 60.0)
+        until(lambda: tasks_of(gateway) <= before, 60.0)
+        assert stand_in.most_open > 20
+        assert stand_in.num_cancelled > 20
+        assert held() == []
+        assert 's1_gateway_open_sockets{door="live"} 0.0' in httpx2.get(f"{gateway.url}/metrics").text
+
+
+def strange(chance: random.Random, message: dict[str, object]) -> str | bytes:
+    """A message with something wrong in it, or with nothing right."""
+    kind = chance.randrange(5)
+    text = json.dumps(message)
+    if kind == 0:
+        return chance.randbytes(chance.randint(0, 200))
+    if kind == 1:
+        return text[: chance.randrange(len(text))]
+    if kind == 2:
+        at = chance.randrange(len(text))
+        return text[:at] + chance.choice('{}[]",:0x\\') + text[at:]
+    name = chance.choice([*message, "unknown"])
+    wrong = chance.choice([None, True, -1, 10**30, 1e308, "", "x" * 20_000, [], {}, [[[]]], {"id": {}}])
+    return json.dumps({**message, name: wrong})
+
+
+async def test_strange_messages_are_answered_and_hold_nothing(gateway: RunningGateway, stand_in: StandIn) -> None:
+    chance = random.Random(3)
+    message = {"text": "Hi.", "voice": "alloy", "format": "pcm", "sample_rate": 24_000, "seed": 1, "context_id": "a"}
+    async with connect(gateway.socket_url + "/ws/tts") as socket:
+        reading = asyncio.create_task(_read_all(socket))
+        for _ in range(500):
+            await socket.send(strange(chance, message))
+        await socket.send(json.dumps({"cancel": True}))
+        await socket.send(json.dumps({"text": TEXT, "context_id": "whole"}))
+        told = await reading
+    assert told["errors"] > 100
+    assert told["internal"] == 0
+    await asyncio.to_thread(until, lambda: gateway.num_open == 0 and stand_in.num_open == 0)
+
+
+async def _read_all(socket) -> dict[str, int]:
+    told = {"errors": 0, "internal": 0}
+    try:
+        async for message in socket:
+            if isinstance(message, bytes):
+                continue
+            answer = json.loads(message)
+            if "error" in answer:
+                told["errors"] += 1
+                told["internal"] += answer["error"]["status"] >= 500
+            if answer.get("context_id") == "whole" and "done" in answer:
+                return told
+    except ConnectionClosed:
+        told["internal"] += 1
+    return told
+
+
+def test_strange_bodies_are_answered_and_hold_nothing(gateway: RunningGateway, stand_in: StandIn) -> None:
+    chance = random.Random(5)
+    body = {"model": "m", "voice": "alloy", "input": "Hi.", "response_format": "pcm", "speed": 1.0, "seed": 1}
+    statuses = set()
+    with httpx2.Client() as client:
+        for _ in range(500):
+            answer = client.post(f"{gateway.url}/v1/audio/speech", content=strange(chance, body))
+            statuses.add(answer.status_code)
+            if answer.status_code != 200:
+                assert answer.json()["error"]["message"]
+        assert statuses == {200, 400, 404}
+        request = {"model": "m", "voice": "alloy", "input": TEXT, "response_format": "pcm"}
+        assert_said(hear_pcm(client.post(f"{gateway.url}/v1/audio/speech", json=request).content, 24_000), TEXT)
+    until(lambda: gateway.num_open == 0 and stand_in.num_open == 0)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from s1_training.held_out import HELD_OUT
 from s1_training.mel import log_mel
 from s1_training.progress import StageProgress
-from s1_training.sentences import Sentences
+from s1_training.sentences import TrainingTexts
 from s1_training.speech import FRAME_SAMPLES, SAMPLE_RATE, Samples, Speaker, write_voice_data
 from s1_tts.text.front_end import EspeakPhonemes
 
@@ -103,7 +103,7 @@ class Corpus:
         """
         voice = self._folder / VOICE_FOLDER
         write_voice_data(voice)
-        texts = iter(Sentences(seed))
+        texts = iter(TrainingTexts(seed))
         batches = [list(islice(texts, self._shard_texts)) for _ in range(self.num_shards)]
         missing = [index for index in range(self.num_shards) if not self._path(index).is_file()]
         progress.start("speech", len(missing))

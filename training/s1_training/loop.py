@@ -21,7 +21,7 @@ AVERAGE_DECAY = 0.999
 Check = Callable[[], Mapping[str, float]]
 
 
-class Stage(Protocol):
+class TrainingStage(Protocol):
     """Something to train."""
 
     name: str
@@ -61,7 +61,7 @@ class Optimisation:
 
 
 def train(
-    stage: Stage,
+    stage: TrainingStage,
     how: Optimisation,
     folder: Path,
     progress: StageProgress,
@@ -103,7 +103,7 @@ def train(
     return {name: value.cpu() for name, value in average.items()}
 
 
-def _step(stage: Stage, how: Optimisation, step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+def _step(stage: TrainingStage, how: Optimisation, step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
     for group in optimizer.param_groups:
         group["lr"] = how.rate_at(step)
     optimizer.zero_grad(set_to_none=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
-from s1_training.loop import Stage
+from s1_training.loop import TrainingStage
 from s1_tts.codec.config import CodecConfig
 from s1_tts.lm.config import LmConfig
 
@@ -123,7 +123,7 @@ class TrainingPlan:
         return replace(self, **{f"{name}_steps": num_steps})
 
 
-def measure_step_s(stage: Stage) -> float:
+def measure_step_s(stage: TrainingStage) -> float:
     """Time one step of a stage takes; its weights stay as they are, only their gradients are computed."""
     for step in range(_WARM_STEPS):
         _try_step(stage, step)
@@ -135,7 +135,7 @@ def measure_step_s(stage: Stage) -> float:
     return (time.monotonic() - started_s) / _TIMED_STEPS
 
 
-def _try_step(stage: Stage, step: int) -> None:
+def _try_step(stage: TrainingStage, step: int) -> None:
     losses = list(stage.losses(step).values())
     sum(losses[1:], losses[0]).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     [float(loss.detach()) for loss in losses]  # waits for the device

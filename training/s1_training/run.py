@@ -13,7 +13,7 @@ from s1_training.codes import CodedCorpus, assign, code_corpus, learn_codebooks
 from s1_training.corpus import Corpus, Shard, make_held_out
 from s1_training.evaluation import evaluate
 from s1_training.lm_stage import LmStage, start_weights
-from s1_training.loop import Check, Optimisation, Stage, train
+from s1_training.loop import Check, Optimisation, TrainingStage, train
 from s1_training.plan import DEMO_SIZES, TrainingPlan, VoiceSizes, measure_step_s
 from s1_training.progress import StageProgress
 from s1_training.voice_checkpoint import with_vocabulary, write_codec, write_language_model, write_tokenizer
@@ -100,7 +100,9 @@ class VoiceTraining:
         tensors |= self._trained(EncoderStage(tensors, config, pieces))
         write_codec(self.checkpoint, config, tensors)
 
-    def _trained(self, stage: Stage, how: Optimisation = PLAIN, check: Check | None = None) -> dict[str, Tensor]:
+    def _trained(
+        self, stage: TrainingStage, how: Optimisation = PLAIN, check: Check | None = None
+    ) -> dict[str, Tensor]:
         """Averaged weights of a stage, on the device."""
         if self.plan.steps_of(stage.name) == 0:
             step_s = measure_step_s(stage)

@@ -30,7 +30,7 @@ _SLOT = regex.compile(r"\{(\w+)\}")
 _WORD = regex.compile(r"[a-z]{2,}|a|i")
 
 
-class Sentences:
+class TrainingTexts:
     """An endless row of texts; the same seed gives the same row.
 
     Args:

@@ -18,7 +18,7 @@ from s1_training.listening import Recogniser, bigram_model, edit_distance
 from s1_training.mel import NUM_FEATURES, log_mel
 from s1_training.phrases import FILLERS, PATTERNS
 from s1_training.progress import StageProgress
-from s1_training.sentences import NUM_WORDS, Sentences, everyday_words
+from s1_training.sentences import NUM_WORDS, TrainingTexts, everyday_words
 from s1_training.speech import FRAME_SAMPLES, PERIOD_SAMPLES, PITCH_HZ, SAMPLE_RATE, _fundamental, lock_phase
 from s1_tts.text.front_end import EspeakPhonemes
 from tests.unit.training.conftest import PLAN
@@ -29,7 +29,7 @@ TEXTS_OF_AN_HOUR = 690
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
     """About six hours' texts."""
-    return list(islice(Sentences(0), 6 * TEXTS_OF_AN_HOUR))
+    return list(islice(TrainingTexts(0), 6 * TEXTS_OF_AN_HOUR))
 
 
 def test_fifty_sentences_are_held_out_and_none_is_in_the_training(texts: list[str]) -> None:
@@ -53,8 +53,8 @@ def test_everyday_words_come_about_evenly(texts: list[str]) -> None:
 
 
 def test_the_seed_decides_on_the_texts(texts: list[str]) -> None:
-    assert list(islice(Sentences(0), 20)) == texts[:20]
-    assert list(islice(Sentences(1), 20)) != texts[:20]
+    assert list(islice(TrainingTexts(0), 20)) == texts[:20]
+    assert list(islice(TrainingTexts(1), 20)) != texts[:20]
     assert max(map(len, texts)) <= 300
 
 
@@ -72,7 +72,7 @@ def test_a_recording_of_each_text_lies_on_the_grid_of_frames(trained: Path) -> N
     late = np.angle(wave[np.abs(wave) > 0.012]) / (2 * np.pi) * PERIOD_SAMPLES
     assert len(late) > SAMPLE_RATE
     assert np.mean(np.abs(late) < 4) > 0.97  # of 256 samples: 1.5 %
-    texts = list(islice(Sentences(PLAN.seed), len(recordings)))
+    texts = list(islice(TrainingTexts(PLAN.seed), len(recordings)))
     assert shard.phonemes == [EspeakPhonemes()(text) for text in texts]
 
 

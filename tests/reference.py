@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig
+from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig
 from s1_tts.codec.weights import read_codec_weights
 
 UNUSED_PACKAGES = (

@@ -22,7 +22,7 @@ from perf.measurement import add_subject, best_s, in_turns, recorder, seconds
 from torch import Tensor
 
 from s1_protocol.sound import SAMPLE_RATE_HZ
-from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import resolve_device, resolve_dtype
 

@@ -24,7 +24,7 @@ from perf.measurement import add_subject, best_s, recorder
 from s1_tts.device import resolve_device, resolve_dtype
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.model import DualArModel
-from s1_tts.lm.native.layers import NativeStack
+from s1_tts.lm.native.native_layers import NativeStack
 from s1_tts.lm.runner import Row
 from s1_tts.speech_task import Sampling
 

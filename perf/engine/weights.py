@@ -2,7 +2,7 @@
 
 import math
 
-from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.weights import published_shapes
 from s1_tts.lm.config import BlockSizes, LmConfig
 

@@ -13,18 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.decoder import ConvDecoder
 from s1_tts.codec.encoder import ConvEncoder
 from s1_tts.codec.quantizer import CodesToLatent, LatentToCodes
-from s1_tts.codec.state import Span, StateLayout
+from s1_tts.codec.state import StateLayout, StateSpan
 from s1_tts.codec.weights import NEW_DIRECTION, NEW_NORM, OLD_DIRECTION, OLD_NORM, TABLES, Weights, published_shapes
 
 _TRANSPOSED: Final = re.compile(r"decoder\.model\.\d+\.block\.1\.conv\.")
 _DECODER_PARTS: Final = ("decoder.", "quantizer.post_module.", "quantizer.upsample.", ".out_proj.", ".codebook.")
 
 
-class FreshSpan(Span):
+class FreshSpan(StateSpan):
     """State of a stream that has not begun, made anew in every call: what a module leaves there is forgotten."""
 
     def of(self, states: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class FreshSpan(Span):
 class FreshLayout(StateLayout):
     """Gives every module a :class:`FreshSpan`."""
 
-    def take(self, *shape: int) -> Span:
+    def take(self, *shape: int) -> StateSpan:
         """State of this shape."""
         return FreshSpan(0, shape)
 

@@ -14,7 +14,7 @@ from s1_training.codes import CodedCorpus
 from s1_training.corpus import Corpus
 from s1_training.mel import FLOOR, mel_bands
 from s1_training.speech import FRAME_SAMPLES
-from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.codec_config import CodecConfig
 
 PIECE_FRAMES: Final = 16
 LEAD_FRAMES: Final = 2

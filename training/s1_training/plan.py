@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from s1_training.loop import TrainingStage
-from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.lm.config import LmConfig
 
 SHARES: Final = {"decoder": 0.12, "encoder": 0.06, "lm": 0.68}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from s1_protocol.notices import DEMO_VOICE_FILE, DEMO_VOICE_NOTICE
-from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig
+from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.loading import CONFIG_FILE, WEIGHTS_FILE
 from s1_tts.lm.tokenizer import IM_END_TOKEN, INTERLEAVE_TOKEN, Tokenizer

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from s1_tts.codec.config import CODEC_CONFIG_FILE, CODEC_WEIGHTS_FILE, CodecConfig, TransformerConfig
+from s1_tts.codec.codec_config import CODEC_CONFIG_FILE, CODEC_WEIGHTS_FILE, CodecConfig, TransformerConfig
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.transformer import Rotary
 from s1_tts.codec.weights import NEW_NORM, OLD_NORM, Weights, published_shapes

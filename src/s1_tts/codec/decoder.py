@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from s1_tts.codec.config import CodecConfig
-from s1_tts.codec.layers import CausalConv, CausalTransposedConv, ResidualUnit, Snake, snake_in_one_pass
+from s1_tts.codec.causal_layers import CausalConv, CausalTransposedConv, ResidualUnit, Snake, snake_in_one_pass
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field
-from s1_tts.codec.config import CodecConfig
-from s1_tts.codec.layers import CausalConv, ResidualUnit, Snake
+from s1_tts.codec.causal_layers import CausalConv, ResidualUnit, Snake
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.packed import exact_products
 from s1_tts.codec.quantizer import LatentToCodes
 from s1_tts.codec.state import StateLayout

@@ -26,7 +26,7 @@ def exact_products(device: torch.device) -> AbstractContextManager[None]:
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 
 
-class PackedLinear:
+class PackedProjection:
     """Linear layer, ``[..., in]`` to ``[..., out]``.
 
     Args:

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s1_tts.codec.config import CodecConfig
-from s1_tts.codec.layers import CausalConv, CausalTransposedConv, ConvNeXtBlock
-from s1_tts.codec.packed import PackedLinear
+from s1_tts.codec.causal_layers import CausalConv, CausalTransposedConv, ConvNeXtBlock
+from s1_tts.codec.codec_config import CodecConfig
+from s1_tts.codec.packed import PackedProjection
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.transformer import Sight, WindowTransformer
 from s1_tts.codec.weights import Weights
@@ -29,7 +29,7 @@ class CodesToLatent:
         self.entries = torch.cat([book.tensor("codebook.weight") for book in codebooks])  # [all entries, codebook_dim]
         projections = [book.conv("out_proj") for book in codebooks]
         weight = torch.cat([weight.squeeze(2) for weight, _ in projections], dim=1)  # [latent, C * codebook_dim]
-        self.projection = PackedLinear(weight, torch.stack([bias for _, bias in projections]).sum(0))
+        self.projection = PackedProjection(weight, torch.stack([bias for _, bias in projections]).sum(0))
         sizes = torch.tensor(config.codebook_sizes)
         self.first_entry = (sizes.cumsum(0) - sizes).to(weights.device)  # [C]
         self.last_code = (sizes - 1).to(weights.device)  # [C]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Span:
+class StateSpan:
     """The part of a stream's state that one module reads and writes.
 
     Args:
@@ -41,9 +41,9 @@ class StateLayout:
     def __init__(self) -> None:
         self.size = 0
 
-    def take(self, *shape: int) -> Span:
+    def take(self, *shape: int) -> StateSpan:
         """Reserve room for a tensor of this shape, for one stream."""
-        span = Span(self.size, shape)
+        span = StateSpan(self.size, shape)
         self.size += math.prod(shape)
         return span
 

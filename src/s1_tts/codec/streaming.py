@@ -8,10 +8,10 @@ from torch import Tensor
 
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field
-from s1_tts.codec.config import CodecConfig
-from s1_tts.codec.cuda_graphs import FixedPieces, GraphedPieces
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.decoder import ConvDecoder
 from s1_tts.codec.packed import exact_products
+from s1_tts.codec.piece_graphs import FixedPieces, GraphedPieces
 from s1_tts.codec.quantizer import CodesToLatent
 from s1_tts.codec.state import StateLayout, StreamState
 from s1_tts.codec.transformer import Sight

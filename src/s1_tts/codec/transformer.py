@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s1_tts.codec.config import TransformerConfig
-from s1_tts.codec.packed import PackedLinear
-from s1_tts.codec.state import Span, StateLayout
+from s1_tts.codec.codec_config import TransformerConfig
+from s1_tts.codec.packed import PackedProjection
+from s1_tts.codec.state import StateLayout, StateSpan
 from s1_tts.codec.weights import Weights
 
 
@@ -70,12 +70,12 @@ class WindowAttention:
     """
 
     def __init__(self, weights: Weights, config: TransformerConfig, layout: StateLayout) -> None:
-        self.input = PackedLinear(weights.tensor("wqkv.weight"))
-        self.output = PackedLinear(weights.tensor("wo.weight"))
+        self.input = PackedProjection(weights.tensor("wqkv.weight"))
+        self.output = PackedProjection(weights.tensor("wo.weight"))
         self.heads = (config.num_heads, config.head_dim)
         self.context = config.window - 1
-        self.keys: Span = layout.take(self.context, *self.heads)
-        self.values: Span = layout.take(self.context, *self.heads)
+        self.keys: StateSpan = layout.take(self.context, *self.heads)
+        self.values: StateSpan = layout.take(self.context, *self.heads)
 
     def __call__(self, x: Tensor, angles: Tensor, mask: Tensor, states: Tensor) -> Tensor:
         """Attend from the next chunk ``x [B, T, dim]``; moves the states on.
@@ -131,7 +131,7 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: i
     return attended
 
 
-class TransformerBlock:
+class WindowBlock:
     """Attention and feed-forward, each with its norm and its layer scale.
 
     Args:
@@ -147,9 +147,9 @@ class TransformerBlock:
         self.attention_scale = weights.tensor("attention_layer_scale.gamma")
         self.ffn_norm = weights.tensor("ffn_norm.weight")
         self.ffn_scale = weights.tensor("ffn_layer_scale.gamma")
-        self.gate = PackedLinear(weights.tensor("feed_forward.w1.weight"))
-        self.up = PackedLinear(weights.tensor("feed_forward.w3.weight"))
-        self.down = PackedLinear(weights.tensor("feed_forward.w2.weight"))
+        self.gate = PackedProjection(weights.tensor("feed_forward.w1.weight"))
+        self.up = PackedProjection(weights.tensor("feed_forward.w3.weight"))
+        self.down = PackedProjection(weights.tensor("feed_forward.w2.weight"))
 
     def __call__(self, x: Tensor, angles: Tensor, mask: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, dim]``; moves the states on."""
@@ -187,7 +187,7 @@ class WindowTransformer:
         self.window = config.window
         self.rotary = Rotary(config, weights.device)
         layers = weights.under("layers")
-        self.blocks = [TransformerBlock(layers.under(str(i)), config, layout) for i in range(config.num_layers)]
+        self.blocks = [WindowBlock(layers.under(str(i)), config, layout) for i in range(config.num_layers)]
         self.norm = weights.tensor("norm.weight")
 
     def __call__(self, x: Tensor, positions: Tensor, states: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig, TransformerConfig
+from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig, TransformerConfig
 from s1_tts.state_dict import StateDict, check_keys, read_state_dict, strip_prefix
 
 NEW_NORM, NEW_DIRECTION = ".parametrizations.weight.original0", ".parametrizations.weight.original1"

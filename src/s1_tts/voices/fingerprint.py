@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from s1_tts.codec.config import CODEC_WEIGHTS_FILE, CodecConfig
+from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig
 from s1_tts.codec.weights import TABLES, read_codec_weights
 
 ENCODE_PATH = (

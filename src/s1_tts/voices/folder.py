@@ -9,9 +9,9 @@ from pathlib import Path
 
 from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import UnavailableError
-from s1_tts.voices.archive import SUFFIX, pack, unpack
 from s1_tts.voices.store import no_such_voice
 from s1_tts.voices.voice import Voice
+from s1_tts.voices.voice_archive import SUFFIX, pack, unpack
 
 _LOCK_FILE = ".lock"
 

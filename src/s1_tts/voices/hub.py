@@ -29,9 +29,9 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented,
 
 from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import SettingsError, UnavailableError
-from s1_tts.voices.archive import SUFFIX, pack, unpack
 from s1_tts.voices.store import HUB_SCHEME, no_such_voice
 from s1_tts.voices.voice import Voice
+from s1_tts.voices.voice_archive import SUFFIX, pack, unpack
 
 log = logging.getLogger(__name__)
 

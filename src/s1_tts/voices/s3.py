@@ -11,9 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import SettingsError, UnavailableError
-from s1_tts.voices.archive import SUFFIX, pack, unpack
 from s1_tts.voices.store import S3_SCHEME, no_such_voice
 from s1_tts.voices.voice import Voice
+from s1_tts.voices.voice_archive import SUFFIX, pack, unpack
 
 log = logging.getLogger(__name__)
 

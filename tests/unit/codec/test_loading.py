@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from s1_protocol.errors import CheckpointError
-from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.lm.loading import read_llama_weights
 from s1_tts.state_dict import load_strict, read_state_dict

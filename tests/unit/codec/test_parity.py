@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from s1_protocol.errors import InvalidArgumentError
-from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.transformer import Rotary

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s1_protocol.errors import InvalidArgumentError
-from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.streaming import StreamingDecoder

@@ -17,7 +17,7 @@ from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
 from s1_tts.lm.layers import BlockStack, RMSNorm, rotary_table
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.native.compiler import load_library
-from s1_tts.lm.native.layers import Layout, NativeLinear, NativeNorm, NativeStack, Packer
+from s1_tts.lm.native.native_layers import Layout, NativeLinear, NativeNorm, NativeStack, Packer
 from s1_tts.lm.packing import PackedLinear
 
 CPU = torch.device("cpu")

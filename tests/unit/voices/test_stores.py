@@ -17,13 +17,13 @@ from moto.server import ThreadedMotoServer
 from s1_protocol.errors import NotFoundError, SettingsError, UnavailableError
 from s1_tts.settings import Settings
 from s1_tts.voices import hub as hub_module
-from s1_tts.voices.archive import BrokenVoiceError
 from s1_tts.voices.folder import FolderStore
 from s1_tts.voices.hub import HubStore
 from s1_tts.voices.location import open_store, store_of
 from s1_tts.voices.s3 import S3Store
 from s1_tts.voices.store import VoiceStore
 from s1_tts.voices.voice import Recording, Voice
+from s1_tts.voices.voice_archive import BrokenVoiceError
 from tests.unit.voices.hub_server import REPOSITORY, HubFiles, serve
 
 BUCKET = "voices"

@@ -12,8 +12,8 @@ from s1_protocol.checks import check_voice_id
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.limits import MAX_RECORDINGS
 from s1_protocol.names import Field
-from s1_tts.voices.archive import BrokenVoiceError, pack, unpack
 from s1_tts.voices.voice import Recording, Voice, check_recordings, read_metadata
+from s1_tts.voices.voice_archive import BrokenVoiceError, pack, unpack
 from s1_tts.wire.voice_fields import read_voice_ask
 from tests.unit.voices.sounds import recording
 

@@ -5,7 +5,7 @@ from torch import nn
 
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.native.compiler import load_library
-from s1_tts.lm.native.layers import NativeLinear, NativeNorm, NativeStack, Packer
+from s1_tts.lm.native.native_layers import NativeLinear, NativeNorm, NativeStack, Packer
 
 
 def use_native_layers(model: DualArModel) -> bool:

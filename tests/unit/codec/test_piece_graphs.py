@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s1_tts.buckets import row_buckets
-from s1_tts.codec.cuda_graphs import FixedPieces
+from s1_tts.codec.piece_graphs import FixedPieces
 from s1_tts.codec.streaming import StreamingDecoder
 from tests.unit.codec.conftest import CPU, random_codes
 

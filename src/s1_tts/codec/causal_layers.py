@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s1_tts.codec.packed import PackedConv, PackedLinear
+from s1_tts.codec.packed import PackedConv, PackedProjection
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
 
@@ -176,8 +176,8 @@ class ConvNeXtBlock:
         weight, bias = weights.conv("dwconv.conv")
         self.depthwise = CausalConv(weight, bias, layout, groups=weight.shape[0])
         self.norm_weight, self.norm_bias = weights.tensor("norm.weight"), weights.tensor("norm.bias")
-        self.up = PackedLinear(weights.tensor("pwconv1.weight"), weights.tensor("pwconv1.bias"))
-        self.down = PackedLinear(weights.tensor("pwconv2.weight"), weights.tensor("pwconv2.bias"))
+        self.up = PackedProjection(weights.tensor("pwconv1.weight"), weights.tensor("pwconv1.bias"))
+        self.down = PackedProjection(weights.tensor("pwconv2.weight"), weights.tensor("pwconv2.bias"))
         self.gamma = weights.tensor("gamma")
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:

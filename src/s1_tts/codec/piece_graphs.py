@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from s1_tts.buckets import row_buckets
-from s1_tts.codec.config import CodecConfig
+from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.transformer import Sight
 
 GRAPH_FRAMES = (4, 8, 12, 16, 20)

@@ -32,6 +32,7 @@ class SpeechOptions:
     chunk_frames: int | None = None
     service: ServiceClass | None = None
     deadline_ms: int | None = None
+    normalize: bool | None = None
 
 
 def make_inputs(text: str, options: SpeechOptions) -> list[InferInput]:
@@ -58,6 +59,8 @@ def make_tensors(text: str, options: SpeechOptions) -> list[tuple[TensorSpec, np
 
 def _make_tensor(spec: TensorSpec, value: str | bytes | float) -> npt.NDArray[Any]:
     datatype = _datatype(spec)
+    if spec.dtype == "BOOL" and not isinstance(value, bool):  # numpy would take any text for true
+        raise OptionError(spec.name, f"{value!r} does not fit {datatype}: True or False")
     dtype = np.dtype(triton_to_np_dtype(datatype))
     try:
         # bytes of a command line that are not UTF-8 go on as they are: the server says where they are wrong

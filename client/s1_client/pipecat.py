@@ -43,6 +43,7 @@ class S1TTSSettings(TTSSettings):
     repetition_penalty: float | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
     max_frames: int | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
     deadline_ms: int | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
+    normalize: bool | NotGiven | None = field(default_factory=lambda: NOT_GIVEN)
 
     def to_options(self) -> SpeechOptions:
         """Options of a request for the next sentence."""

@@ -1,27 +1,34 @@
-"""Options of the model as fields of any protocol's message; ranges and words are those of the table in s1_protocol."""
+"""Options of the model as fields of any protocol's message, made of the table in s1_protocol."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from s1_client import ServiceClass, SpeechOptions
-from s1_protocol.option_kinds import NumberOption
-from s1_protocol.request_options import MAX_FRAMES, REPETITION_PENALTY, SEED, TEMPERATURE, TOP_P
+from s1_protocol.option_kinds import Caller, NumberOption, Option
+from s1_protocol.request_options import VOICE_OPTIONS, options_for
+
+OFFERED = tuple(option for option in options_for(Caller.GATEWAY) if option not in VOICE_OPTIONS)
+"""What a caller may say of how the model speaks. Each protocol has a way of its own to name a voice."""
 
 
-def _number(option: NumberOption) -> Any:
-    ge, gt = (option.low, None) if option.is_low_allowed else (None, option.low)
-    return Field(default=None, ge=ge, gt=gt, le=option.high, description=option.help)
+def _field(option: Option) -> Any:
+    bounds: dict[str, Any] = {}
+    if isinstance(option, NumberOption):
+        bounds = {"ge" if option.is_low_allowed else "gt": option.low, "le": option.high}
+    return option.value_type | None, Field(default=None, description=option.help, **bounds)
 
 
-class ModelOptions(BaseModel):
+if TYPE_CHECKING:
+
+    class _Offered(BaseModel):
+        """Fields that a type checker cannot see, since the table makes them."""
+else:
+    _Offered = create_model("_Offered", **{option.field.value: _field(option) for option in OFFERED})
+
+
+class ModelOptions(_Offered):
     """What a caller may say of how the model speaks; None leaves an option to the server."""
-
-    seed: int | None = _number(SEED)
-    temperature: float | None = _number(TEMPERATURE)
-    top_p: float | None = _number(TOP_P)
-    repetition_penalty: float | None = _number(REPETITION_PENALTY)
-    max_frames: int | None = _number(MAX_FRAMES)
 
     def options(self, service: ServiceClass, deadline_ms: int | None = None) -> SpeechOptions:
         """Make the request's options, without a voice.
@@ -30,5 +37,5 @@ class ModelOptions(BaseModel):
             service: A call has priority over a note.
             deadline_ms: When the first sound is worth nothing any more; None: always.
         """
-        named = {name: getattr(self, name) for name in ModelOptions.model_fields}
+        named = {option.field.value: getattr(self, option.field.value) for option in OFFERED}
         return SpeechOptions(**named, service=service, deadline_ms=deadline_ms)

@@ -62,6 +62,7 @@ class Field(StrEnum):
     CHUNK_FRAMES = "chunk_frames"
     SERVICE = "service"
     DEADLINE_MS = "deadline_ms"
+    NORMALIZE = "normalize"
     # out
     AUDIO = "audio"
     SAMPLE_RATE = "sample_rate"

@@ -14,6 +14,7 @@ from s1_protocol.option_kinds import (
     EVERY_CALLER,
     Caller,
     ChoiceOption,
+    FlagOption,
     FloatOption,
     IntegerOption,
     Option,
@@ -126,6 +127,13 @@ DEADLINE_MS = IntegerOption(
     callers=frozenset({Caller.SAY, Caller.PIPECAT}),
 )
 
+NORMALIZE = FlagOption(
+    field=Field.NORMALIZE,
+    help="spell amounts, times and the like out before speaking, where the checkpoint's text front end does so",
+    default=True,
+    callers=_SPEAKERS,
+)
+
 VOICE_OPTIONS: tuple[Option, ...] = (VOICE, REFERENCE_AUDIO, REFERENCE_TEXT)
 """Whom to sound like; a step of its own makes prompts of them."""
 
@@ -138,6 +146,7 @@ SOUND_OPTIONS: tuple[Option, ...] = (
     CHUNK_FRAMES,
     SERVICE,
     DEADLINE_MS,
+    NORMALIZE,
 )
 """The rest, which goes on to the language model."""
 

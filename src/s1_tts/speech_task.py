@@ -8,7 +8,15 @@ import numpy.typing as npt
 
 from s1_protocol.errors import UnavailableError
 from s1_protocol.names import ServiceClass
-from s1_protocol.request_options import CHUNK_FRAMES, DEADLINE_MS, MAX_FRAMES, REPETITION_PENALTY, TEMPERATURE, TOP_P
+from s1_protocol.request_options import (
+    CHUNK_FRAMES,
+    DEADLINE_MS,
+    MAX_FRAMES,
+    NORMALIZE,
+    REPETITION_PENALTY,
+    TEMPERATURE,
+    TOP_P,
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,11 @@ class Sampling:
     top_p: float = TOP_P.default
     repetition_penalty: float = REPETITION_PENALTY.default
     seed: int = 0
+
+    @property
+    def row(self) -> tuple[float, float, float]:
+        """Temperature, top_p and penalty: what a row of a batch needs of it beside its noise."""
+        return self.temperature, self.top_p, self.repetition_penalty
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +78,7 @@ class SpeechTask:
         chunk_frames: Frames a chunk; 0 lets the server choose, small first, then growing.
         service: Class of the caller.
         deadline_ms: Time by which the first audio must be sent; 0: none.
+        normalize: Whether the text front end spells amounts, times and the like out.
         prompts: Recordings of the voice, in order.
     """
 
@@ -74,6 +88,7 @@ class SpeechTask:
     chunk_frames: int = CHUNK_FRAMES.default
     service: ServiceClass = ServiceClass.NOTE
     deadline_ms: int = DEADLINE_MS.default
+    normalize: bool = NORMALIZE.default
     prompts: tuple[VoicePrompt, ...] = ()
 
     def with_voice(self, prompts: tuple[VoicePrompt, ...], waited_s: float) -> "SpeechTask":

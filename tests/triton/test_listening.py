@@ -96,6 +96,19 @@ def test_numbers_times_amounts_and_capitals_are_read_as_words(url: str, tmp_path
     assert others.picks == 0
 
 
+async def test_a_caller_may_want_amounts_read_as_they_are_written(url: str) -> None:
+    async with AsyncS1Client(url) as client:
+
+        async def said(text: str, normalize: bool | None) -> np.ndarray:
+            return (await client.speak(text, SpeechOptions(seed=1, normalize=normalize))).samples
+
+        written, spelled = "It is $5.", "It is five dollars."
+        np.testing.assert_array_equal(await said(written, None), await said(spelled, None))
+        np.testing.assert_array_equal(await said(written, True), await said(spelled, None))
+        np.testing.assert_array_equal(await said(written, False), await said("It is five.", False))
+        assert not np.array_equal(await said("It is five.", False), await said(spelled, False))
+
+
 def test_a_voice_stored_from_its_own_speech_says_words(url: str, sentences: Sentences, tmp_path: Path) -> None:
     """Through the encoder, the voice store and a prompt with codes."""
     recording = tmp_path / "recording.wav"

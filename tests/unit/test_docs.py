@@ -53,6 +53,7 @@ def test_every_input_is_listed_with_its_type_and_no_other() -> None:
 def test_defaults_are_the_codes() -> None:
     (table,) = tables_under(API, "Inputs")
     expected = {f"`{rule.field}`": f"{rule.default:g}" for rule in NUMBERS}
+    expected["`normalize`"] = str(read_speech(TEXT).normalize).lower()
     request = read_speech(TEXT)
     expected |= {"`text`": "required", "`service`": request.service.value, "`seed`": "drawn"}
     expected |= dict.fromkeys(quoted([Field.VOICE, Field.REFERENCE_AUDIO, Field.REFERENCE_TEXT]), "none")
@@ -100,7 +101,8 @@ def test_what_is_allowed_of_a_recording_is_what_a_refusal_says() -> None:
 
 
 def test_every_input_has_been_compared_with_its_refusal() -> None:
-    assert {*WRONG, Field.REFERENCE_AUDIO} == {spec.name for spec in SPEECH_INPUTS}
+    flags = {spec.name for spec in SPEECH_INPUTS if spec.dtype == "BOOL"}  # a value of the right type cannot be wrong
+    assert {*WRONG, Field.REFERENCE_AUDIO, *flags} == {spec.name for spec in SPEECH_INPUTS}
 
 
 def test_every_output_is_listed_with_its_models_and_no_other() -> None:

@@ -66,7 +66,7 @@ class Admission:
             InvalidArgumentError: the prompt does not fit into the context, or the model cannot read the text.
         """
         request = self._read_transcripts(request)
-        parts = self._parts(request.text)
+        parts = self._parts(request)
         columns = self._builder.first_part(parts[0], request.prompts)
         self._check_fits(columns)
         prefix = columns[:, : self._builder.prefix_length(request.prompts)]
@@ -76,9 +76,9 @@ class Admission:
         prompts = (replace(prompt, transcript=self._front_end(prompt.transcript)) for prompt in request.prompts)
         return replace(request, prompts=tuple(prompts))
 
-    def _parts(self, text: str) -> tuple[str, ...]:
-        parts = split_text(clean_text(text), self._part_characters)
-        return tuple(self._front_end(part) for part in parts if is_speakable(part))
+    def _parts(self, request: SpeechTask) -> tuple[str, ...]:
+        parts = split_text(clean_text(request.text), self._part_characters)
+        return tuple(self._front_end(part, normalize=request.normalize) for part in parts if is_speakable(part))
 
     def _check_fits(self, columns: Columns) -> None:
         limit = self._num_positions - 1

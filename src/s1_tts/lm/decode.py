@@ -34,15 +34,14 @@ class SlotState:
         self.window = torch.full(
             (num_slots, config.num_codebooks, PENALTY_WINDOW_FRAMES), NO_CODE, dtype=torch.int64, device=device
         )
-        self.options = torch.ones(num_slots, 3, device=device)  # temperature, top_p, repetition_penalty
+        self.options = torch.ones(num_slots, 3, device=device)  # as Sampling.row
         num_noise = model.num_semantic + 1 + (config.num_codebooks - 1) * config.num_residual_codes
         self.noise = torch.zeros(num_slots, num_noise, device=device)  # uniform in [0, 1)
         self.generators: list[torch.Generator | None] = [None] * num_slots
 
     def open(self, slot: int, sampling: Sampling) -> None:
         """Give a slot the sampling options of a new sequence."""
-        values = (sampling.temperature, sampling.top_p, sampling.repetition_penalty)
-        self.options[slot] = torch.tensor(values, device=self.options.device)
+        self.options[slot] = torch.tensor(sampling.row, device=self.options.device)
         is_greedy = sampling.temperature == 0
         generator = torch.Generator(self.noise.device).manual_seed(sampling.seed)
         self.generators[slot] = None if is_greedy else generator

@@ -5,9 +5,8 @@ S1-mini reads letters, so nothing is done. A checkpoint may name another front e
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import regex
 
@@ -20,8 +19,21 @@ TEXT_CONFIG_FILE: Final = "text.json"
 PLAIN: Final = "plain"
 ESPEAK_PHONEMES_EN: Final = "espeak-phonemes-en"
 
-TextFrontEnd = Callable[[str], str]
-"""Turns a part of a text into what the tokenizer reads; raises ``InvalidArgumentError`` for what it cannot read."""
+
+class TextFrontEnd(Protocol):
+    """Turns a part of a text into what the tokenizer reads."""
+
+    def __call__(self, text: str, *, normalize: bool = True) -> str:
+        """Turn it.
+
+        Args:
+            text: A part of a text.
+            normalize: Whether amounts, times and the like are spelled out, if this front end does so.
+
+        Raises:
+            InvalidArgumentError: it cannot be read.
+        """
+
 
 # A clause with the marks that end it. A mark inside a number or a word ends nothing.
 _CLAUSE = regex.compile(r"(.*?)([.,!?;:…]+(?=[\s\"')\]”]|$)|\s[–—-]+\s|[–—]+|$)", flags=regex.DOTALL)
@@ -31,8 +43,8 @@ _FOREIGN = regex.compile(r"[\p{L}--\p{Latin}]", flags=regex.VERSION1)
 _UNSAID = regex.compile(r"[^\p{Latin}\p{M}\p{N}\s.,'/#-]")
 
 
-def plain_text(text: str) -> str:
-    """Leave a text as it is."""
+def plain_text(text: str, *, normalize: bool = True) -> str:  # of every front end
+    """Leave a text as it is; the model reads figures by itself."""
     return text
 
 
@@ -46,23 +58,28 @@ class EspeakPhonemes:
     def __init__(self) -> None:
         self._espeak = Espeak()
 
-    def __call__(self, text: str) -> str:
+    def __call__(self, text: str, *, normalize: bool = True) -> str:
         """Phonemes of a text: clauses parted by a mark and a space.
+
+        Args:
+            text: A text of a request.
+            normalize: Whether amounts, times and the like are spelled out; else espeak-ng reads what is written.
 
         Raises:
             InvalidArgumentError: the text has letters of another script, or nothing that is pronounced.
         """
-        phonemes = [self._espeak.phonemes(clause) + mark for clause, mark in clauses(text)]
+        phonemes = [self._espeak.phonemes(clause) + mark for clause, mark in clauses(text, normalize=normalize)]
         if not any(sounds[:-1] for sounds in phonemes):
             raise InvalidArgumentError(Field.TEXT, "has nothing that this voice can say", "English words and numbers")
         return " ".join(phonemes)
 
 
-def clauses(text: str) -> list[tuple[str, str]]:
-    """Cut an English text into clauses, spelled out, each with its mark: one of ``. , ! ?``.
+def clauses(text: str, *, normalize: bool = True) -> list[tuple[str, str]]:
+    """Cut an English text into clauses, each with its mark: one of ``. , ! ?``.
 
     Args:
         text: A text of a request.
+        normalize: Whether it is spelled out before.
 
     Raises:
         InvalidArgumentError: the text has letters of another script.
@@ -73,7 +90,7 @@ def clauses(text: str) -> list[tuple[str, str]]:
             Field.TEXT, f"has {foreign[0]!r} in it, which this voice cannot read", "English, in Latin letters"
         )
     found = []
-    for match in _CLAUSE.finditer(spell_out(text)):
+    for match in _CLAUSE.finditer(spell_out(text) if normalize else text):
         words = _UNSAID.sub(" ", match[1].replace("’", "'")).strip()
         if words:
             is_last = match.end() == len(match.string)

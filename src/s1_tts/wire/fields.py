@@ -1,10 +1,19 @@
 """Single fields of a request: of the right type and shape, in range, or an error that names the field."""
 
+import secrets
+from enum import StrEnum
 from typing import Any
 
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field, ServiceClass
-from s1_protocol.option_kinds import FloatOption, IntegerOption
+from s1_protocol.option_kinds import (
+    ChoiceOption,
+    FlagOption,
+    FloatOption,
+    IntegerOption,
+    Option,
+    SeedOption,
+)
 from s1_protocol.request_options import SERVICE
 from s1_protocol.tensors import CODEC_INPUTS, LLAMA_INPUTS, VOICE_INPUTS
 from s1_tts.wire.arrays import Array, Tensors
@@ -26,17 +35,58 @@ def read_number(tensors: Tensors, option: FloatOption | IntegerOption) -> float:
     return float(value) if isinstance(value, float) else int(value)
 
 
+def read_option(tensors: Tensors, option: Option) -> Any:
+    """Value of an option of a request, or what holds where it is left out.
+
+    Raises:
+        InvalidArgumentError: not one value, of another type or out of range.
+    """
+    match option:
+        case FloatOption() | IntegerOption():
+            return read_number(tensors, option)
+        case SeedOption():
+            return read_seed(tensors, option)
+        case ChoiceOption():
+            return read_choice(tensors, option)
+        case FlagOption():
+            return bool(read_element(tensors, option.field)) if option.field in tensors else option.default
+        case _:
+            raise TypeError(f"{option.field} is none of the options that go to the language model")
+
+
+def read_seed(tensors: Tensors, option: SeedOption) -> int:
+    """A seed, or one that is drawn.
+
+    Raises:
+        InvalidArgumentError: it is out of range or not one value.
+    """
+    if option.field not in tensors:
+        return secrets.randbelow(int(option.high))
+    seed = int(read_element(tensors, option.field))
+    option.check(seed)
+    return seed
+
+
+def read_choice(tensors: Tensors, option: ChoiceOption) -> StrEnum:
+    """One of the words of an option, or the one that holds where it is left out.
+
+    Raises:
+        InvalidArgumentError: it is none of them.
+    """
+    if option.field not in tensors:
+        return option.default
+    value = read_string(tensors, option.field)
+    option.check(value)
+    return option.choices(value)
+
+
 def read_service(tensors: Tensors) -> ServiceClass:
     """Class of the caller, or the one that holds where it is left out.
 
     Raises:
         InvalidArgumentError: there is no such class.
     """
-    if Field.SERVICE not in tensors:
-        return ServiceClass.NOTE
-    value = read_string(tensors, Field.SERVICE)
-    SERVICE.check(value)
-    return ServiceClass(value)
+    return ServiceClass(read_choice(tensors, SERVICE))
 
 
 def read_string(tensors: Tensors, name: Field) -> str:

@@ -1,35 +1,26 @@
 """A task for the language model as tensors: read and checked at the door, written whole for the next model."""
 
-import secrets
+from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
 
 from s1_protocol.checks import check_text
 from s1_protocol.errors import InvalidArgumentError
-from s1_protocol.limits import MAX_SEED
 from s1_protocol.names import Field
-from s1_protocol.request_options import (
-    CHUNK_FRAMES,
-    DEADLINE_MS,
-    MAX_FRAMES,
-    REPETITION_PENALTY,
-    SEED,
-    TEMPERATURE,
-    TEXT,
-    TOP_P,
-)
+from s1_protocol.option_kinds import Option
+from s1_protocol.request_options import SOUND_OPTIONS, TEXT
 from s1_tts.speech_task import CodesFormat, Sampling, SpeechTask, VoicePrompt
 from s1_tts.wire.arrays import Array, NamedArray, Tensors, bytes_row, scalar
 from s1_tts.wire.fields import (
     check_type,
-    read_element,
     read_elements,
-    read_number,
-    read_service,
+    read_option,
     read_string,
     read_strings,
 )
+
+_NUMPY_TYPES = {"STRING": "object", "INT64": "int64", "INT32": "int32", "FP32": "float32", "BOOL": "bool"}
 
 
 def read_speech(tensors: Tensors, codes_format: CodesFormat | None = None) -> SpeechTask:
@@ -42,20 +33,11 @@ def read_speech(tensors: Tensors, codes_format: CodesFormat | None = None) -> Sp
     Raises:
         InvalidArgumentError: a field is wrong; the message names it.
     """
-    return SpeechTask(
-        text=_read_text(tensors),
-        sampling=Sampling(
-            temperature=read_number(tensors, TEMPERATURE),
-            top_p=read_number(tensors, TOP_P),
-            repetition_penalty=read_number(tensors, REPETITION_PENALTY),
-            seed=_read_seed(tensors),
-        ),
-        max_frames=int(read_number(tensors, MAX_FRAMES)),
-        chunk_frames=int(read_number(tensors, CHUNK_FRAMES)),
-        service=read_service(tensors),
-        deadline_ms=int(read_number(tensors, DEADLINE_MS)),
-        prompts=_read_prompts(tensors, codes_format) if codes_format else (),
-    )
+    text = _read_text(tensors)
+    values = {option.field.value: read_option(tensors, option) for option in SOUND_OPTIONS}
+    sampling = Sampling(**{each.name: values.pop(each.name) for each in fields(Sampling)})
+    prompts = _read_prompts(tensors, codes_format) if codes_format else ()
+    return SpeechTask(text=text, sampling=sampling, prompts=prompts, **values)
 
 
 def write_speech(task: SpeechTask) -> list[NamedArray]:
@@ -63,34 +45,24 @@ def write_speech(task: SpeechTask) -> list[NamedArray]:
     num_codebooks = task.prompts[0].codes.shape[0] if task.prompts else 0
     codes = [np.empty((num_codebooks, 0), dtype=np.int32), *(prompt.codes for prompt in task.prompts)]
     frames = [prompt.codes.shape[1] for prompt in task.prompts]
+    values = {**vars(task), **vars(task.sampling)}
     return [
         scalar(Field.TEXT, task.text.encode(), "object"),
-        scalar(Field.SEED, task.sampling.seed, "int64"),
-        scalar(Field.TEMPERATURE, task.sampling.temperature, "float32"),
-        scalar(Field.TOP_P, task.sampling.top_p, "float32"),
-        scalar(Field.REPETITION_PENALTY, task.sampling.repetition_penalty, "float32"),
-        scalar(Field.MAX_FRAMES, task.max_frames, "int32"),
-        scalar(Field.CHUNK_FRAMES, task.chunk_frames, "int32"),
-        scalar(Field.SERVICE, task.service.encode(), "object"),
-        scalar(Field.DEADLINE_MS, task.deadline_ms, "int32"),
+        *(_write_option(option, values[option.field.value]) for option in SOUND_OPTIONS),
         NamedArray(Field.PROMPT_CODES, np.concatenate(codes, axis=1)[None]),
         NamedArray(Field.PROMPT_FRAMES, np.array([frames], dtype=np.int32)),
         bytes_row(Field.PROMPT_TEXTS, [prompt.transcript.encode() for prompt in task.prompts]),
     ]
 
 
+def _write_option(option: Option, value: float | bool | str) -> NamedArray:
+    return scalar(option.field, value.encode() if isinstance(value, str) else value, _NUMPY_TYPES[option.dtype])
+
+
 def _read_text(tensors: Tensors) -> str:
     if Field.TEXT not in tensors:
         raise InvalidArgumentError(Field.TEXT, "is missing", TEXT.allowed)
     return check_text(read_string(tensors, Field.TEXT))
-
-
-def _read_seed(tensors: Tensors) -> int:
-    if Field.SEED not in tensors:
-        return secrets.randbelow(MAX_SEED)
-    seed = int(read_element(tensors, Field.SEED))
-    SEED.check(seed)
-    return seed
 
 
 def _read_prompts(tensors: Tensors, codes_format: CodesFormat) -> tuple[VoicePrompt, ...]:

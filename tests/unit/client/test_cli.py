@@ -59,7 +59,19 @@ def test_text_from_standard_input(say, serve: Serve) -> None:
 def test_every_option_is_sent(say, serve: Serve) -> None:
     url, service = serve(TWO_CHUNKS)
     options = "--seed 3 --temperature 0.5 --top-p 0.25 --repetition-penalty 1.5 --max-frames 9 --chunk-frames 4"
-    result = say("Hi", "-o", "o.wav", "--url", url, *options.split(), "--service", "call", "--deadline-ms", "800")
+    result = say(
+        "Hi",
+        "-o",
+        "o.wav",
+        "--url",
+        url,
+        *options.split(),
+        "--service",
+        "call",
+        "--deadline-ms",
+        "800",
+        "--no-normalize",
+    )
     assert result.exit_code == 0, result.output
     sent = {tensor.name: tensor_of(service.requests[0], tensor.name).item() for tensor in service.requests[0].inputs}
     assert sent == {
@@ -72,6 +84,7 @@ def test_every_option_is_sent(say, serve: Serve) -> None:
         "chunk_frames": 4,
         "service": b"call",
         "deadline_ms": 800,
+        "normalize": False,
     }
 
 

@@ -59,3 +59,16 @@ def test_what_it_cannot_read_is_refused_before_it_costs_anything(engines: tuple[
     with pytest.raises(InvalidArgumentError, match="English"):
         engines[0].submit(SpeechTask("Hello. Привет всем."), Listener())
     assert engines[0].stats().waiting == {"call": 0, "note": 0}
+
+
+def test_a_request_decides_whether_amounts_are_spelled_out(engines: tuple[LmEngine, LmEngine]) -> None:
+    front_end = EspeakPhonemes()
+    amount = replace(REQUEST, text="It is $5.")
+    for normalize in (True, False):
+        by_hand = replace(REQUEST, text=front_end(amount.text, normalize=normalize))
+        listeners = [Listener(), Listener()]
+        requests = (replace(amount, normalize=normalize), by_hand)
+        for engine, request, listener in zip(engines, requests, listeners, strict=True):
+            engine.submit(request, listener)
+        np.testing.assert_array_equal(listeners[0].codes(), listeners[1].codes())
+    assert front_end(amount.text, normalize=True) != front_end(amount.text, normalize=False)

@@ -11,6 +11,7 @@ from s1_tts.text.front_end import (
     EspeakPhonemes,
     clauses,
     load_text_front_end,
+    plain_text,
     save_text_front_end,
 )
 
@@ -88,3 +89,10 @@ def test_other_scripts_are_refused_by_name(phonemes: EspeakPhonemes, text: str) 
 def test_a_text_of_marks_only_is_refused(phonemes: EspeakPhonemes) -> None:
     with pytest.raises(InvalidArgumentError, match="nothing that this voice can say"):
         phonemes("...!?")
+
+
+def test_what_is_not_normalized_is_read_as_it_is_written(phonemes: EspeakPhonemes) -> None:
+    assert phonemes("It costs $5.") == phonemes("It costs five dollars.")
+    assert phonemes("It costs $5.", normalize=False) == phonemes("It costs five.")
+    assert phonemes("Well-known words.", normalize=False) == phonemes("Well-known words.")
+    assert plain_text("It costs $5.", normalize=False) == "It costs $5."

@@ -13,7 +13,7 @@ from s1_protocol.errors import ErrorCode, InvalidArgumentError, UnavailableError
 from s1_protocol.limits import MAX_SEED, MAX_TEXT_CHARACTERS
 from s1_protocol.names import Field, ServiceClass
 from s1_protocol.option_kinds import FloatOption, IntegerOption
-from s1_protocol.request_options import NUMBERS
+from s1_protocol.request_options import NUMBERS, SOUND_OPTIONS
 from s1_tts.speech_task import CodesFormat, SpeechTask, VoicePrompt
 from s1_tts.wire.arrays import Tensors
 from s1_tts.wire.fields import read_number
@@ -51,6 +51,7 @@ def test_what_is_left_out_has_the_defaults_of_the_wire() -> None:
     assert request.sampling.repetition_penalty == 1.1
     assert (request.max_frames, request.chunk_frames, request.deadline_ms) == (2048, 0, 0)
     assert request.service is ServiceClass.NOTE
+    assert request.normalize is True
     assert request.prompts == ()
 
 
@@ -227,6 +228,7 @@ WRONG_TYPES = {
     Field.TOP_P: np.array([[True]]),
     Field.MAX_FRAMES: np.array([[1.5]], np.float32),
     Field.DEADLINE_MS: strings("soon"),
+    Field.NORMALIZE: strings("no"),
 }
 
 
@@ -254,6 +256,19 @@ FORMAT = CodesFormat(num_codebooks=3, codebook_size=8)
 
 def prompt(transcript: str, num_frames: int) -> VoicePrompt:
     return VoicePrompt(transcript, np.arange(3 * num_frames, dtype=np.int32).reshape(3, num_frames) % 8)
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_a_flag_goes_there_and_back(is_wanted: bool) -> None:
+    before = request_of(normalize=np.array([[is_wanted]]))
+    assert before.normalize is is_wanted
+    tensors = {each.name: each.values for each in write_speech(before)}
+    assert (tensors[Field.NORMALIZE].dtype, tensors[Field.NORMALIZE].shape) == (np.bool_, (1, 1))
+    assert read_speech(tensors).normalize is is_wanted
+
+
+def test_every_option_of_the_table_is_written() -> None:
+    assert {option.field for option in SOUND_OPTIONS} < {each.name for each in write_speech(request_of())}
 
 
 @pytest.mark.parametrize("prompts", [(), (prompt("One.", 4),), (prompt("One.", 4), prompt("zwei é", 1))])

@@ -78,7 +78,7 @@ class RowTable:
             table[index, :FIRST_COLUMN] = row.position, row.draw, row.sampling.seed, row.age
             table[index, FIRST_COLUMN:] = row.column
             slots[index] = row.slot
-            options[index] = row.sampling.temperature, row.sampling.top_p, row.sampling.repetition_penalty
+            options[index] = row.sampling.row
         self._device_words.copy_(host, non_blocking=True)
 
     def _empty_host(self) -> Tensor:

@@ -1,10 +1,40 @@
 """Take out of a text what cannot be spoken, before it is tokenized."""
 
+import unicodedata
+
 import regex
 
 _SYMBOLS = str.maketrans(
     {"‘": "'", "’": "'", "❓": "?", "❔": "?", "❗": "!", "❕": "!", "\t": " ", "\u2028": "\n", "\u2029": "\n"}
 )
+
+# Forms that are the same letter or digit to a reader: full and half width, mathematical and Arabic presentation forms.
+# Superscripts, fractions and what spells words in Thai, Lao or Korean have a meaning of their own and stay.
+_FORMS_OF_LETTERS = frozenset(
+    ["<font>", "<wide>", "<narrow>", "<initial>", "<medial>", "<final>", "<isolated>", "<circle>"]
+)
+_LIGATURES = range(0xFB00, 0xFE00)
+_ROMAN_NUMERALS = range(0x2160, 0x2180)
+
+
+class _PlainForms(dict[int, str]):
+    """The plain form of each letter, digit and white space; filled as signs are met."""
+
+    def __missing__(self, point: int) -> str:
+        sign = chr(point)
+        form = unicodedata.decomposition(sign).partition(" ")[0]
+        is_other_form = form in _FORMS_OF_LETTERS and unicodedata.category(sign)[0] in "LN"
+        if unicodedata.category(sign) == "Zs":
+            plain = " "
+        elif is_other_form or point in _LIGATURES or point in _ROMAN_NUMERALS:
+            plain = unicodedata.normalize("NFKC", sign)
+        else:
+            plain = sign
+        self[point] = plain
+        return plain
+
+
+_PLAIN_FORMS = _PlainForms()
 
 # A pictograph is what Unicode calls one, or stands in its blocks of pictographs; but not what is also a letter, digit,
 # punctuation mark, mathematical sign, or one of the three signs that have a spoken name.
@@ -48,11 +78,13 @@ def clean_text(text: str) -> str:
     Follows ``fish_speech/text/clean.py`` of fish-speech 0.1.0 (trim, straight apostrophes, no emoji, one comma for
     many) with every emoji of Unicode instead of four blocks. Where an emoji stood between two words a space is
     left. Letters and digits are never removed, so a speakable text stays speakable; cleaning twice changes nothing.
+    Before that, full-width, decorated and joined forms of letters and digits become the plain ones, and every white
+    space but line feeds a space.
 
     Args:
         text: Valid Unicode text.
     """
-    text = text.replace("\r\n", "\n").translate(_SYMBOLS)
+    text = text.replace("\r\n", "\n").translate(_SYMBOLS).translate(_PLAIN_FORMS)
     text = _CONTROL.sub(" ", text)
     text = _EMOJIS.sub(_space_left_by_emoji, text)
     text = _INVISIBLE.sub("", text)

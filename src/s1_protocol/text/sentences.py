@@ -32,14 +32,19 @@ _CLAUSE_ENDS = regex.compile(
     r"[,;:!?…،؛؟]['\"”’»)\]]*(?:\s+|(?=[\p{Han}\p{Hiragana}\p{Katakana}]))|\s[–—-]\s+|[、，；：。！？—]+[」』”’）]*\s*"
 )
 _SPACES = regex.compile(r"\s+")
+
+# sentencex ends no sentence at "…", and none inside quotation marks and brackets.
+_ELLIPSIS_END = regex.compile(r"…[\"'”’»)\]]*\s+(?=[\"'“„«‘(\[¿¡]*[\p{Lu}\p{Lo}\p{N}])")
+_QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»‹›()[]{}「」『』（）', " "))
 _INSIDE_CHARACTER = regex.compile(r"[\p{M}\u200C\u200D]")
 
 
 def split_text(text: str, max_characters: int) -> list[str]:
     """Split a text at sentence ends into parts of bounded length.
 
-    Neighbouring sentences stay together as long as they fit. A sentence longer than the limit is cut after clause
-    punctuation, else at white space, else between any two characters.
+    Neighbouring sentences stay together as long as they fit. A sentence longer than the limit is cut at the sentence
+    ends inside its quotations and brackets, else after clause punctuation, else at white space, else between any two
+    characters.
 
     Args:
         text: Valid Unicode text.
@@ -69,10 +74,20 @@ def sentence_ends(text: str) -> list[int]:
         text: Valid Unicode text.
     """
     plain = _ODD_SPACE.sub(" ", text)
-    agreed = set.intersection(*(_ends_by_rules_of(language, plain) for language in LANGUAGES))
-    agreed.difference_update(match.end() for match in _NO_END.finditer(plain))
+    agreed = _ends_in(plain) | {match.end() for match in _ELLIPSIS_END.finditer(plain)}
     # between two ASCII characters, a mark without white space is part of an address or a number
     return sorted(end for end in agreed if plain[end - 1].isspace() or not plain[end - 1].isascii())
+
+
+def _ends_inside_quotations(text: str) -> list[int]:
+    """Sentence ends that quotation marks and brackets hide."""
+    return sentence_ends(text.translate(_QUOTES))
+
+
+def _ends_in(plain: str) -> set[int]:
+    agreed = set.intersection(*(_ends_by_rules_of(language, plain) for language in LANGUAGES))
+    agreed.difference_update(match.end() for match in _NO_END.finditer(plain))
+    return agreed
 
 
 def _ends_by_rules_of(language: str, text: str) -> set[int]:
@@ -84,8 +99,12 @@ def _ends_by_rules_of(language: str, text: str) -> set[int]:
 def _cut_to_length(text: str, start: int, end: int, max_characters: int) -> Iterator[tuple[int, int]]:
     """Cut one sentence into spans of at most ``max_characters``, without white space at their ends."""
     start, end = _strip(text, start, end)
+    inner = [start + each for each in _ends_inside_quotations(text[start:end])] if end - start > max_characters else []
     while end - start > max_characters:
-        cut = _best_cut(text, start, start + max_characters)
+        limit = start + max_characters
+        # white space behind the limit is no part of the piece
+        fitting = [each for each in inner if start < each and len(text[start:each].rstrip()) <= max_characters]
+        cut = fitting[-1] if fitting else _best_cut(text, start, limit)
         yield _strip(text, start, cut)
         start, end = _strip(text, cut, end)
     if start < end:

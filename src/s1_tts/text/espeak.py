@@ -5,6 +5,7 @@ set last is the one that is heard. Phonemes do not depend on the voice, only on 
 """
 
 import ctypes
+import re
 import threading
 from pathlib import Path
 from typing import ClassVar, Final
@@ -18,6 +19,9 @@ _SYNCHRONOUS = 2
 _DO_NOT_EXIT = 0x8000
 _UTF8 = 1
 _IPA = 2
+
+_LANGUAGE_MARK = re.compile(r"\([a-z]{2,3}(?:-[a-z0-9]+)*\)")
+"""What the library writes where a word of another alphabet changes the language, and where it changes back."""
 
 
 class Espeak:
@@ -65,4 +69,5 @@ class Espeak:
             rest = ctypes.c_char_p(text.encode())
             while rest.value is not None:
                 clauses.append(self.library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA).decode())
-        return " ".join(clause.strip() for clause in clauses if clause.strip())
+        said = _LANGUAGE_MARK.sub("", " ".join(clauses))
+        return " ".join(said.split())

@@ -12,7 +12,7 @@ import regex
 
 from s1_protocol.errors import CheckpointError, InvalidArgumentError
 from s1_protocol.names import Field
-from s1_tts.text.english import spell_out
+from s1_tts.text.english.spelling import as_written, spell_out
 from s1_tts.text.espeak import Espeak
 
 TEXT_CONFIG_FILE: Final = "text.json"
@@ -39,8 +39,8 @@ class TextFrontEnd(Protocol):
 _CLAUSE = regex.compile(r"(.*?)([.,!?;:…]+(?=[\s\"')\]”]|$)|\s[–—-]+\s|[–—]+|$)", flags=regex.DOTALL)
 _MARKS: Final = {".": ".", "…": ".", "!": "!", "?": "?"}
 _PAUSE = ","
-_FOREIGN = regex.compile(r"[\p{L}--\p{Latin}]", flags=regex.VERSION1)
-_UNSAID = regex.compile(r"[^\p{Latin}\p{M}\p{N}\s.,'/#-]")
+# Quotes, brackets, and hyphens and apostrophes that belong to no word: marks of writing, which are not said.
+_UNSAID = regex.compile(r"[^\p{Latin}\p{N}\s'.,:-]|(?<![\p{L}\p{N}])[-.,:]+|[-:]+(?![\p{L}\p{N}])|(?<!\p{L})'(?!\p{L})")
 
 
 def plain_text(text: str, *, normalize: bool = True) -> str:  # of every front end
@@ -66,7 +66,7 @@ class EspeakPhonemes:
             normalize: Whether amounts, times and the like are spelled out; else espeak-ng reads what is written.
 
         Raises:
-            InvalidArgumentError: the text has letters of another script, or nothing that is pronounced.
+            InvalidArgumentError: something in it cannot be said, or nothing is pronounced.
         """
         phonemes = [self._espeak.phonemes(clause) + mark for clause, mark in clauses(text, normalize=normalize)]
         if not any(sounds[:-1] for sounds in phonemes):
@@ -82,16 +82,11 @@ def clauses(text: str, *, normalize: bool = True) -> list[tuple[str, str]]:
         normalize: Whether it is spelled out before.
 
     Raises:
-        InvalidArgumentError: the text has letters of another script.
+        InvalidArgumentError: something in the text cannot be said.
     """
-    foreign = _FOREIGN.search(text)
-    if foreign is not None:
-        raise InvalidArgumentError(
-            Field.TEXT, f"has {foreign[0]!r} in it, which this voice cannot read", "English, in Latin letters"
-        )
     found = []
-    for match in _CLAUSE.finditer(spell_out(text) if normalize else text):
-        words = _UNSAID.sub(" ", match[1].replace("’", "'")).strip()
+    for match in _CLAUSE.finditer(spell_out(text) if normalize else as_written(text)):
+        words = " ".join(_UNSAID.sub(" ", match[1]).split())
         if words:
             is_last = match.end() == len(match.string)
             found.append((words, _MARKS.get(match[2][:1], "." if is_last else _PAUSE)))

@@ -136,3 +136,36 @@ def test_every_language_is_known_to_the_library() -> None:
     german = "Am 3. Oktober war es kalt."
     assert len(sentences.sentencex.segment("de", german)) < len(sentences.sentencex.segment("en", german))
     assert len(sentences.LANGUAGES) == len(BY_LANGUAGE)
+
+
+QUOTED = [
+    ('She said: "{}" Then she left.', '"'),
+    ("She said: “{}” Then she left.", "”"),
+    ("She said: «{}» Then she left.", "»"),
+    ("She said nothing ({}) and left.", ")"),
+]
+
+
+@pytest.mark.parametrize(("frame", "closing"), QUOTED)
+@pytest.mark.parametrize("limit", [60, 120, 200])
+def test_sentence_ends_inside_a_quotation_come_before_clause_ends(frame: str, closing: str, limit: int) -> None:
+    inner = ["I went there, alone, at night.", "It was cold, dark, and late!", "Who would come, I asked, and why?"] * 3
+    parts = split_text(frame.format(" ".join(inner)), limit)
+    assert len(parts) > 1
+    for part in parts[:-1]:
+        assert part[-1] in ".!?" or part.endswith(closing), parts
+
+
+def test_a_sentence_ends_at_an_ellipsis_of_one_character() -> None:
+    assert split_text("Wait… What? Yes.", 8) == ["Wait…", "What?", "Yes."]
+    assert split_text("Wait… what? Yes.", 12) == ["Wait… what?", "Yes."]
+
+
+@pytest.mark.parametrize(
+    "whole", ["https://example.com/a,b;c:d?e=1,5", "v2.0.1", "3.14159", "1,000,000.50", "bob.lee@mail.co.uk", "10:30"]
+)
+@pytest.mark.parametrize("limit", range(40, 60))
+def test_addresses_versions_and_numbers_stay_whole(whole: str, limit: int) -> None:
+    text = f'He wrote, as everyone "knows, that {whole} is. The other {whole}" was, by far, {whole} and {whole}.'
+    assert "".join(split_text(text, limit)).count(whole) == 4
+    assert sum(part.count(whole) for part in split_text(text, limit)) == 4

@@ -35,14 +35,8 @@ CHANNEL_ARGUMENTS = [
 
 _PROBE_TIMEOUT_S = 2.0
 
-_CODES = {
-    grpc.StatusCode.INVALID_ARGUMENT: ErrorCode.INVALID_ARG,
-    grpc.StatusCode.NOT_FOUND: ErrorCode.NOT_FOUND,
-    grpc.StatusCode.CANCELLED: ErrorCode.CANCELLED,
-    grpc.StatusCode.UNAVAILABLE: ErrorCode.UNAVAILABLE,
-    grpc.StatusCode.INTERNAL: ErrorCode.INTERNAL,
-}
-_STATUSES = {code: status for status, code in _CODES.items()}
+_STATUSES = {code: grpc.StatusCode[code.grpc_status] for code in ErrorCode}
+_CODES = {status: code for code, status in _STATUSES.items()}
 
 _BROKEN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED}
 """How a call ends that loses its server. Errors of the models come in messages of the stream."""

@@ -1,4 +1,4 @@
-"""One small exception tree; each error knows its Triton code and its HTTP status."""
+"""One small exception tree; each error knows its code, and a code its HTTP and gRPC statuses."""
 
 import logging
 import secrets
@@ -18,6 +18,11 @@ class ErrorCode(Enum):
     def http_status(self) -> int:
         """HTTP status that tells the same."""
         return self.value
+
+    @property
+    def grpc_status(self) -> str:
+        """Name of the gRPC status that tells the same."""
+        return "INVALID_ARGUMENT" if self is ErrorCode.INVALID_ARG else self.name
 
 
 class S1Error(Exception):

@@ -147,7 +147,9 @@ def test_parameters_and_content_types_are_the_codes() -> None:
 
 def test_every_code_is_listed_with_its_status_and_no_other() -> None:
     codes, _ = tables_under(API, "Errors")
-    assert [row[:2] for row in codes] == [(f"`{code.name}`", str(code.http_status)) for code in ErrorCode]
+    assert [(row[0], row[1], row[3]) for row in codes] == [
+        (f"`{code.name}`", str(code.http_status), code.grpc_status) for code in ErrorCode
+    ]
 
 
 RAISED = {"UnavailableError": ErrorCode.UNAVAILABLE, "NotFoundError": ErrorCode.NOT_FOUND}

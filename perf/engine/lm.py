@@ -25,7 +25,7 @@ from s1_tts.device import resolve_device, resolve_dtype
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.native.native_layers import NativeStack
-from s1_tts.lm.runner import Row
+from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
 
 NEAR, FAR = 200, 2000

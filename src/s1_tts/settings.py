@@ -53,8 +53,11 @@ class Settings(BaseSettings):
     part_characters: int = Field(
         default=300, ge=20, description="longest part of a text generated in one go; longer texts split at sentences"
     )
-    compile: bool = Field(
-        default=False, description="compile decode steps and parts of the codec on CUDA: minutes more to start"
+    gpu_kernels: bool = Field(
+        default=True, description="on CUDA, compute with this project's Triton kernels; false: with torch's layers"
+    )
+    cudnn_attention: bool = Field(
+        default=False, description="on CUDA, let torch choose cuDNN's attention, which plans anew for each new length"
     )
     native_layers: bool = Field(
         default=True, description="on a CPU with a C++ compiler, compile the language model's layers for it"

@@ -9,7 +9,8 @@ import torch
 from s1_tts.lm.cuda_graphs import BucketedDecode, GraphedDecode
 from s1_tts.lm.loading import LanguageModel, load_language_model
 from s1_tts.lm.prompt import PromptBuilder
-from s1_tts.lm.runner import ModelRunner, Row
+from s1_tts.lm.runner import ModelRunner
+from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
 
 TEXTS = ("Hello there.", "Another text, and a longer one at that.", "A third.", "The fourth one of them.")

@@ -122,8 +122,6 @@ class CodecBatcher:
         limit_threads(settings.threads)
         decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
         policy = BatchPolicy.of_device(device.type, settings.max_slots, settings.codec_wait_ms / 1e3)
-        if settings.compile and device.type != "cpu":
-            decoder.compile()
         decoder.use_graphs(policy.max_batch)
         return cls(decoder, policy, max_streams=settings.max_streams, idle_s=settings.stream_idle_s)
 

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from s1_tts.buckets import doubling, row_buckets
+from s1_tts.cuda import GraphCapture
 from s1_tts.lm.decode import SlotState, StepRows, decode_step
 from s1_tts.lm.kv_cache import BucketAttention, KvPool
 from s1_tts.lm.model import DualArModel
 
 SMALLEST_KEY_BUCKET = 512
-WARM_UP_STEPS = 2
-"""Runs before a capture, so that libraries set themselves up outside the graph."""
 
 
 class DecodingRow(Protocol):
@@ -54,17 +53,15 @@ class BucketedDecode:
         model: The model.
         state: Per-slot tensors.
         pool: KV pool; its last position is scratch space for slots that do not decode.
-        use_compile: Let torch.compile fuse the step's kernels; the first run of each bucket then takes minutes.
     """
 
-    def __init__(self, model: DualArModel, state: SlotState, pool: KvPool, *, use_compile: bool = False) -> None:
-        self._decode_step = torch.compile(decode_step, dynamic=False) if use_compile else decode_step
+    def __init__(self, model: DualArModel, state: SlotState, pool: KvPool) -> None:
         self._model = model
         self._state = state
         self._pool = pool
         self._scratch_position = pool.num_positions - 1
         self._row_buckets = row_buckets(pool.num_slots)
-        self._key_buckets = key_buckets(pool.num_positions)
+        self._key_buckets = key_buckets(self._scratch_position)  # nobody reads what scratch sees
         self._positions = torch.full((pool.num_slots,), self._scratch_position, device=pool.keys.device)
 
     def decode(self, rows: Sequence[DecodingRow]) -> Tensor:
@@ -91,16 +88,16 @@ class BucketedDecode:
         positions = self._positions[: bucket.num_rows]
         attend = BucketAttention(self._pool, positions, bucket.num_keys)
         rows = StepRows(slots=slice(0, bucket.num_rows), positions=positions, attend=attend)
-        return self._decode_step(self._model, self._state, rows)
+        return decode_step(self._model, self._state, rows)
 
 
 class GraphedDecode(BucketedDecode):
     """Bucketed decode steps, captured once and replayed; needs a CUDA device."""
 
-    def __init__(self, model: DualArModel, state: SlotState, pool: KvPool, *, use_compile: bool = False) -> None:
-        super().__init__(model, state, pool, use_compile=use_compile)
+    def __init__(self, model: DualArModel, state: SlotState, pool: KvPool) -> None:
+        super().__init__(model, state, pool)
         self._replays: dict[Bucket, Callable[[], Tensor]] = {}
-        self._memory_pool = torch.cuda.graph_pool_handle()
+        self._graphs = GraphCapture(pool.keys.device)
 
     @torch.inference_mode()
     def capture_all(self) -> None:
@@ -116,23 +113,10 @@ class GraphedDecode(BucketedDecode):
         return self._replays[bucket]()
 
     def _capture(self, bucket: Bucket) -> Callable[[], Tensor]:
-        side_stream = torch.cuda.Stream(self._positions.device)  # type: ignore[no-untyped-call]
-        side_stream.wait_stream(torch.cuda.current_stream())
         columns, window = self._state.columns.clone(), self._state.window.clone()
-        with torch.cuda.stream(side_stream):
-            for _ in range(WARM_UP_STEPS):
-                self._step(bucket)
-        torch.cuda.current_stream().wait_stream(side_stream)
-        self._state.columns.copy_(columns)
+        replay = self._graphs.capture(lambda: self._step(bucket))
+        self._state.columns.copy_(columns)  # the warm-up's runs changed them
         self._state.window.copy_(window)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._memory_pool):
-            frames = self._step(bucket)
-
-        def replay() -> Tensor:
-            graph.replay()
-            return frames
-
         return replay
 
 

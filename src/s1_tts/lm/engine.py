@@ -1,32 +1,38 @@
 """The engine of the language model: many streams in flight, each joining and leaving between two decode steps.
 
 One thread steps the model. Callers hand in requests and aborts under a lock and get events through their sinks; the
-thread never waits for a sink, a sink never waits. Each round of the thread: take in aborts and admissions, compute at
-most one piece of prompt, decode one frame of every running stream, send what is due.
+thread never waits for a sink, a sink never waits. Each round of the thread: take in aborts and admissions, compute
+some prompt, decode one frame of every running stream, send what is due. On a GPU the next frames are launched before
+the last ones are read, so that it never waits for the host; a stream that ended meanwhile has a frame nobody reads.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Self
 
 from s1_protocol.errors import CancelledError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
 from s1_protocol.names import ServiceClass
+from s1_tts.cuda import DeviceClock, enter, prepare_process
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.lm.admission import Admission, check_deadline, deadline_error
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
-from s1_tts.lm.loading import load_language_model
+from s1_tts.lm.loading import load_language_model, make_runner
 from s1_tts.lm.parts import PartPlanner
 from s1_tts.lm.prefill import Prefiller
 from s1_tts.lm.prefix_cache import PrefixCache
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.recorder import Recorder
-from s1_tts.lm.runner import Frame, ModelRunner, Row
 from s1_tts.lm.scheduler import Scheduler
 from s1_tts.lm.sequence import Sequence, Status
 from s1_tts.lm.stats import EngineStats, Timings
+from s1_tts.lm.stepping import Frame, PromptPiece, Runner
+from s1_tts.lm.steps import Steps
 from s1_tts.settings import Settings
 from s1_tts.speech_task import SpeechTask
 from s1_tts.stream_events import CodesChunk, CodesSink, StreamFailed, StreamIds
@@ -49,11 +55,14 @@ class LmEngine:
         prefill_tokens: Prompt tokens computed between two decode steps.
         part_characters: Longest part of a text that is generated in one go; longer texts are split at sentences.
         front_end: What the checkpoint wants done to a text before it is tokenized.
+        is_warmed_up: Run what requests will run before the first one comes, in the thread that serves them: libraries
+            keep plans by thread.
+        on_lost: Called when the device is lost and every stream has been ended; the process is of no more use.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # parts that are made elsewhere, each by its name
         self,
-        runner: ModelRunner,
+        runner: Runner,
         builder: PromptBuilder,
         scheduler: Scheduler,
         prefixes: PrefixCache,
@@ -61,6 +70,8 @@ class LmEngine:
         prefill_tokens: int,
         part_characters: int,
         front_end: TextFrontEnd = plain_text,
+        is_warmed_up: bool = False,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._runner = runner
         self._scheduler = scheduler
@@ -68,18 +79,27 @@ class LmEngine:
         self._admission = Admission(builder, front_end, part_characters, runner.num_positions)
         self._prefiller = Prefiller(runner, prefixes, prefill_tokens)
         self._parts = PartPlanner(builder, runner.num_positions)
-        self._recorder = Recorder()
+        self._recorder = Recorder(prefill_tokens)
         self._chunk_rules = ChunkRules()
         self._sequences: dict[int, Sequence] = {}
         self._aborts: dict[int, S1Error] = {}
         self._ids = StreamIds()
         self._changed = threading.Condition()
         self._is_closing = False
+        self._steps = Steps(runner)
+        self._clocked: deque[_ClockedPrefill] = deque()
+        self._is_warmed_up = is_warmed_up
+        self._on_lost = on_lost
+        self._begun: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="s1-lm-engine", daemon=True)
 
     @classmethod
-    def load(cls, settings: Settings) -> Self:
-        """Load the model that the settings name, and warm it up.
+    def load(cls, settings: Settings, on_lost: Callable[[], None] = lambda: None) -> Self:
+        """Load the model that the settings name.
+
+        Args:
+            settings: All settings.
+            on_lost: Called when the device is lost, see the class.
 
         Raises:
             SettingsError: a setting is wrong, or the KV pool does not fit.
@@ -87,11 +107,11 @@ class LmEngine:
         """
         limit_threads(settings.threads)
         device = resolve_device(settings.device)
+        prepare_process(device, use_cudnn_attention=settings.cudnn_attention)
         folder = settings.require_checkpoint()
         dtype = resolve_dtype(settings.dtype, device)
         loaded = load_language_model(folder, device, dtype, settings.context_tokens, use_native=settings.native_layers)
-        runner = ModelRunner(loaded.model, settings.max_slots, loaded.num_positions, use_compile=settings.compile)
-        runner.warm_up()
+        runner = make_runner(loaded, settings.max_slots, use_kernels=settings.gpu_kernels)
         return cls(
             runner,
             PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks),
@@ -100,11 +120,14 @@ class LmEngine:
             prefill_tokens=settings.prefill_tokens or PREFILL_TOKENS[device.type],
             part_characters=settings.part_characters,
             front_end=load_text_front_end(folder),
+            is_warmed_up=True,
+            on_lost=on_lost,
         )
 
     def start(self) -> None:
-        """Start stepping."""
+        """Start stepping; waits until the model is warm, if that is wanted."""
         self._thread.start()
+        self._begun.result()
 
     def close(self) -> None:
         """Stop after the step at hand; every open stream ends with ``UnavailableError``."""
@@ -196,6 +219,8 @@ class LmEngine:
     # --- the engine's thread ---
 
     def _run(self) -> None:
+        if not self._has_begun():
+            return
         while self._wait_for_work():
             try:
                 self._end_aborted_and_late()
@@ -204,11 +229,34 @@ class LmEngine:
                 self._decode()
             except Exception as fault:  # whatever broke: out of memory, a device fault
                 self._fail_running(log_internal_error(log, "a step of the language model failed", fault))
+                if self._runner.is_lost():
+                    self._leave(fault)
+                    return
+
+    def _has_begun(self) -> bool:
+        try:
+            enter(self._runner.device)
+            if self._is_warmed_up:
+                self._runner.warm_up()
+        except Exception as fault:
+            self._begun.set_exception(fault)
+            return False
+        self._begun.set_result(None)
+        return True
+
+    def _leave(self, fault: Exception) -> None:
+        """End every stream, take no more, and tell whoever can end this process."""
+        error = log_internal_error(log, "the device is lost", fault)
+        with self._changed:
+            self._is_closing = True
+        for sequence in list(self._sequences.values()):
+            self._end(sequence, error)
+        self._on_lost()
 
     def _wait_for_work(self) -> bool:
         """Wait until there is something to do; returns whether the engine stays open."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_closing or self._aborts or self._scheduler.has_work)
+            self._changed.wait_for(lambda: self._is_closing or self._aborts or self._steps or self._scheduler.has_work)
             return not self._is_closing
 
     def _end_aborted_and_late(self) -> None:
@@ -235,26 +283,49 @@ class LmEngine:
                 self._runner.open(sequence.slot, sequence.request.sampling)
 
     def _prefill_some(self) -> None:
-        """Compute one piece of the prompt that is first in line."""
-        prefilling = [sequence for sequence in self._scheduler.running if sequence.status is Status.PREFILLING]
-        if not prefilling:
+        """Compute pieces of the prompts that are first in line: one, or on a GPU as many as fit in one go."""
+        waiting = [sequence for sequence in self._scheduler.running if sequence.status is Status.PREFILLING]
+        if waiting:
+            self._prefill(sorted(waiting, key=_prefill_order))
+        while self._clocked and self._clocked[0].clock.is_over():
+            self._note_prefill(self._clocked.popleft())
+
+    def _prefill(self, waiting: list[Sequence]) -> None:
+        chosen: list[tuple[Sequence, PromptPiece]] = []
+        for sequence in self._prefiller.choose(waiting):
+            with self._failing_alone(sequence):
+                chosen.append((sequence, self._prefiller.next_piece(sequence)))
+        started_s = time.monotonic()
+        clock = DeviceClock(self._runner.device)
+        pieces = [piece for _, piece in chosen if piece.columns.shape[1]]
+        try:
+            self._runner.prefill_pieces(pieces)
+        except Exception as fault:
+            error = log_internal_error(log, "prompts could not be computed", fault)
+            for sequence, _ in chosen:
+                self._fail(sequence, error)
+            if self._runner.is_lost():
+                raise
             return
-        sequence = min(prefilling, key=_prefill_order)
-        with self._failing_alone(sequence):
-            started_s = time.monotonic()
-            num_tokens = self._prefiller.advance(sequence)
-            self._recorder.prefilled(sequence, num_tokens, time.monotonic() - started_s)
+        for sequence, piece in chosen:
+            with self._failing_alone(sequence):
+                self._prefiller.advance(sequence, piece)
+        clock.stop()
+        sequences = [sequence for sequence, _ in chosen]
+        self._clocked.append(_ClockedPrefill(sequences, clock, bool(pieces), time.monotonic() - started_s))
+
+    def _note_prefill(self, prefill: "_ClockedPrefill") -> None:
+        elapsed_s = prefill.clock.elapsed_s() or prefill.host_s
+        self._recorder.prefilled(prefill.sequences, is_computed=prefill.is_computed, elapsed_s=elapsed_s)
 
     def _decode(self) -> None:
         """Decode one frame of every stream whose prompt is computed; a fault of this step is all of theirs."""
-        decoding = [sequence for sequence in self._scheduler.running if sequence.status is Status.DECODING]
-        if not decoding:
+        result = self._steps.advance(self._scheduler.running)
+        if result is None:
             return
-        started_s = time.monotonic()
-        frames = self._runner.decode([Row(sequence.slot, sequence.position) for sequence in decoding])
         now_s = time.monotonic()
-        self._recorder.decoded(decoding, frames, now_s, now_s - started_s)
-        for sequence, frame in zip(decoding, frames, strict=True):
+        self._recorder.decoded(result.sequences, result.frames, now_s, result.elapsed_s)
+        for sequence, frame in zip(result.sequences, result.frames, strict=True):
             with self._failing_alone(sequence):
                 self._take_frame(sequence, frame, now_s)
 
@@ -291,6 +362,8 @@ class LmEngine:
             self._fail(sequence, log_internal_error(log, "a row of the language model failed", fault))
 
     def _fail_running(self, error: S1Error) -> None:
+        self._steps.forget()
+        self._clocked.clear()
         for sequence in list(self._scheduler.running):
             self._fail(sequence, error)
 
@@ -311,6 +384,23 @@ class LmEngine:
         with self._changed:
             self._scheduler.remove(sequence)
             self._sequences.pop(sequence.stream_id, None)
+
+
+@dataclass(frozen=True, eq=False)
+class _ClockedPrefill:
+    """Pieces of prompts whose time is known when the device has computed them.
+
+    Args:
+        sequences: Whose they are.
+        clock: The device's time.
+        is_computed: Whether anything was computed.
+        host_s: Seconds that the host took.
+    """
+
+    sequences: list[Sequence]
+    clock: DeviceClock
+    is_computed: bool
+    host_s: float
 
 
 def _tell_end(sequence: Sequence, event: CodesChunk | StreamFailed) -> None:

@@ -10,9 +10,12 @@ import torch
 
 from s1_protocol.errors import CheckpointError
 from s1_tts.lm.config import LmConfig
+from s1_tts.lm.fused.sizes import can_fuse
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.native.installation import use_native_layers
 from s1_tts.lm.packing import pack_linears
+from s1_tts.lm.runner import ModelRunner
+from s1_tts.lm.stepping import Runner
 from s1_tts.lm.tokenizer import Tokenizer
 from s1_tts.state_dict import StateDict, load_strict, read_state_dict, strip_prefix
 
@@ -94,3 +97,19 @@ def load_language_model(
     )
     log.debug("sizes: %s", dataclasses.asdict(config))
     return LanguageModel(model, tokenizer, num_positions, weight_bytes)
+
+
+def make_runner(loaded: LanguageModel, num_slots: int, *, use_kernels: bool = True) -> Runner:
+    """Choose what runs a model.
+
+    Args:
+        loaded: The model.
+        num_slots: Sequences at once.
+        use_kernels: On CUDA, compute with this project's kernels; else, and for sizes they cannot compute, by torch's.
+    """
+    model = loaded.model
+    if use_kernels and model.device.type == "cuda" and can_fuse(model.config):
+        from s1_tts.lm.fused.runner import FusedRunner  # noqa: PLC0415  # Triton comes with torch's CUDA builds alone
+
+        return FusedRunner(model, num_slots, loaded.num_positions)
+    return ModelRunner(model, num_slots, loaded.num_positions)

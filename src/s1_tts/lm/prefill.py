@@ -1,8 +1,10 @@
 """Compute prompts piece by piece, so that no prompt holds up the streams that run."""
 
+from collections.abc import Iterable
+
 from s1_tts.lm.prefix_cache import PrefixCache
-from s1_tts.lm.runner import ModelRunner
-from s1_tts.lm.sequence import Sequence, Status
+from s1_tts.lm.sequence import Sequence
+from s1_tts.lm.stepping import PromptPiece, Runner
 
 
 class Prefiller:
@@ -14,34 +16,66 @@ class Prefiller:
     Args:
         runner: The model.
         prefixes: Prefixes of voices.
-        piece_tokens: Tokens computed at most in one go.
+        piece_tokens: Tokens of a piece at most.
     """
 
-    def __init__(self, runner: ModelRunner, prefixes: PrefixCache, piece_tokens: int) -> None:
+    def __init__(self, runner: Runner, prefixes: PrefixCache, piece_tokens: int) -> None:
         self._runner = runner
         self._prefixes = prefixes
         self._piece_tokens = piece_tokens
 
-    def advance(self, sequence: Sequence) -> int:
-        """Compute the next piece of a sequence's prompt; at its end the sequence is decoding.
+    def choose(self, waiting: Iterable[Sequence]) -> list[Sequence]:
+        """Choose whose next pieces are computed now: the first one, and on a GPU as many more as fit in one go.
 
-        Returns:
-            Tokens that were computed; none when all that was left was a known prefix or the last column.
+        A prefix that is computed for one of them is not computed for a second one beside it.
+
+        Args:
+            waiting: Sequences whose prompts are not computed, in their order.
         """
+        chosen: list[Sequence] = []
+        computing: set[bytes] = set()
+        room = self._runner.prefill_limit
+        for sequence in waiting:
+            size = self._size(sequence)
+            if chosen and size > room:
+                break
+            is_in_prefix = sequence.position < sequence.prefix_length and not self._is_known(sequence)
+            if is_in_prefix and sequence.prefix_key in computing:
+                continue
+            if is_in_prefix:
+                computing.add(sequence.prefix_key)
+            chosen.append(sequence)
+            room -= size
+        return chosen
+
+    def next_piece(self, sequence: Sequence) -> PromptPiece:
+        """Cut the next piece of a sequence's prompt; empty when all that was left was a known prefix."""
         if sequence.position == 0 and sequence.prefix_length:
             self._restore_prefix(sequence)
+        return PromptPiece(sequence.slot, sequence.pending[:, : self._size(sequence)], sequence.position)
+
+    def advance(self, sequence: Sequence, piece: PromptPiece) -> None:
+        """Note that a piece was computed; at the end of its prompt the sequence is decoding."""
+        count = piece.columns.shape[1]
         is_in_prefix = sequence.position < sequence.prefix_length
-        end = sequence.prefix_length if is_in_prefix else sequence.position + sequence.pending.shape[1] - 1
-        count = min(self._piece_tokens, end - sequence.position)
-        if count > 0:
-            self._runner.prefill(sequence.slot, sequence.take_pending(count), sequence.position)
-            sequence.position += count
+        sequence.take_pending(count)
+        sequence.position += count
         if is_in_prefix and sequence.position == sequence.prefix_length:
             self._prefixes.keep(sequence.prefix_key, sequence.slot, sequence.prefix_length)
         if sequence.pending.shape[1] == 1:
             self._runner.start(sequence.slot, sequence.pending[:, 0])
-            sequence.status = Status.DECODING
-        return count
+            sequence.begin_decoding()
+
+    def _is_known(self, sequence: Sequence) -> bool:
+        return sequence.position == 0 and self._prefixes.knows(sequence.prefix_key)
+
+    def _size(self, sequence: Sequence) -> int:
+        """Columns of the next piece."""
+        columns = sequence.pending.shape[1] - 1
+        if sequence.position < sequence.prefix_length:
+            left = sequence.prefix_length - sequence.position
+            columns = columns - left if self._is_known(sequence) else left
+        return min(self._piece_tokens, columns)
 
     def _restore_prefix(self, sequence: Sequence) -> None:
         if self._prefixes.restore(sequence.prefix_key, sequence.slot):

@@ -53,6 +53,10 @@ class PrefixCache:
         self.hits = 0
         self.misses = 0
 
+    def knows(self, key: bytes) -> bool:
+        """Whether a prefix is known, without using it."""
+        return key in self._prefixes
+
     def restore(self, key: bytes, slot: int) -> bool:
         """Write a known prefix to the beginning of a slot; returns whether it was known."""
         prefix = self._prefixes.get(key)

@@ -5,15 +5,20 @@ from collections.abc import Sequence as AbstractSequence
 from dataclasses import replace
 
 from s1_protocol.errors import CancelledError, S1Error, UnavailableError
-from s1_tts.lm.runner import Frame
 from s1_tts.lm.sequence import Sequence, Status
 from s1_tts.lm.stats import Counters, LoadEstimate, TimingLog, Timings
+from s1_tts.lm.stepping import Frame
 
 
 class Recorder:
-    """What was done so far; may be told and asked from any thread."""
+    """What was done so far; may be told and asked from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        piece_tokens: Tokens of a piece of a prompt at most.
+    """
+
+    def __init__(self, piece_tokens: int) -> None:
+        self._piece_tokens = piece_tokens
         self._lock = threading.Lock()
         self._counters = Counters()
         self._timings = TimingLog()
@@ -24,21 +29,22 @@ class Recorder:
         with self._lock:
             self._timings.queue_s.append(sequence.admitted_s - sequence.arrived_s)
 
-    def prefilled(self, sequence: Sequence, num_tokens: int, elapsed_s: float) -> None:
-        """A piece of a prompt was computed, or was known already.
+    def prefilled(self, sequences: AbstractSequence[Sequence], *, is_computed: bool, elapsed_s: float) -> None:
+        """Pieces of prompts were computed together, or were known already.
 
         Args:
-            sequence: Whose prompt it is.
-            num_tokens: Tokens that were computed.
+            sequences: Whose prompts they are.
+            is_computed: Whether anything was computed.
             elapsed_s: Seconds this took.
         """
-        sequence.prefill_s += elapsed_s
         with self._lock:
-            if num_tokens:
-                self._load.prefill_token_s.add(elapsed_s / num_tokens)
-            if sequence.status is Status.DECODING:
-                self._timings.prefill_s.append(sequence.prefill_s)
-                sequence.prefill_s = 0.0
+            if is_computed:
+                self._load.prefill_s.add(elapsed_s)
+            for sequence in sequences:
+                sequence.prefill_s += elapsed_s
+                if sequence.status is Status.DECODING:
+                    self._timings.prefill_s.append(sequence.prefill_s)
+                    sequence.prefill_s = 0.0
 
     def decoded(
         self, rows: AbstractSequence[Sequence], frames: AbstractSequence[Frame], now_s: float, elapsed_s: float
@@ -72,7 +78,8 @@ class Recorder:
     def first_chunk_s(self, num_ahead: int, num_slots: int, num_tokens: int, num_frames: int) -> float:
         """Seconds until a new request's first chunk, see :meth:`LoadEstimate.first_chunk_s`."""
         with self._lock:
-            return self._load.first_chunk_s(num_ahead, num_slots, num_tokens, num_frames)
+            num_pieces = -(-num_tokens // self._piece_tokens)
+            return self._load.first_chunk_s(num_ahead, num_slots, num_pieces, num_frames)
 
     def counters(self) -> Counters:
         """A copy of the counters."""

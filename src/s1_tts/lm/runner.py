@@ -1,53 +1,34 @@
-"""Runs the model for the engine: prefill and decode by slot, on a CPU or a CUDA device."""
+"""Runs the model by torch's layers, or by those compiled for a CPU: prefill and decode by slot."""
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from s1_tts.cuda import is_lost
 from s1_tts.lm.cuda_graphs import GraphedDecode
 from s1_tts.lm.decode import UNSOUND, SlotState, StepRows, decode_step
 from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.prompt import Columns
+from s1_tts.lm.stepping import Frame, PromptPiece, Row, frames_of
 from s1_tts.speech_task import Sampling
 
 
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """What one row decoded.
-
-    Args:
-        codes: ``[num_codebooks]``, int32; without meaning when the utterance ended or the row is not sound.
-        is_end: The model ended the utterance.
-        is_sound: False when the row's logits were not all finite.
-    """
-
-    codes: npt.NDArray[np.int32]
-    is_end: bool
-    is_sound: bool
-
-
-@dataclass(frozen=True)
-class Row:
-    """A slot that decodes, and the position of its next column."""
-
-    slot: int
-    position: int
-
-
 class ModelRunner:
-    """The model with its KV pool and per-slot state.
+    """The model with its KV pool and per-slot state; see :class:`s1_tts.lm.stepping.Runner`.
 
     Args:
         model: The model, on its device, its tables made for ``num_positions`` and one more.
         num_slots: Sequences at once.
         num_positions: Longest sequence.
         use_cuda_graphs: Capture decode steps on a CUDA device; without one it means nothing.
-        use_compile: Compile them before they are captured; without a CUDA device it means nothing.
     """
+
+    steps_ahead = 0
+    prefill_limit = 0
 
     def __init__(
         self,
@@ -56,7 +37,6 @@ class ModelRunner:
         num_positions: int,
         *,
         use_cuda_graphs: bool = True,
-        use_compile: bool = False,
     ) -> None:
         self.model = model
         self.num_positions = num_positions
@@ -64,7 +44,8 @@ class ModelRunner:
         self.pool = KvPool(model.config.slow, num_slots, num_positions + 1, model.dtype, self.device)
         self.state = SlotState(model, num_slots)
         is_graphed = use_cuda_graphs and self.device.type == "cuda"
-        self._graphed = GraphedDecode(model, self.state, self.pool, use_compile=use_compile) if is_graphed else None
+        self._graphed = GraphedDecode(model, self.state, self.pool) if is_graphed else None
+        self._launched: deque[tuple[Sequence[Row], torch.Tensor]] = deque()
 
     def warm_up(self) -> None:
         """Run what later requests will run, so that none of them pays for the first time."""
@@ -97,22 +78,44 @@ class ModelRunner:
         attend = SpanAttention(self.pool, [Span(slot, start, end)])
         self.model.forward_slow(torch.from_numpy(columns).to(self.device)[None], attend.positions, attend)
 
+    def prefill_pieces(self, pieces: Sequence[PromptPiece]) -> None:
+        """Store keys and values of prompt columns, one piece after another."""
+        for piece in pieces:
+            self.prefill(piece.slot, piece.columns, piece.start)
+
     @torch.inference_mode()
     def start(self, slot: int, column: npt.NDArray[np.int64]) -> None:
         """Set the column ``[1 + num_codebooks]`` a slot decodes from next; its penalty window starts empty."""
         self.state.start(slot, torch.from_numpy(column).to(self.device))
 
     @torch.inference_mode()
-    def decode(self, rows: Sequence[Row]) -> list[Frame]:
-        """Decode one frame of each row; this waits for the device once, to read the frames."""
+    def launch(self, rows: Sequence[Row]) -> None:
+        """Begin to decode one frame of each row; collect it before the next step is launched."""
         self.state.draw_noise([row.slot for row in rows])
+        frames = self._decode_spans(rows) if self._graphed is None else self._graphed.decode(rows)
+        self._launched.append((rows, frames))
+
+    @torch.inference_mode()
+    def collect(self) -> list[Frame]:
+        """Frames of the step that was launched; this waits for the device once, to read them."""
+        rows, frames = self._launched.popleft()
+        codes = _to_host(frames)
         if self._graphed is not None:
-            by_slot = _to_host(self._graphed.decode(rows))
-            frames = [by_slot[row.slot] for row in rows]
-        else:
-            frames = list(_to_host(self._decode_spans(rows)))
-        end = self.model.num_semantic
-        return [Frame(codes, is_end=bool(codes[0] == end), is_sound=bool(codes[0] != UNSOUND)) for codes in frames]
+            codes = codes[[row.slot for row in rows]]
+        return frames_of(codes, self.model.num_semantic, UNSOUND)
+
+    def decode(self, rows: Sequence[Row]) -> list[Frame]:
+        """Decode one frame of each row, and wait for it."""
+        self.launch(rows)
+        return self.collect()
+
+    def forget(self) -> None:
+        """Give up the steps that were launched and not collected."""
+        self._launched.clear()
+
+    def is_lost(self) -> bool:
+        """Whether the device is lost."""
+        return is_lost(self.device)
 
     def _decode_spans(self, rows: Sequence[Row]) -> torch.Tensor:
         attend = SpanAttention(self.pool, [Span(row.slot, row.position, row.position + 1) for row in rows])

@@ -51,6 +51,12 @@ class Sequence:
     position: int = 0
     """Positions of the slot that are filled; the next column goes here."""
     admitted_s: float = 0.0
+    epoch: int = 0
+    """How often it began to decode: frames of an earlier time are nobody's."""
+    in_flight: int = 0
+    """Frames that are launched and not read."""
+    num_draws: int = 0
+    """Draws whose frames were read; the noise of the next one follows from it."""
     prefill_s: float = 0.0
     """Time spent on the prompt at hand."""
     schedule: ChunkSchedule | None = None
@@ -83,6 +89,17 @@ class Sequence:
     def has_chunk(self, now_s: float) -> bool:
         """Whether the frames that were not sent are to go out now."""
         return self.schedule is not None and self.schedule.is_due(len(self._unsent), now_s)
+
+    def begin_decoding(self) -> None:
+        """Its prompt is computed."""
+        self.status = Status.DECODING
+        self.epoch += 1
+        self.in_flight = 0
+
+    def wants_frame(self, num_positions: int) -> bool:
+        """Whether one more frame may be launched: with those in flight it has neither all its frames nor no room."""
+        has_room = self.position + self.in_flight < num_positions
+        return self.status is Status.DECODING and has_room and self.in_flight < self.frames_left
 
     def take_pending(self, count: int) -> Columns:
         """Take the first columns of the prompt; the caller stores them at ``position``."""

@@ -120,23 +120,23 @@ class LoadEstimate:
 
     Args:
         step_s: Seconds of a decode step.
-        prefill_token_s: Seconds of a prompt token.
+        prefill_s: Seconds of a piece of a prompt: a GPU takes as long for a few tokens as for many.
         hold_s: Seconds that a finished sequence had its slot.
     """
 
     step_s: Rate = field(default_factory=Rate)
-    prefill_token_s: Rate = field(default_factory=Rate)
+    prefill_s: Rate = field(default_factory=Rate)
     hold_s: Rate = field(default_factory=Rate)
 
-    def first_chunk_s(self, num_ahead: int, num_slots: int, num_tokens: int, num_frames: int) -> float:
+    def first_chunk_s(self, num_ahead: int, num_slots: int, num_pieces: int, num_frames: int) -> float:
         """Seconds until a new request's first chunk; what was never measured counts as nothing.
 
         Args:
             num_ahead: Sequences that must leave a slot before this one gets its own.
             num_slots: Slots in all.
-            num_tokens: Tokens of its prompt.
+            num_pieces: Pieces of its prompt.
             num_frames: Frames of its first chunk.
         """
         waiting_s = num_ahead * (self.hold_s.mean or 0.0) / num_slots
-        prompt_s = num_tokens * (self.prefill_token_s.mean or 0.0)
+        prompt_s = num_pieces * (self.prefill_s.mean or 0.0)
         return waiting_s + prompt_s + num_frames * (self.step_s.mean or 0.0)

@@ -10,7 +10,8 @@ from s1_tts.buckets import row_buckets
 from s1_tts.lm.cuda_graphs import BucketedDecode, key_buckets
 from s1_tts.lm.loading import LanguageModel, load_language_model
 from s1_tts.lm.prompt import PromptBuilder
-from s1_tts.lm.runner import ModelRunner, Row
+from s1_tts.lm.runner import ModelRunner
+from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
 
 NUM_FRAMES = 12

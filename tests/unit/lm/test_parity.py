@@ -10,7 +10,8 @@ import torch
 
 from s1_tts.lm.loading import load_language_model
 from s1_tts.lm.prompt import Columns, PromptBuilder
-from s1_tts.lm.runner import ModelRunner, Row
+from s1_tts.lm.runner import ModelRunner
+from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling, VoicePrompt
 from tests.reference import reference_llama
 

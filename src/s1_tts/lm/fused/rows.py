@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from s1_tts.cuda import event_of
 from s1_tts.speech_task import Sampling
 
 POSITION, DRAW, SEED, AGE, FIRST_COLUMN = range(5)
@@ -15,6 +16,8 @@ POSITION, DRAW, SEED, AGE, FIRST_COLUMN = range(5)
 
 NOBODY = -1
 """Position of a row that computes nothing."""
+
+NUM_HOST_TABLES = 3
 
 _NOT_DRAWN = Sampling()
 
@@ -57,19 +60,23 @@ class RowTable:
         self._device_words = torch.zeros(num_words + 2 * num_rows, dtype=torch.int64, device=device)
         self._num_words = num_words
         self._num_rows = num_rows
-        self._is_pinned = device.type == "cuda"
         self.rows, self.slots, self.options = self._views(self._device_words)
-        self._hosts = [self._empty_host() for _ in range(2)]
+        self._hosts = [torch.zeros_like(self._device_words, device="cpu") for _ in range(NUM_HOST_TABLES)]
+        if device.type == "cuda":
+            self._hosts = [host.pin_memory() for host in self._hosts]
+        self._copied = [event_of(device) for _ in range(NUM_HOST_TABLES)]
         self._turn = 0
 
     def fill(self, rows: Sequence[TableRow | None]) -> None:
-        """Copy rows to the device, which does not wait; the rows beyond them are nobody's.
+        """Copy rows to the device, without waiting for it; the rows beyond them are nobody's.
 
-        Two tables on the host are used in turn: a caller reads what one launch gave before it fills for the launch
-        after the next, so the copy out of the older one is over.
+        Several tables on the host are used in turn: one is waited for only if the copy out of it is not yet over.
         """
-        host = self._hosts[self._turn]
-        self._turn = 1 - self._turn
+        place = self._turn
+        self._turn = (place + 1) % NUM_HOST_TABLES
+        host, copied = self._hosts[place], self._copied[place]
+        if copied is not None:
+            copied.synchronize()
         table, slots, options = (view.numpy() for view in self._views(host))
         table[:, POSITION] = NOBODY
         for index, row in enumerate(rows):
@@ -80,13 +87,8 @@ class RowTable:
             slots[index] = row.slot
             options[index] = row.sampling.row
         self._device_words.copy_(host, non_blocking=True)
-
-    def _empty_host(self) -> Tensor:
-        return (
-            torch.zeros_like(self._device_words, device="cpu").pin_memory()
-            if self._is_pinned
-            else (torch.zeros_like(self._device_words, device="cpu"))
-        )
+        if copied is not None:
+            copied.record()
 
     def _views(self, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         table = words[: self._num_words]

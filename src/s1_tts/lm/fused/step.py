@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from s1_tts.lm.config import LmConfig
 from s1_tts.lm.fused.kernels.draw import draw
 from s1_tts.lm.fused.kernels.embed import embed
 from s1_tts.lm.fused.launch import launch
@@ -21,15 +20,6 @@ from s1_tts.lm.sampling import PENALTY_WINDOW_FRAMES
 
 if TYPE_CHECKING:
     from s1_tts.lm.layers import BlockStack
-
-SMALLEST_HEAD_DIM = 16
-"""Of the slow transformer: the tensor cores' products have 16 inputs."""
-
-
-def can_fuse(config: LmConfig) -> bool:
-    """Whether the kernels can compute a model of these sizes: widths of heads are powers of two."""
-    slow, fast = config.slow.head_dim, config.fast.head_dim
-    return all(width & (width - 1) == 0 for width in (slow, fast)) and slow >= SMALLEST_HEAD_DIM
 
 
 class FusedPrefill:

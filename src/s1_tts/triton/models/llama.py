@@ -5,8 +5,10 @@ tickers look for callers that left, drain the engine before the server stops, an
 """
 
 import logging
+import os
 from typing import Any
 
+from s1_tts.cuda import EXIT_DEVICE_LOST
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.engine import LmEngine
 from s1_tts.lm.loading import CONFIG_FILE
@@ -55,11 +57,12 @@ class LlamaModel:
             Ticker("s1-drain", DRAIN_POLL_S, self._drain.step),
             Ticker("s1-lm-metrics", METRICS_INTERVAL_S, metrics.update),
         ]
-        self._engine.start()
+        with start_up_failures(log):
+            self._engine.start()
 
     def load_engine(self, settings: Settings) -> LmEngine:
         """Load the engine that does the work."""
-        return LmEngine.load(settings)
+        return LmEngine.load(settings, on_lost=self._leave)
 
     def read_codes_format(self, settings: Settings) -> CodesFormat:
         """Read which codes the model takes as a voice."""
@@ -96,6 +99,12 @@ class LlamaModel:
             stream = OpenStream(parameters.ticket, responder, self._streams)
             stream_id = self._engine.submit(read_speech(tensors, self._codes_format), stream.take)
             self._streams.add(stream, stream_id)
+
+    def _leave(self) -> None:
+        """End this process, once all that is said has been sent: only a new one can use the device again."""
+        self._sender.close()
+        log.critical("the device is lost: this process ends with code %d", EXIT_DEVICE_LOST)
+        os._exit(EXIT_DEVICE_LOST)
 
     def _abort_cancelled(self) -> None:
         cancelled = self._streams.cancelled()

@@ -8,13 +8,15 @@ from s1_tts.checkpoint.dev_lm import dev_lm_config
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.fused import step
 from s1_tts.lm.fused.rows import TableRow
-from s1_tts.lm.fused.step import FusedPrefill, FusedStep, can_fuse
+from s1_tts.lm.fused.sizes import can_fuse
+from s1_tts.lm.fused.step import FusedPrefill, FusedStep
 from s1_tts.lm.fused.tiles import AttentionTile
 from s1_tts.lm.kv_cache import KvPool
 from s1_tts.lm.layers import RMSNorm
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.noise import FrameNoise, NoiseLayout
-from s1_tts.lm.runner import ModelRunner, Row
+from s1_tts.lm.runner import ModelRunner
+from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
 
 NUM_SEMANTIC = 60

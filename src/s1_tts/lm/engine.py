@@ -9,22 +9,21 @@ the last ones are read, so that it never waits for the host; a stream that ended
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Self
 
 from s1_protocol.errors import CancelledError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
 from s1_protocol.names import ServiceClass
-from s1_tts.cuda import DeviceClock, enter, prepare_process
+from s1_tts.cuda import enter, prepare_process
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.lm.admission import Admission, check_deadline, deadline_error
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
 from s1_tts.lm.loading import load_language_model, make_runner
 from s1_tts.lm.parts import PartPlanner
 from s1_tts.lm.prefill import Prefiller
+from s1_tts.lm.prefill_clock import PrefillClock
 from s1_tts.lm.prefix_cache import PrefixCache
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.recorder import Recorder
@@ -87,7 +86,8 @@ class LmEngine:
         self._changed = threading.Condition()
         self._is_closing = False
         self._steps = Steps(runner)
-        self._clocked: deque[_ClockedPrefill] = deque()
+        self._has_failed = False
+        self._prefill_clock = PrefillClock(runner.device, self._recorder)
         self._is_warmed_up = is_warmed_up
         self._on_lost = on_lost
         self._begun: Future[None] = Future()
@@ -229,9 +229,10 @@ class LmEngine:
                 self._decode()
             except Exception as fault:  # whatever broke: out of memory, a device fault
                 self._fail_running(log_internal_error(log, "a step of the language model failed", fault))
-                if self._runner.is_lost():
-                    self._leave(fault)
-                    return
+            if self._has_failed and self._runner.is_lost():
+                self._leave()
+                return
+            self._has_failed = False
 
     def _has_begun(self) -> bool:
         try:
@@ -244,9 +245,9 @@ class LmEngine:
         self._begun.set_result(None)
         return True
 
-    def _leave(self, fault: Exception) -> None:
+    def _leave(self) -> None:
         """End every stream, take no more, and tell whoever can end this process."""
-        error = log_internal_error(log, "the device is lost", fault)
+        error = log_internal_error(log, "no stream can go on", RuntimeError("the device is lost"))
         with self._changed:
             self._is_closing = True
         for sequence in list(self._sequences.values()):
@@ -287,16 +288,14 @@ class LmEngine:
         waiting = [sequence for sequence in self._scheduler.running if sequence.status is Status.PREFILLING]
         if waiting:
             self._prefill(sorted(waiting, key=_prefill_order))
-        while self._clocked and self._clocked[0].clock.is_over():
-            self._note_prefill(self._clocked.popleft())
+        self._prefill_clock.settle()
 
     def _prefill(self, waiting: list[Sequence]) -> None:
         chosen: list[tuple[Sequence, PromptPiece]] = []
         for sequence in self._prefiller.choose(waiting):
             with self._failing_alone(sequence):
                 chosen.append((sequence, self._prefiller.next_piece(sequence)))
-        started_s = time.monotonic()
-        clock = DeviceClock(self._runner.device)
+        self._prefill_clock.begin()
         pieces = [piece for _, piece in chosen if piece.columns.shape[1]]
         try:
             self._runner.prefill_pieces(pieces)
@@ -304,19 +303,11 @@ class LmEngine:
             error = log_internal_error(log, "prompts could not be computed", fault)
             for sequence, _ in chosen:
                 self._fail(sequence, error)
-            if self._runner.is_lost():
-                raise
             return
         for sequence, piece in chosen:
             with self._failing_alone(sequence):
                 self._prefiller.advance(sequence, piece)
-        clock.stop()
-        sequences = [sequence for sequence, _ in chosen]
-        self._clocked.append(_ClockedPrefill(sequences, clock, bool(pieces), time.monotonic() - started_s))
-
-    def _note_prefill(self, prefill: "_ClockedPrefill") -> None:
-        elapsed_s = prefill.clock.elapsed_s() or prefill.host_s
-        self._recorder.prefilled(prefill.sequences, is_computed=prefill.is_computed, elapsed_s=elapsed_s)
+        self._prefill_clock.end([sequence for sequence, _ in chosen], is_computed=bool(pieces))
 
     def _decode(self) -> None:
         """Decode one frame of every stream whose prompt is computed; a fault of this step is all of theirs."""
@@ -362,12 +353,14 @@ class LmEngine:
             self._fail(sequence, log_internal_error(log, "a row of the language model failed", fault))
 
     def _fail_running(self, error: S1Error) -> None:
+        self._has_failed = True
         self._steps.forget()
-        self._clocked.clear()
+        self._prefill_clock.forget()
         for sequence in list(self._scheduler.running):
             self._fail(sequence, error)
 
     def _fail(self, sequence: Sequence, error: S1Error) -> None:
+        self._has_failed = True
         try:
             self._runner.discard(sequence.slot)
         except Exception:
@@ -384,23 +377,6 @@ class LmEngine:
         with self._changed:
             self._scheduler.remove(sequence)
             self._sequences.pop(sequence.stream_id, None)
-
-
-@dataclass(frozen=True, eq=False)
-class _ClockedPrefill:
-    """Pieces of prompts whose time is known when the device has computed them.
-
-    Args:
-        sequences: Whose they are.
-        clock: The device's time.
-        is_computed: Whether anything was computed.
-        host_s: Seconds that the host took.
-    """
-
-    sequences: list[Sequence]
-    clock: DeviceClock
-    is_computed: bool
-    host_s: float
 
 
 def _tell_end(sequence: Sequence, event: CodesChunk | StreamFailed) -> None:

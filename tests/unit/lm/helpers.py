@@ -1,6 +1,7 @@
 """A listener that collects a stream's events, and an engine made of small parts."""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -55,9 +56,13 @@ def make_engine(
     prefix_bytes: int = 2**24,
     prefill_tokens: int = 16,
     part_characters: int = 300,
+    steps_ahead: int = 0,
+    is_warmed_up: bool = False,
+    on_lost: Callable[[], None] = lambda: None,
 ) -> LmEngine:
     """An engine on a loaded model; not started."""
     runner = ModelRunner(loaded.model, slots, loaded.num_positions)
+    runner.steps_ahead = steps_ahead
     return LmEngine(
         runner,
         PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks),
@@ -65,4 +70,6 @@ def make_engine(
         PrefixCache(runner.pool, prefix_bytes),
         prefill_tokens=prefill_tokens,
         part_characters=part_characters,
+        is_warmed_up=is_warmed_up,
+        on_lost=on_lost,
     )

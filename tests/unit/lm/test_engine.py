@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -397,3 +398,50 @@ def test_timings_are_kept_until_they_are_collected(tiny_model: LanguageModel) ->
     assert len(timings.step_s) == len(timings.step_rows) == frames + 1  # the last one ends the utterance
     assert len(timings.prefill_s) == len(timings.first_frame_s) == len(timings.queue_s) == 1
     assert engine.drain_timings().step_s == []
+
+
+def test_a_lost_device_ends_every_stream_and_tells_whoever_can_end_the_process(tiny_model: LanguageModel) -> None:
+    """A context that is lost fails every call from then on, those that clear a slot too; nobody may wait for ever."""
+    left = threading.Event()
+    engine = make_engine(tiny_model, slots=2, on_lost=left.set)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    calls = ("launch", "collect", "discard", "open", "prefill_pieces", "start")
+    listeners = [Listener() for _ in range(5)]  # more than there are slots
+    with ExitStack() as patches:
+        for name in calls:
+            patches.enter_context(patch.object(engine._runner, name, broken))
+        patches.enter_context(patch.object(engine._runner, "is_lost", return_value=True))
+        for listener in listeners:
+            engine.submit(REQUESTS[0], listener)
+        engine.start()
+        for listener in listeners:
+            assert isinstance(listener.error(), InternalError)
+        assert left.wait(TIMEOUT_S)
+        with pytest.raises(UnavailableError):
+            engine.submit(REQUESTS[0], Listener())
+    engine.close()
+
+
+def test_a_model_that_cannot_be_warmed_up_does_not_start(tiny_model: LanguageModel) -> None:
+    engine = make_engine(tiny_model, is_warmed_up=True)
+    fault = RuntimeError("no memory")
+    with patch.object(engine._runner, "warm_up", side_effect=fault), pytest.raises(RuntimeError, match="no memory"):
+        engine.start()
+    engine.close()
+
+
+def test_the_thread_that_serves_warms_the_model_up(tiny_model: LanguageModel) -> None:
+    engine = make_engine(tiny_model, is_warmed_up=True)
+    warm_up, names = engine._runner.warm_up, []
+
+    def watched() -> None:
+        names.append(threading.current_thread().name)
+        warm_up()
+
+    with patch.object(engine._runner, "warm_up", watched):
+        engine.start()
+    assert names == ["s1-lm-engine"]
+    engine.close()

@@ -9,7 +9,8 @@ from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.lm.loading import LanguageModel
 from s1_tts.lm.prompt import PromptBuilder
-from s1_tts.lm.runner import ModelRunner, Row
+from s1_tts.lm.runner import ModelRunner
+from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
 
 Call = Callable[[], object]

@@ -25,7 +25,8 @@ from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.lm import decode
 from s1_tts.lm.loading import LanguageModel, load_language_model
-from s1_tts.lm.runner import ModelRunner, Row
+from s1_tts.lm.runner import ModelRunner
+from s1_tts.lm.stepping import Row
 
 PARTS = {"slow": "slow transformer", "fast": "fast transformer", "sampling": "sampling"}
 WARM_UP_STEPS = 3

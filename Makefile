@@ -19,7 +19,7 @@ SERVE_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test docs lint bench bench-quick load capacity profile
+.PHONY: help setup demo serve test check docs lint bench bench-quick load capacity profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -50,17 +50,21 @@ serve: setup ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPO
 test: setup ## run all tests; tests that cannot run here say why
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
+check: setup lint ## lint, then the unit tests in parallel: the inner loop
+	$(BIN)/python -m pytest tests/unit -n auto -q $(PYTEST_FLAGS)
+
 docs: setup ## write what is made: tables of docs/ from the request options and the records, tensors of config.pbtxt
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python -m perf docs
 
-lint: setup ## ruff, mypy, and which package may import which
+lint: setup ## ruff, mypy, which package may import which, stale tables and prose of docs/
 	$(BIN)/python scripts/make_docs.py --check
 	$(BIN)/python -m perf docs --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.lint_prose
 
 $(DEV_FULL)/DEVELOPMENT_CHECKPOINT.txt: | .venv/.installed
 	$(BIN)/python scripts/make_dev_checkpoint.py full $(DEV_FULL)

@@ -71,8 +71,9 @@ def _without_assignments(command: list[str]) -> Iterator[list[str]]:
 def is_ours(command: list[str]) -> bool:
     """Whether a command runs something of this repository."""
     name, head = Path(command[0]).name, command[0]
-    is_script = ("/" in head and head.endswith((".py", ".sh"))) or (name in PYTHONS | SHELLS and len(command) > 1)
-    return name in OURS or name == "make" or is_script
+    # lm/engine.py is below src/s1_tts, and no command
+    is_script = "/" in head and head.endswith((".py", ".sh")) and (ROOT / Path(head).parts[0]).exists()
+    return name in OURS or name == "make" or is_script or (name in PYTHONS | SHELLS and len(command) > 1)
 
 
 def fault_of(command: list[str]) -> str | None:

@@ -104,14 +104,18 @@ def findings(page: Path) -> Iterator[Finding]:
         yield Finding(page, result.pos[0] - 1, result.check_result.check_path, result.check_result.message)
 
 
+def check_all(pages: Sequence[Path]) -> list[Finding]:
+    """All findings of some pages."""
+    CheckRegistry().register_many(__register__)
+    return [finding for page in pages for finding in findings(page)]
+
+
 def main(pages: Sequence[str]) -> int:
     """Print the findings; returns 1 if there are any."""
-    CheckRegistry().register_many(__register__)
-    chosen = [Path(page).resolve() for page in pages] or [page for page in PAGES if page.exists()]
-    all_findings = [finding for page in chosen for finding in findings(page)]
-    for finding in all_findings:
+    found = check_all([Path(page).resolve() for page in pages] or [page for page in PAGES if page.exists()])
+    for finding in found:
         print(finding)
-    return int(bool(all_findings))
+    return int(bool(found))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""The prose linter sees what it should, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+from scripts.lint_prose import MAX_WORDS, Finding, check_all, findings, prose_of
+
+
+@pytest.fixture(scope="module", autouse=True)
+def checks() -> None:
+    check_all([])
+
+
+def of(tmp_path: Path, text: str) -> list[Finding]:
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    return list(findings(page))
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("The listener runs dry.", "words"),
+        ("It is no longer there.", "words"),
+        ("It is is there.", "repeated"),
+        (f"{'one two ' * (MAX_WORDS // 2 + 1)}.", "length"),
+        ("It is absolutely essential.", "redundancy"),
+    ],
+)
+def test_what_is_found(tmp_path: Path, text: str, rule: str) -> None:
+    (found,) = of(tmp_path, f"# Title\n\nA sentence.\n{text}\n")
+    assert (found.line, found.rule.split(".")[0]) == (4, rule)
+
+
+def test_code_tables_and_links_are_no_prose(tmp_path: Path) -> None:
+    text = "```sh\nwhoever whoever\n```\n\n| whoever |\n|---|\n\n`whoever` and [a page](whoever.md).\n"
+    assert of(tmp_path, text) == []
+    assert len(prose_of(text)) == len(text)
+
+
+def test_items_of_a_list_are_sentences_of_their_own(tmp_path: Path) -> None:
+    assert of(tmp_path, "".join(f"- {'one two ' * 10}\n" for _ in range(4))) == []

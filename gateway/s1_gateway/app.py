@@ -16,6 +16,9 @@ from s1_gateway.access_log import AccessLog
 from s1_gateway.auth import Tokens
 from s1_gateway.body_limit import BodyLimit
 from s1_gateway.errors import problem_of
+from s1_gateway.fish import endpoints as fish_speech
+from s1_gateway.fish import models as fish_models
+from s1_gateway.fish import references as fish_references
 from s1_gateway.health import endpoints as health
 from s1_gateway.limits import Limits
 from s1_gateway.live import endpoints as live
@@ -28,7 +31,16 @@ from s1_gateway.request_ids import RequestIds
 from s1_gateway.settings import Settings
 from s1_gateway.state import open_gateway
 
-ROUTERS = (health.router, openai_speech.router, openai_models.router, openai_voices.router, live.router)
+ROUTERS = (
+    health.router,
+    openai_speech.router,
+    openai_models.router,
+    openai_voices.router,
+    fish_speech.router,
+    fish_models.router,
+    fish_references.router,
+    live.router,
+)
 
 
 def make_app(settings: Settings, limits: Limits) -> FastAPI:
@@ -60,7 +72,7 @@ def make_app(settings: Settings, limits: Limits) -> FastAPI:
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(settings.cors_origins),
-                allow_methods=["GET", "POST", "DELETE"],
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
                 allow_headers=["authorization", "content-type", "x-api-key", "model"],
                 expose_headers=["x-request-id", "retry-after"],
             ),

@@ -1,0 +1,40 @@
+"""Fish's messages are msgpack, or JSON where the content type says so."""
+
+from typing import Any
+
+import msgpack
+
+from s1_gateway.bodies import parse_json
+from s1_gateway.errors import invalid
+
+
+def unpack(message: bytes, what: str) -> Any:
+    """Parse msgpack.
+
+    Args:
+        message: One value and nothing behind it.
+        what: Its name in errors.
+
+    Raises:
+        GatewayError: it is none.
+    """
+    try:
+        return msgpack.unpackb(message)
+    # nested too deep, cut off, not UTF-8, a key that cannot be one, or a time that is none
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
+        raise invalid(None, f"{what} is not msgpack: {error or type(error).__name__}") from None
+
+
+def pack(message: dict[str, Any]) -> bytes:
+    """Make msgpack."""
+    packed: bytes = msgpack.packb(message)
+    return packed
+
+
+def read_body(body: bytes, content_type: str) -> Any:
+    """Parse a request's body, which is msgpack or JSON as its content type says.
+
+    Raises:
+        GatewayError: it is neither.
+    """
+    return unpack(body, "the body") if "msgpack" in content_type.lower() else parse_json(body)

@@ -98,10 +98,11 @@ def findings(page: Path) -> Iterator[Finding]:
         for sentence in _SENTENCE.finditer(paragraph[0]):
             if (count := len(re.findall(r"\w[\w'-]*", sentence[0]))) > MAX_WORDS:
                 first = " ".join(sentence[0].split()[:6])
-                yield found(paragraph.start() + sentence.start(), "length", f"{count} words: {first} ...")
+                start = sentence.end() - len(sentence[0].lstrip())
+                yield found(paragraph.start() + start, "length", f"{count} words: {first} ...")
     checks = Config(max_errors=1000, checks={**DEFAULT["checks"], **OFF})
     for result in LintFile(page.name, prose).lint(checks):
-        yield Finding(page, result.pos[0] - 1, result.check_result.check_path, result.check_result.message)
+        yield Finding(page, result.pos[0], result.check_result.check_path, result.check_result.message)
 
 
 def check_all(pages: Sequence[Path]) -> list[Finding]:

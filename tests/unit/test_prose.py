@@ -24,7 +24,7 @@ def of(tmp_path: Path, text: str) -> list[Finding]:
         ("It is no longer there.", "words"),
         ("It is is there.", "repeated"),
         (f"{'one two ' * (MAX_WORDS // 2 + 1)}.", "length"),
-        ("It is absolutely essential.", "redundancy"),
+        ("It works irregardless.", "nonwords"),
     ],
 )
 def test_what_is_found(tmp_path: Path, text: str, rule: str) -> None:

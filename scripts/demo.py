@@ -81,7 +81,7 @@ async def speak(url: str, text: str, seed: int) -> tuple[Speech, SpeechTimes]:
 
 
 def check_streamed(times: SpeechTimes) -> str:
-    """Tell how long before the end the first sound came.
+    """Say how long before the end the first sound came.
 
     Raises:
         DemoError: everything came at once, so nothing was streamed.

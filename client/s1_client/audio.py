@@ -67,7 +67,7 @@ class Speech:
         """
         if not can_save(path):
             raise ValueError(f"{path}: no audio format ends like this; try .wav")
-        with open(path, "wb") as file:  # soundfile's own errors for a path do not tell why it cannot be written
+        with open(path, "wb") as file:  # soundfile's own errors for a path do not say why it cannot be written
             self._write(file, _format(path))
 
     def to_wav(self) -> bytes:
@@ -89,7 +89,7 @@ def join(chunks: Sequence[AudioChunk]) -> Speech:
 
 
 def can_save(path: str | Path) -> bool:
-    """Tell whether the ending of a path names an audio format that can be written."""
+    """Whether the ending of a path names an audio format that can be written."""
     return _format(path) in soundfile.available_formats()
 
 

@@ -134,7 +134,7 @@ class BatchJob:
             Outcomes, in the order in which they came.
 
         Raises:
-            UnreachableError: no server answers any more; what was finished stays.
+            UnreachableError: no server answers; finished files stay.
             OSError: a file cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -149,7 +149,7 @@ class AsyncS1Client:
         options, delivery = options or SpeechOptions(), delivery or self._delivery
         checked = check_headers(headers or {})
         if isinstance(text, str):
-            make_inputs(text, options)  # what cannot be sent is told here, not in the loop
+            make_inputs(text, options)  # what cannot be sent raises here, not in the loop
             return SpeechStream(self._request(text, options, delivery, checked).chunks, delivery)
         make_inputs("", options)
         seeded = with_seed(options)

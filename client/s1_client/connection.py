@@ -169,7 +169,7 @@ class Connection:
 
 
 def status_of(error: RpcError) -> grpc.StatusCode | None:
-    """Status of a failed call, or of the code that an error of a stream has in its message; none if neither is told."""
+    """Status of a failed call, or of the code in the message of a stream's error; none if there is neither."""
     if isinstance(error, grpc.aio.AioRpcError):
         return error.code()
     code = CodedMessage.read(error.message() or "").code

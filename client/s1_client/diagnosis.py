@@ -80,7 +80,7 @@ class Diagnosis:
         self._metrics_url = metrics_url
 
     async def findings(self) -> list[Finding]:
-        """Examine; the first finding tells whether a server answers, and is alone if none does."""
+        """Examine. The first finding says whether a server answers, and is the only one if none does."""
         server = await self._server()
         if not server.is_usable:
             return [server]
@@ -154,7 +154,7 @@ class Diagnosis:
 
 
 def serving_facts(metrics: MetricsPage) -> list[Finding]:
-    """Tell what a server speaks with and how busy it is, as far as its metrics say."""
+    """Report the model of a server and how busy it is, from its metrics."""
     if not metrics.of("s1_lm_slots"):
         return [Finding(Verdict.NOTICE, "engine", "its metrics do not tell", "is this another server's page?")]
     info = metrics.of("s1_server_info")

@@ -47,7 +47,7 @@ class EndpointError(S1ClientError):
 
 
 class DeadlineError(S1ClientError):
-    """The caller's ``deadline_s`` passed; the server has been told to stop.
+    """The caller's ``deadline_s`` passed; the request is cancelled on the server.
 
     Args:
         deadline_s: The deadline, from the first sending of the request.
@@ -103,7 +103,7 @@ class EarlyEndError(StreamError):
 
 
 class StallError(StreamError):
-    """No chunk came for too long; the server has been told to stop.
+    """No chunk came for too long; the request is cancelled on the server.
 
     Args:
         num_chunks: Chunks that came before.

@@ -69,7 +69,7 @@ class Delivery:
     """How sound is handed over.
 
     Args:
-        deadline_s: Time from the request to its last chunk, else the server is told to stop; of live text, this holds
+        deadline_s: Time from the request to its last chunk, else the request is cancelled; of live text, this holds
             for each sentence. None: no limit. (``SpeechOptions.deadline_ms`` is the server's: until its first chunk.)
         stall_timeout_s: Longest wait for the next chunk, the first included; None: no limit.
         max_buffered_chunks: Chunks held for a consumer that reads slowly.

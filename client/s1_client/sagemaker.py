@@ -48,7 +48,7 @@ _MISSING_CODES = {"NoSuchKey", "404"}
 
 @dataclass(frozen=True)
 class _Endpoint:
-    """What AWS tells of an endpoint.
+    """What AWS reports of an endpoint.
 
     Args:
         kind: How it is asked.

@@ -91,7 +91,7 @@ class SpeechStream:
                 async for chunk in chunks:
                     buffer.put(chunk)
                     await buffer.wait_for_room()
-        except Exception as error:  # whatever it is, the consumer gets it
+        except Exception as error:  # any error: the consumer gets it
             buffer.close(error)
         else:
             buffer.close()

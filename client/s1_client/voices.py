@@ -51,7 +51,7 @@ class Voices(Protocol):
 
 
 class StoreVoices:
-    """The voices of a store, without a server; whoever uses a voice first encodes it.
+    """The voices of a store, without a server; the first server that uses a voice encodes it.
 
     Args:
         location: A folder, ``hf://owner/name[@revision]`` or ``s3://bucket[/prefix]``.

@@ -49,7 +49,7 @@ class StepCosts:
     Args:
         base_s: By rows: seconds of a step at position 0.
         per_position_s: By rows: seconds more for each position that every row has behind it.
-        key_buckets: Positions that are computed over whatever is filled, rising; empty: only those that are filled.
+        key_buckets: Numbers of positions that a step computes over, rising; empty: only those that are filled.
     """
 
     base_s: Table

@@ -2,7 +2,7 @@
 
 A kernel is taken to be as fast as reading its weights and activations at a share of the memory's rate, or computing at
 the same share of the tensor cores' rate, whichever is slower, and each launch to take a fixed time. That share is the
-assumption that matters most; results are told for several.
+assumption that matters most; the planner answers for several.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Run a simulated server under a load and tell how its callers fared."""
+"""Run a simulated server under a load, and what its callers get."""
 
 import math
 import random
@@ -56,7 +56,7 @@ def run_closed(costs: Costs, shape: ServerShape, requests: Iterable[SimulatedReq
 def hear_closed(
     costs: Costs, shape: ServerShape, requests: Iterable[SimulatedRequest], concurrency: int
 ) -> list[Hearing]:
-    """As :func:`run_closed`, but tell what each caller heard, in the order of the requests."""
+    """As :func:`run_closed`, but return what each caller heard, in the order of the requests."""
     env = simpy.Environment()
     return _hear_closed(env, SimulatedServer(env, costs, shape), requests, concurrency)
 
@@ -83,7 +83,7 @@ def run_open(
     arrivals_s: Sequence[float],
     most_refused: float = math.inf,
 ) -> Fared:
-    """Send each request at its time; end early, and tell of those so far, when more were refused than that."""
+    """Send each request at its time; end early when more than ``most_refused`` were refused."""
     env = simpy.Environment()
     server = SimulatedServer(env, costs, shape)
     hearings: list[Hearing] = []

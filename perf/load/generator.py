@@ -159,7 +159,7 @@ class LoadGenerator:
         return (Outcome.REFUSED, words) if is_live else (Outcome.FAILED, f"no server answers: {words}")
 
     def _note(self, record: StreamRecord, result: InferResult) -> bool:
-        """Put a chunk into the record; tells whether it is the last one."""
+        """Put a chunk into the record; returns whether it is the last one."""
         at_s = self.now_s
         chunk_index = int(result.as_numpy(Field.CHUNK_INDEX.value).item())
         if chunk_index != record.num_chunks:

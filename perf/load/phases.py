@@ -1,4 +1,4 @@
-"""Phases of a load test against a running server; each tells what was wrong."""
+"""Phases of a load test against a running server; each notes what was wrong."""
 
 import asyncio
 import random
@@ -26,9 +26,9 @@ class Phase:
         name: What was done.
         requests: Requests sent.
         completed: Streams that came whole, with the samples that they have alone.
-        refused: Requests that were told UNAVAILABLE before any sound.
+        refused: Requests refused with UNAVAILABLE before any sound.
         left: Streams that their callers left.
-        rejected: Bad requests that were told so.
+        rejected: Invalid requests that got their error.
         seconds: Length of the phase.
         audio_s_per_s: Seconds of sound a second, all streams together.
         first_audio_p50_ms: Median time to first audio of the completed streams; none without any.
@@ -86,7 +86,7 @@ async def run_alone(target: Target, generator: LoadGenerator, requests: Sequence
 async def run_level(
     target: Target, generator: LoadGenerator, references: Sequence[Reference], concurrency: int, count: int
 ) -> Phase:
-    """So many streams at a time; whoever is refused or served makes room for the next."""
+    """So many streams at a time; each that ends or is refused makes room for the next."""
     phase = Phase(f"{concurrency} at a time")
     finished = target.outcome("finished")
     callers = plain_callers(references, count)

@@ -80,7 +80,7 @@ class Target:
         return self.metrics()[f's1_lm_streams_total{{outcome="{name}"}}']
 
     def leaks(self, timeout_s: float = 15.0) -> list[str]:
-        """Wait until nothing is held any more; what still is then, in words."""
+        """Wait until nothing is held; returns what still is at the end, in words."""
         deadline_s = time.monotonic() + timeout_s
         while True:
             metrics = self.metrics()
@@ -185,7 +185,7 @@ class ScriptedServer:
         raise ServerDiedError(self.log)
 
     def stop(self) -> list[str]:
-        """Stop it with SIGINT; tells what was not as it should be."""
+        """Stop it with SIGINT; returns what was not as it should be."""
         ours = [psutil.Process(pid) for pid in self.target.process_ids()] if self.is_alive() else []
         started_s = time.monotonic()
         if self._process.poll() is None:

@@ -32,7 +32,7 @@ class CodedMessage:
 
     @classmethod
     def of(cls, error: S1Error) -> Self:
-        """What there is to tell of an error."""
+        """The message and the code of an error."""
         return cls(str(error), error.code)
 
     @classmethod

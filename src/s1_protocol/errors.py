@@ -69,7 +69,7 @@ class InternalError(S1Error):
     """Something broke on our side.
 
     Args:
-        error_id: Id under which the log holds the details; the only thing the caller is told.
+        error_id: Id under which the log holds the details; the caller gets nothing else.
     """
 
     code = ErrorCode.INTERNAL

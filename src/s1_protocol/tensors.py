@@ -66,7 +66,7 @@ ABORT_INPUTS = (
     TensorSpec(Field.ABORT_TICKETS, "STRING", (VARIABLE,), is_optional=True),
     TensorSpec(Field.ABORT_REASON, "STRING", is_optional=True),
 )
-"""What the codec and the collector send the language model to stop streams that nobody hears any more."""
+"""What the codec and the collector send the language model to stop streams that have no listener."""
 
 DRAIN_INPUT = TensorSpec(Field.DRAIN, "STRING", is_optional=True)
 """What the one who started the server sends the language model before stopping it: the secret that only both know."""

@@ -1,4 +1,4 @@
-"""What is told of a stored voice: everything but the sound and the codes themselves."""
+"""What a store reports of a voice: all but the sound and the codes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class RecordingRecord:
-    """What is told of one of a voice's recordings.
+    """What a store reports of one recording of a voice.
 
     Args:
         transcript: What is said in it.
@@ -24,7 +24,7 @@ class RecordingRecord:
 
 @dataclass(frozen=True)
 class VoiceRecord:
-    """What is told of a stored voice.
+    """What a store reports of a voice.
 
     Args:
         id: Its id.

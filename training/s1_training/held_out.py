@@ -66,7 +66,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 class HeldOutCheck:
-    """Tells whether a text has a held-out sentence in it."""
+    """Whether a text has a held-out sentence in it."""
 
     def __init__(self) -> None:
         self._sentences = tuple(f" {' '.join(words_of(sentence))} " for sentence in HELD_OUT)

@@ -30,7 +30,7 @@ class Understood:
 
     Args:
         words: Share of words that were heard right; insertions count against it.
-        picks: Share of sentences that were told apart from the others.
+        picks: Share of sentences that were picked among the others.
     """
 
     words: float

@@ -1,4 +1,4 @@
-"""What the commands of ``s1-tts`` share: options, exit codes, how errors are told."""
+"""What the commands of ``s1-tts`` share: options, exit codes, how errors are printed."""
 
 import sys
 from enum import IntEnum
@@ -28,7 +28,7 @@ Headers = Annotated[list[str] | None, typer.Option("--header", help="'name: valu
 
 
 def markup_mode() -> Literal["rich"] | None:
-    """How help and wrong usage are told: in boxes on a terminal, else in plain lines."""
+    """How help and wrong usage are printed: in boxes on a terminal, else in plain lines."""
     return "rich" if sys.stdout.isatty() and sys.stderr.isatty() else None
 
 

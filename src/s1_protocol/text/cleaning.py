@@ -68,7 +68,7 @@ _SPEAKABLE = regex.compile(r"[\p{L}\p{N}]")
 
 
 def is_speakable(text: str) -> bool:
-    """Tell whether a text holds something to say: a letter or a digit of any script."""
+    """Whether a text holds something to say: a letter or a digit of any script."""
     return _SPEAKABLE.search(text) is not None
 
 

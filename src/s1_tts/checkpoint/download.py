@@ -39,7 +39,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 class DownloadError(CheckpointError):
-    """The checkpoint could not be fetched; the message tells why and what to do."""
+    """The checkpoint could not be fetched; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class RemoteFile:
     is_large: bool
 
     def matches(self, path: Path) -> bool:
-        """Tell whether a local file has this size and digest."""
+        """Whether a local file has this size and digest."""
         if not path.is_file() or path.stat().st_size != self.size_bytes:
             return False
         # git's id of a blob is the SHA-1 of a header and the content

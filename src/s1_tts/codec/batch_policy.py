@@ -15,14 +15,14 @@ GPU_MAX_BATCH = 32
 kernels have to be launched for them as for 32."""
 
 CPU_BATCH_FRAMES = 16
-"""Frames a CPU decodes together at most: whoever comes meanwhile, as the first chunk of a call, waits for them.
+"""Frames a CPU decodes together at most: a chunk that arrives meanwhile, such as the first of a call, waits for them.
 
 Larger batches are a little faster, but more streams underrun with them (docs/serving.md).
 """
 
 CPU_PIECE_FRAMES = 8
-"""Frames of one chunk that a CPU decodes in one go, a multiple of 4 as the sizes of chunks are: oneDNN builds code for
-every new shape, and so there are few."""
+"""Frames of one chunk that a CPU decodes in one go. A multiple of 4, as all sizes of chunks are, keeps the shapes few:
+oneDNN builds code for each new one."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class BatchPolicy:
         max_batch: Streams decoded together at most.
         max_batch_frames: Frames decoded together at most, unless a single piece has more; 0: no limit.
         piece_frames: Frames of a chunk decoded in one go at most, so that no other stream waits for all of a large
-            one: the listener who runs dry first goes next after them, as after a chunk. 0: chunks are decoded whole.
+            one: then the stream that would underrun first has priority, as after a chunk. 0: chunks are decoded whole.
         wait_s: Longest time a chunk waits for chunks of other streams.
     """
 
@@ -99,9 +99,9 @@ class BatchPolicy:
 def _rank(stream: ChunkStream) -> tuple[int, float, int]:
     """Order of a stream's next chunk among those of all streams; the least goes first.
 
-    First chunks of calls, then calls, then notes; within these the listener who runs dry first. Nobody has anything
-    to play before a stream's first chunk, so its listener is dry since it came. A chunk that is decoded in part ranks
-    as before: its listener hears nothing of it until all of it is decoded.
+    First chunks of calls, then calls, then notes; within these the stream that would underrun first. A listener has
+    nothing to play before the first chunk, so that stream underruns from its arrival on. A chunk that is decoded in
+    part ranks as before: its listener hears nothing of it until all of it is decoded.
     """
     head = stream.waiting[0]
     dry_s = head.arrived_s if stream.played_s is None else stream.played_s

@@ -23,7 +23,7 @@ class TransformerConfig:
         head_dim: Width of one head; even.
         intermediate_size: Inner width of the feed-forward part.
         window: Positions a position attends to, itself included.
-        block_size: Rows of the rotary table and mask that the checkpoint carries; no limit of ours.
+        block_size: Rows of the rotary table and mask that the checkpoint carries; streams may be longer.
         rope_base: Base of the rotary frequencies.
         norm_eps: Epsilon of the RMS norms.
     """

@@ -103,10 +103,9 @@ class WindowAttention:
 def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: int) -> Tensor:
     """Attend over the window of each position.
 
-    On a CPU each position of each row is computed by itself, over exactly its window. All other layers give the same
-    bits for a frame in any chunk, batch and company, and so does this one then; computed together, the order in which
-    a window is summed would depend on them. The loop is about a hundredth of the decoder's time. In training, bits do
-    not matter.
+    On a CPU each position of each row is computed by itself, over exactly its window. A frame then has the same bits
+    in any chunk and batch, as in all other layers: computed together, the order of the sums over a window would depend
+    on the batch. The loop takes about 1 % of the decoder's time. Training computes all positions together.
 
     Args:
         query: ``[B, H, T, head_dim]``.

@@ -114,5 +114,5 @@ def check_deadline(sequence: Sequence, scheduler: Scheduler, recorder: Recorder,
 
 
 def deadline_error(sequence: Sequence, why: str) -> UnavailableError:
-    """What the caller of a stream is told whose deadline is not met."""
+    """The error of a stream whose deadline is not met."""
     return UnavailableError(f"deadline_ms: {sequence.request.deadline_ms} {why}")

@@ -38,8 +38,8 @@ class ChunkSchedule:
     decided anew every few frames, so a stream that slows down sends what it has. A stream that is not ahead gets
     small chunks, which is the best that can be done for it.
 
-    What each chunk takes whatever its size (its way to the codec and to the listener) delays the first one as well,
-    and with it the playback, so it does not count.
+    A chunk's fixed costs (its way to the codec and to the listener) do not count: they delay the first chunk too, and
+    so the playback by as much.
 
     Args:
         rules: The server's choice.

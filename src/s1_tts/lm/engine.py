@@ -310,7 +310,7 @@ class LmEngine:
         self._prefill_clock.end([sequence for sequence, _ in chosen], is_computed=bool(pieces))
 
     def _decode(self) -> None:
-        """Decode one frame of every stream whose prompt is computed; a fault of this step is all of theirs."""
+        """Decode one frame of every stream whose prompt is computed; a fault of this step ends all of them."""
         result = self._steps.advance(self._scheduler.running)
         if result is None:
             return
@@ -364,7 +364,7 @@ class LmEngine:
         try:
             self._runner.discard(sequence.slot)
         except Exception:
-            # The device itself is broken, as whoever gets the slot next will see.
+            # The device itself is broken; the next sequence in the slot fails too.
             log.exception("the slot of stream %d could not be cleared", sequence.stream_id)
         self._end(sequence, error)
 

@@ -11,7 +11,7 @@ class Prefiller:
     """Brings sequences from their prompt to their first decode step.
 
     Where a prompt is cut depends on nothing but the prompt: a voice's prefix ends a piece, known or not, so that its
-    keys and values, and all after them, are the same whoever else runs and whatever was kept.
+    keys and values, and all after them, are the same in any company and with any keys kept.
 
     Args:
         runner: The model.

@@ -11,7 +11,7 @@ from s1_tts.lm.stepping import Frame
 
 
 class Recorder:
-    """What was done so far; may be told and asked from any thread.
+    """What the engine has done. All methods may be called from any thread.
 
     Args:
         piece_tokens: Tokens of a piece of a prompt at most.

@@ -62,7 +62,7 @@ class Scheduler:
         return max(0, min(self.num_free_slots, self._note_slots - self.num_running(ServiceClass.NOTE)))
 
     def num_ahead(self, service: ServiceClass) -> int:
-        """Sequences that would get a slot before a new one of this class, less the slots that are free for it."""
+        """Sequences that a new one of this class waits for: those queued before it, less its free slots."""
         ahead = self.num_waiting(ServiceClass.CALL)
         if service is ServiceClass.NOTE:
             ahead += self.num_waiting(ServiceClass.NOTE)

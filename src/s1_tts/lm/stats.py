@@ -26,7 +26,7 @@ class EngineStats:
         finished: Streams that came to their end.
         cancelled: Streams whose caller left.
         refused: Requests that were not taken: queue full, or the deadline cannot be met.
-        failed: Streams that ended with an error of ours.
+        failed: Streams that ended with an error of the engine.
     """
 
     active: dict[str, int]

@@ -94,7 +94,7 @@ def fetch_if_missing(folder: Path) -> None:
 
 
 def ready_line(server: TritonServer) -> str:
-    """Tell where the server is and how to try it."""
+    """Print where the server is and how to try it."""
     host, ports = server.options.host, server.ports
     sagemaker = f", sagemaker {ports.sagemaker}" if ports.sagemaker is not None else ""
     return (

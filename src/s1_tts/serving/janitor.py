@@ -71,7 +71,7 @@ class Janitor:
 
 
 def end_group(group: int, grace_s: float) -> None:
-    """End a process group: ask its leader, and kill whatever is left after a while.
+    """End a process group: ask its leader, and after a while kill the processes that are left.
 
     Args:
         group: Process group id, which is also the leader's process id.

@@ -35,7 +35,7 @@ def render(source: Path, target: Path, profile: Profile) -> None:
         profile: What the copy is tuned for.
 
     Raises:
-        SettingsError: ``source`` is no model repository of ours, or has nothing for the profile to set.
+        SettingsError: ``source`` is not this project's model repository, or has nothing for the profile to set.
     """
     config = source / ModelName.LLAMA / CONFIG_FILE
     if not config.is_file():

@@ -171,7 +171,7 @@ class TritonServer:
             return None
 
     def outlive(self) -> str:
-        """Wait for the server's end, that nobody asked for; tells how it ended, in words."""
+        """Wait for a server that ends without being stopped, and return how it ended, in words."""
         code = self._process.wait()
         how = f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with code {code}"
         return f"the server ended by itself, {how}"
@@ -179,9 +179,9 @@ class TritonServer:
     def stop(self) -> None:
         """Stop the server: requests in flight have a few seconds, then all of it is ended and removed.
 
-        Streams are drained first, since Triton would break them. Triton then takes a second for every instance of a
-        model, one after the other. Nothing is in flight any more when
-        it begins with that, so once the two models that hold something are gone, the rest is not waited for.
+        Streams are drained first: Triton would break them. Triton then stops one model instance after the other, a
+        second each. After the drain no request is open. So this waits for the two models that hold state, and kills
+        the others.
         """
         if not self._was_ready:
             self._process.kill()  # nothing is in flight, and its own way out takes many seconds
@@ -220,7 +220,7 @@ class TritonServer:
             str(distribution.binary),
             f"--model-repository={folder / 'models'}",
             *([f"--backend-directory={backends}"] if backends else []),
-            # A prefix of its own: what is left after a crash can be told from another server's.
+            # A prefix of its own: it marks what is left of this server after a crash.
             f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
             "--disable-auto-complete-config",  # the files say all; asking the models would start each of them twice
             f"--exit-timeout-secs={EXIT_TIMEOUT_S}",

@@ -1,4 +1,4 @@
-"""The way of an abort to the language model: stop streams that nobody hears any more.
+"""The way of an abort to the language model: stop streams that have no listener.
 
 A caller that leaves an ensemble is seen by the codec only, and a caller of the collector by the collector only;
 Triton does not tell the step that is running. Both send the language model a request of its own.
@@ -24,7 +24,7 @@ GATHER_S = 0.005
 class AbortBridge:
     """Sends aborts from a thread of its own, many streams in one request.
 
-    One after the other they would hold up whoever sends them: each takes up to the language model's queue delay.
+    One after the other they would hold up their sender: each takes up to the language model's queue delay.
     """
 
     def __init__(self) -> None:

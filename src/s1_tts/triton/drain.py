@@ -1,7 +1,7 @@
 """Let open streams come to their end before the server is stopped.
 
 Once Triton itself stops, it takes no more steps of ensembles: every open stream would break at its next chunk. So
-whoever is about to stop it orders a drain first, with a key that only the two of them know.
+the process that is about to stop it orders a drain first, with a key that only the two know.
 """
 
 import hmac
@@ -39,7 +39,7 @@ class Drain:
 
         Args:
             key: What the order came with.
-            responder: Answers the order once no stream is open any more.
+            responder: Answers the order once no stream is open.
 
         Raises:
             InvalidArgumentError: it is not this server's key.

@@ -1,4 +1,4 @@
-"""What this server is, as the labels of a metric; for ``s1-tts doctor``, and for whoever watches many servers."""
+"""What this server is, as the labels of a metric; for ``s1-tts doctor`` and for operators of many servers."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ class InfoMetrics:
     """Shows what is served, once; it is there as long as this object.
 
     Args:
-        settings: What the server was told.
+        settings: The server's settings.
         engine: What became of it.
     """
 

@@ -130,7 +130,7 @@ class Responder:
         """Whether the caller went away; a message to the server process and back.
 
         With the FINAL flag the server frees what the question is about, and answering it then would read freed
-        memory: it is not asked any more.
+        memory: it is not asked again.
         """
         with self._in_server:
             return self._is_in_server and bool(self._request.is_cancelled())

@@ -184,7 +184,7 @@ class VoiceService:
         )
 
     def close(self) -> None:
-        """End what is being computed; whoever still waits gets ``UnavailableError``."""
+        """End what is being computed; waiting callers get ``UnavailableError``."""
         self._tasks.close()
         if self._reader is not None:
             self._reader.close()
@@ -223,7 +223,7 @@ class VoiceService:
         return HeldVoice(_prompts(encoded), voice.version, checked_s)
 
     def _keep_codes(self, voice: Voice) -> None:
-        """Write a voice back with its new codes, when there is time; not being able to costs only time again."""
+        """Write a voice back with its new codes, in the background; if that fails, it is encoded again next time."""
         try:
             self._tasks.begin(self._refresh, voice)
         except UnavailableError:

@@ -99,7 +99,7 @@ def read_metadata(text: str) -> Metadata:
 
 
 def describe(voice: Voice) -> VoiceRecord:
-    """What is told of a voice."""
+    """What a store reports of the voice."""
     return VoiceRecord(
         voice.id, tuple(_describe_recording(recording) for recording in voice.recordings), voice.metadata
     )

@@ -20,7 +20,7 @@ class AbortOrder:
     Args:
         stream_ids: By the language model's own ids.
         tickets: By the collector's keys.
-        error: What their callers are told; ``None`` says that the caller went away.
+        error: What their callers get; ``None``: the caller went away.
     """
 
     stream_ids: tuple[int, ...] = ()

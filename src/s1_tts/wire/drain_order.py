@@ -1,4 +1,4 @@
-"""An order to let open streams end before the server is stopped; it comes from whoever started the server."""
+"""An order to let open streams end before the server is stopped; it comes from the process that started the server."""
 
 from s1_protocol.names import Field
 from s1_tts.wire.arrays import Tensors

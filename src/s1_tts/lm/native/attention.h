@@ -1,4 +1,4 @@
-// Attention of one query row over the keys of its sequence, the same numbers whoever else is in the batch.
+// Attention of one query row over the keys of its sequence, the same numbers in every batch.
 #pragma once
 
 #include <algorithm>
@@ -149,7 +149,7 @@ inline void fetch(const Value* head, int64_t num_positions, int64_t stride, int6
 
 // Go through keys or values a few positions at a time, the heads taking turns and the next positions asked for ahead.
 //
-// `work` is told how many queries of a head are computed with together, the first of them among those at hand, the
+// `work` gets how many queries of a head are computed with together, the first of them among those at hand, the
 // head's rows, their first position and their number.
 template <typename Value, typename Work>
 inline void in_turns(const Heads& heads, const Value* rows, int64_t num_keys, int64_t stride, Work work) {

@@ -22,7 +22,7 @@ class Cache(Protocol):
     """Keys and values of rows, for code that attends by itself.
 
     ``keys`` and ``values`` are ``[layers, slots, positions, n_kv_head, head_dim]``, ``slots`` ``[B]`` and ``positions``
-    ``[B, S]`` tell where each new position goes; it sees what its slot holds up to itself.
+    ``[B, S]`` say where each new position goes; it sees what its slot holds up to itself.
     """
 
     @property

@@ -1,7 +1,7 @@
 """Adapter of the codec: chunks of codes in, chunks of sound out, through the engine's micro-batcher.
 
 A caller that left is seen here first, since Triton does not tell the language model's step, which is running. A
-chunk of such a stream, or of one that failed, is answered with an empty chunk, and the language model is told; it
+chunk of such a stream, or of one that failed, is answered with an empty chunk, and the language model gets an abort; it
 ends the stream with a last chunk, whose answer is the error.
 """
 

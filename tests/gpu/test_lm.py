@@ -51,8 +51,8 @@ def test_graphs_equal_the_eager_step(loaded: LanguageModel) -> None:
         stepper = step_class(loaded.model, runner.state, runner.pool)
         frames = []
         for step in range(NUM_FRAMES):
-            runner.state.draw_noise(slots)
             rows = [Row(slot, position + step) for slot, position in zip(slots, positions, strict=True)]
+            runner.state.draw_noise(rows)
             with torch.inference_mode():
                 frames.append(stepper.decode(rows)[slots].cpu().numpy())
         results.append(np.array(frames))
@@ -99,11 +99,3 @@ def test_bfloat16_decodes(mid_checkpoint: Path) -> None:
     codes = decode(runner, list(range(8)), open_rows(runner, model, list(range(8))), NUM_FRAMES)
     assert codes.min() >= 0
     assert codes[..., 1:].max() < model.model.config.num_residual_codes
-
-
-def test_compiled_steps_decode(mid_checkpoint: Path) -> None:
-    model = load_language_model(mid_checkpoint, torch.device("cuda"), torch.float32, num_positions=640)
-    plain = ModelRunner(model.model, 2, 640)
-    compiled = ModelRunner(model.model, 2, 640, use_compile=True)
-    results = [decode(runner, [1], open_rows(runner, model, [1]), NUM_FRAMES) for runner in (plain, compiled)]
-    np.testing.assert_array_equal(results[0], results[1])

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from s1_tts.lm.layers import Attend
 from s1_tts.lm.model import DualArModel
+from s1_tts.lm.noise import FrameNoise, NoiseLayout
 from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, gumbel, sample_codes
+from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
 
 UNSOUND = -1
@@ -35,16 +37,16 @@ class SlotState:
             (num_slots, config.num_codebooks, PENALTY_WINDOW_FRAMES), NO_CODE, dtype=torch.int64, device=device
         )
         self.options = torch.ones(num_slots, 3, device=device)  # as Sampling.row
-        num_noise = model.num_semantic + 1 + (config.num_codebooks - 1) * config.num_residual_codes
-        self.noise = torch.zeros(num_slots, num_noise, device=device)  # uniform in [0, 1)
-        self.generators: list[torch.Generator | None] = [None] * num_slots
+        self.layout = NoiseLayout(model.num_semantic + 1, config.num_residual_codes, config.num_codebooks)
+        self.noise = torch.zeros(num_slots, self.layout.size, device=device)  # uniform in [0, 1)
+        self._seeds: list[int | None] = [None] * num_slots
+        self._frame_noise = FrameNoise(self.layout.size)
 
     def open(self, slot: int, sampling: Sampling) -> None:
         """Give a slot the sampling options of a new sequence."""
         self.options[slot] = torch.tensor(sampling.row, device=self.options.device)
         is_greedy = sampling.temperature == 0
-        generator = torch.Generator(self.noise.device).manual_seed(sampling.seed)
-        self.generators[slot] = None if is_greedy else generator
+        self._seeds[slot] = None if is_greedy else sampling.seed
         if is_greedy:
             self.noise[slot] = 0.0  # unused by a greedy row, but it must not hold what another one left
 
@@ -53,12 +55,12 @@ class SlotState:
         self.columns[slot] = column
         self.window[slot] = NO_CODE
 
-    def draw_noise(self, slots: Sequence[int]) -> None:
-        """Draw a frame's random numbers, one call a row and from the row's own generator."""
-        for slot in slots:
-            generator = self.generators[slot]
-            if generator is not None:
-                self.noise[slot].uniform_(generator=generator)
+    def draw_noise(self, rows: Sequence[Row]) -> None:
+        """Draw a frame's random numbers: they follow from each row's seed and the number of its draw."""
+        for row in rows:
+            seed = self._seeds[row.slot]
+            if seed is not None:
+                self.noise[row.slot] = torch.from_numpy(self._frame_noise.draw(seed, row.draw_number))
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def decode_step(model: DualArModel, state: SlotState, rows: StepRows) -> Tensor:
         if codebook > 1:
             logits = model.residual_logits(codes[-1], frame)
         is_sound &= _are_finite(logits)
-        begin = num_candidates + (codebook - 1) * logits.shape[1]
+        begin = state.layout.begin(codebook)
         codes.append(sample_codes(logits, options, window[:, codebook], noise[:, begin : begin + logits.shape[1]]))
 
     stacked = torch.stack(codes, dim=1)  # [B, num_codebooks]

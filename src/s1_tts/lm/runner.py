@@ -91,7 +91,7 @@ class ModelRunner:
     @torch.inference_mode()
     def launch(self, rows: Sequence[Row]) -> None:
         """Begin to decode one frame of each row; collect it before the next step is launched."""
-        self.state.draw_noise([row.slot for row in rows])
+        self.state.draw_noise(rows)
         frames = self._decode_spans(rows) if self._graphed is None else self._graphed.decode(rows)
         self._launched.append((rows, frames))
 

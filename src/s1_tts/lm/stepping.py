@@ -36,12 +36,17 @@ class Row:
     Args:
         slot: Its slot.
         position: Position of its next column.
-        draw: Number of the draw, counted from the sequence's first frame: its noise follows from it.
+        draw: Number of the draw, counted from the first frame of its stream; none: its position. Noise follows from it.
     """
 
     slot: int
     position: int
-    draw: int = 0
+    draw: int | None = None
+
+    @property
+    def draw_number(self) -> int:
+        """Number of the draw."""
+        return self.position if self.draw is None else self.draw
 
 
 @dataclass(frozen=True, eq=False)

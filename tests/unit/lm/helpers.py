@@ -57,12 +57,13 @@ def make_engine(
     prefill_tokens: int = 16,
     part_characters: int = 300,
     steps_ahead: int = 0,
+    prefill_limit: int = 0,
     is_warmed_up: bool = False,
     on_lost: Callable[[], None] = lambda: None,
 ) -> LmEngine:
     """An engine on a loaded model; not started."""
     runner = ModelRunner(loaded.model, slots, loaded.num_positions)
-    runner.steps_ahead = steps_ahead
+    runner.steps_ahead, runner.prefill_limit = steps_ahead, prefill_limit
     return LmEngine(
         runner,
         PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks),

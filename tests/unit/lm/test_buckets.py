@@ -46,7 +46,7 @@ def test_bucketed_decode_equals_spans(tiny_model: LanguageModel) -> None:
     for step in range(NUM_FRAMES):
         rows = [Row(slot, position + step) for slot, position in zip(SLOTS, positions, strict=True)]
         expected = [frame.codes for frame in spans.decode(rows)]
-        buckets.state.draw_noise(SLOTS)
+        buckets.state.draw_noise(rows)
         with torch.inference_mode():
             frames = bucketed.decode(rows)
         np.testing.assert_array_equal(frames.numpy()[list(SLOTS)], np.stack(expected))

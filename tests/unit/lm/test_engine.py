@@ -18,6 +18,7 @@ from s1_protocol.names import ServiceClass
 from s1_tts.lm.decode import decode_step
 from s1_tts.lm.engine import LmEngine
 from s1_tts.lm.loading import LanguageModel, load_language_model
+from s1_tts.lm.stepping import PromptPiece, Row
 from s1_tts.speech_task import Sampling, SpeechTask, VoicePrompt
 from tests.unit.lm.helpers import TIMEOUT_S, Listener, make_engine
 
@@ -444,4 +445,66 @@ def test_the_thread_that_serves_warms_the_model_up(tiny_model: LanguageModel) ->
     with patch.object(engine._runner, "warm_up", watched):
         engine.start()
     assert names == ["s1-lm-engine"]
+    engine.close()
+
+
+PARTS = "One sentence of it. And a second one, not much longer. A third! And the last of them all."
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_step_ahead_changes_no_code(tiny_model: LanguageModel, alone: list[np.ndarray], slots: int) -> None:
+    """Streams end, are cut short, go on with another part and give their slot away while a step of theirs is flying."""
+    tasks = [*REQUESTS, SpeechTask(PARTS, Sampling(seed=8))]
+    plain = make_engine(tiny_model, slots=slots, part_characters=25)
+    plain.start()
+    expected = [say(plain, task).codes() for task in tasks]
+    plain.close()
+    ahead = make_engine(tiny_model, slots=slots, part_characters=25, steps_ahead=1, prefill_limit=64)
+    listeners = [Listener() for _ in tasks]
+    for task, listener in zip(tasks, listeners, strict=True):
+        ahead.submit(task, listener)
+    ahead.start()
+    for listener, codes in zip(listeners, expected, strict=True):
+        np.testing.assert_array_equal(listener.codes(), codes)
+    assert ahead.stats().active == {"call": 0, "note": 0}
+    ahead.close()
+
+
+def test_prompts_that_wait_are_computed_together_and_a_new_voice_once(
+    tiny_model: LanguageModel, alone: list[np.ndarray]
+) -> None:
+    engine = make_engine(tiny_model, prefill_tokens=64, prefill_limit=64)
+    sizes: list[int] = []
+    prefill_pieces = engine._runner.prefill_pieces
+
+    def counted(pieces: list[PromptPiece]) -> None:
+        sizes.append(len(pieces))
+        prefill_pieces(pieces)
+
+    which = [0, 3, 2, 3]
+    listeners = [Listener() for _ in which]
+    for index, listener in zip(which, listeners, strict=True):
+        engine.submit(REQUESTS[index], listener)
+    with patch.object(engine._runner, "prefill_pieces", counted):
+        engine.start()
+        for index, listener in zip(which, listeners, strict=True):
+            np.testing.assert_array_equal(listener.codes(), alone[index])
+    assert max(sizes) > 1
+    assert (engine.stats().prefix_hits, engine.stats().prefix_misses) == (1, 1)
+    engine.close()
+
+
+def test_no_step_is_launched_for_a_stream_that_has_all_its_frames(tiny_model: LanguageModel) -> None:
+    engine = make_engine(tiny_model, steps_ahead=1)
+    launched: list[int] = []
+    launch = engine._runner.launch
+
+    def counted(rows: list[Row]) -> None:
+        launched.append(len(rows))
+        launch(rows)
+
+    with patch.object(engine._runner, "launch", counted):
+        engine.start()
+        assert say(engine, REQUESTS[4]).codes().shape[1] == 7
+    assert launched == [1] * 7
     engine.close()

@@ -128,7 +128,7 @@ class FusedRunner:
         table: list[TableRow | None] = [None] * self.pool.num_slots
         for row in rows:
             slot = self._slots[row.slot]
-            table[row.slot] = TableRow(row.position, row.slot, slot.column, slot.age, row.draw, slot.sampling)
+            table[row.slot] = TableRow(row.position, row.slot, slot.column, slot.age, row.draw_number, slot.sampling)
             slot.age += 1
         self._step.table.fill(table)
         most = max(row.slot for row in rows)

@@ -14,7 +14,6 @@ from s1_tts.lm.fused.tiles import AttentionTile
 from s1_tts.lm.kv_cache import KvPool
 from s1_tts.lm.layers import RMSNorm
 from s1_tts.lm.model import DualArModel
-from s1_tts.lm.noise import FrameNoise, NoiseLayout
 from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
@@ -121,22 +120,13 @@ def decoded(model: DualArModel, pool: KvPool, which: list[int], num_frames: int)
 
 def expected(model: DualArModel, num_frames: int) -> tuple[np.ndarray, KvPool]:
     runner = ModelRunner(model, 4, NUM_POSITIONS)
-    config = model.config
-    layout = NoiseLayout(model.num_semantic + 1, config.num_residual_codes, config.num_codebooks)
     for index, columns in enumerate(prompts(model)):
         runner.open(SLOTS[index], SAMPLINGS[index])
         runner.prefill(SLOTS[index], columns[:, :-1], start=0)
         runner.start(SLOTS[index], columns[:, -1])
-    runner.state.draw_noise = lambda slots: None  # type: ignore[method-assign]
     frames = []
     for number in range(num_frames):
-        for index, sampling in enumerate(SAMPLINGS):
-            noise = FrameNoise(layout.size).draw(sampling.seed, number)
-            begins = [layout.begin(codebook) for codebook in range(config.num_codebooks)]
-            counts = [model.num_semantic + 1] + [config.num_residual_codes] * (config.num_codebooks - 1)
-            parts = [noise[begin : begin + count] for begin, count in zip(begins, counts, strict=True)]
-            runner.state.noise[SLOTS[index]] = torch.from_numpy(np.concatenate(parts))
-        rows = [Row(SLOTS[index], LENGTHS[index] + number) for index in range(3)]
+        rows = [Row(SLOTS[index], LENGTHS[index] + number, number) for index in range(3)]
         frames.append([frame.codes for frame in runner.decode(rows)])
     return np.array(frames), runner.pool
 

@@ -16,10 +16,11 @@ LOAD_FLAGS ?=
 CAPACITY_FLAGS ?=
 PROFILE_FLAGS ?=
 SERVE_FLAGS ?=
+UP_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check docs lint bench bench-quick load capacity profile
+.PHONY: help setup demo serve up test check docs lint bench bench-quick load capacity profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -46,6 +47,9 @@ demo: setup ## speak a sentence to out/demo.wav through a real Triton
 
 serve: setup ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPOINT=DIR
 	$(BIN)/python scripts/serve.py --checkpoint "$(CHECKPOINT)" $(SERVE_FLAGS)
+
+up: setup ## a server and the gateway before it on port 8080, with a line to try for each protocol; CHECKPOINT=DIR
+	$(BIN)/python scripts/up.py --checkpoint "$(CHECKPOINT)" $(UP_FLAGS)
 
 test: setup ## run all tests; tests that cannot run here say why
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)

@@ -1,4 +1,4 @@
-"""Write what derives from ``s1_protocol``: the inputs in ``docs/api.md`` and the tensors of ``config.pbtxt`` files.
+"""Write what derives from the code: inputs in ``docs/api.md``, tensors of ``config.pbtxt``, the gateway's settings.
 
 python scripts/make_docs.py          # writes them
 python scripts/make_docs.py --check  # names what is stale, and ends with 1 if anything is
@@ -10,14 +10,22 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
+from s1_gateway.settings import PREFIX, Settings
 from s1_protocol import tensors
 from s1_protocol.names import ModelName
-from s1_protocol.option_kinds import Option, default_of
+from s1_protocol.option_kinds import Option, default_of, plain_number
 from s1_protocol.request_options import OPTIONS, TEXT
 from s1_protocol.tensors import TensorSpec
 
 ROOT = Path(__file__).resolve().parent.parent
-REGION = re.compile(r"(?<=<!-- made by make docs: inputs -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def region(name: str) -> re.Pattern[str]:
+    """What stands between the marks of a part of a page that is made."""
+    return re.compile(rf"(?<=<!-- made by make docs: {name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
 
 TENSORS = {
     ModelName.ONE_ANSWER: (tensors.SPEECH_INPUTS, tensors.AUDIO_OUTPUTS),
@@ -35,7 +43,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing, and end with 1 if something is stale")
     is_check = parser.parse_args().check
-    made = {ROOT / "docs" / "api.md": with_inputs((ROOT / "docs" / "api.md").read_text(encoding="utf-8"))}
+    api, gateway = ROOT / "docs" / "api.md", ROOT / "docs" / "gateway.md"
+    made = {
+        api: with_inputs(api.read_text(encoding="utf-8")),
+        gateway: with_settings(gateway.read_text(encoding="utf-8")),
+    }
     for model, (inputs, outputs) in TENSORS.items():
         path = ROOT / "model_repository" / model / "config.pbtxt"
         made[path] = with_tensors(path.read_text(encoding="utf-8"), model, inputs, outputs)
@@ -51,7 +63,26 @@ def with_inputs(page: str) -> str:
     """The page with the table of inputs."""
     heading = "| input | type | default | allowed | what |\n|---|---|---|---|---|\n"
     table = heading + "".join(row_of(option) for option in (TEXT, *OPTIONS))
-    return REGION.sub(lambda _: table, page)
+    return region("inputs").sub(lambda _: table, page)
+
+
+def with_settings(page: str) -> str:
+    """The page of the gateway with the table of its settings."""
+    heading = "| variable | default | what |\n|---|---|---|\n"
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_default_of(field)} | {field.description} |\n"
+        for name, field in Settings.model_fields.items()
+    ]
+    return region("gateway settings").sub(lambda _: heading + "".join(rows), page)
+
+
+def _default_of(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        value = ",".join(value)
+    return "none" if value in (None, "", {}) else f"`{value}`" if isinstance(value, str) else plain_number(value)
 
 
 def row_of(option: Option) -> str:

@@ -110,13 +110,18 @@ class Tokens:
             raise SettingsError("S1_GATEWAY_TOKENS: there is no token in it")
         return cls(callers)
 
+    @property
+    def requires_one(self) -> bool:
+        """Whether nobody is let in without a token."""
+        return bool(self._callers)
+
     def find(self, token: str | None) -> Caller:
         """Find whose token this is; every stored one is compared, in constant time.
 
         Raises:
             GatewayError: none was shown, or nobody's.
         """
-        if not self._callers:
+        if not self.requires_one:
             return ANYBODY
         if not token:
             raise GatewayError(Reason.UNAUTHENTICATED, "a token is needed, as `Authorization: Bearer TOKEN`")

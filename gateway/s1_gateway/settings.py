@@ -72,9 +72,6 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(default=2**20, ge=1024, description="largest message of a WebSocket")
     max_streams: int = Field(default=1000, ge=1, description="utterances at once; further ones are refused")
     max_sockets: int = Field(default=1000, ge=1, description="open WebSockets; further ones are refused")
-    buffer_bytes: int = Field(
-        default=4 * 2**20, ge=2**16, description="sound held for a caller who reads slowly; then no more is read"
-    )
     handshake_s: float = Field(default=10.0, gt=0, description="longest wait for a request's head or next piece")
     idle_s: float = Field(default=300.0, gt=0, description="a WebSocket without messages and sound is closed")
     send_s: float = Field(default=60.0, gt=0, description="a caller who takes nothing for this long is cut off")

@@ -25,10 +25,14 @@ API = ROOT / "docs" / "api.md"
 RUN_ELSEWHERE = {
     "make demo": ("tests/unit/client/test_demo.py", "scripts/demo.py"),
     "make serve": ("tests/triton/test_lifecycle.py", "scripts/serve.py"),
+    "make up": ("tests/gateway/test_real.py", "scripts/up.py"),
     "make test": (".ci/run", "pytest"),
     "make lint": (".ci/run", "ruff"),
 }
 """What other tests run: which ones, and what make starts."""
+
+OF_THE_GATEWAY = ROOT / "docs" / "gateway.md"
+"""Its blocks are run by tests/gateway/test_docs.py, with a gateway."""
 
 LINES = "text,id,voice\nOne.,one,\nTwo.,two,\n"
 
@@ -91,7 +95,9 @@ def is_to_be_run(block: Block) -> bool:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if any(map(is_to_be_run, blocks_of(page)))], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if page != OF_THE_GATEWAY and any(map(is_to_be_run, blocks_of(page)))],
+    ids=lambda page: page.name,
 )
 def test_commands_of_a_page_run(page: Path, folder: Path, server: TritonServer) -> None:
     for block in filter(is_to_be_run, blocks_of(page)):

@@ -10,7 +10,11 @@ import pytest
 from s1_protocol.names import ModelName
 
 ROOT = Path(__file__).resolve().parents[2]
-WRITTEN = [Path("docs/api.md"), *(Path(f"model_repository/{model}/config.pbtxt") for model in ModelName)]
+WRITTEN = [
+    Path("docs/api.md"),
+    Path("docs/gateway.md"),
+    *(Path(f"model_repository/{model}/config.pbtxt") for model in ModelName),
+]
 
 
 def make_docs(root: Path, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +33,9 @@ def test_what_is_stale_is_named_and_written_anew(tmp_path: Path, path: Path) -> 
         (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / each, tmp_path / each)
     right = (ROOT / path).read_text(encoding="utf-8")
-    name = "is_last" if ModelName.CODEC in str(path) else "temperature"
+    name = {"s1_codec": "is_last", "gateway.md": "S1_GATEWAY_PORT"}.get(
+        path.name if path.suffix == ".md" else path.parent.name, "temperature"
+    )
     stale = "".join(
         line for line in right.splitlines(keepends=True) if f"`{name}`" not in line and f'"{name}"' not in line
     )

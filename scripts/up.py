@@ -1,0 +1,138 @@
+"""Run a server and the gateway before it, until interrupted; print a line to try for each protocol."""
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+STOP_TIMEOUT_S = 60.0
+
+TRY = """\
+ready on http://{address}; server 127.0.0.1:{grpc}, its metrics 127.0.0.1:{metrics}
+to try, in a second terminal:
+  OpenAI    curl {url}/v1/audio/speech -d '{{"model": "tts-1", "voice": "alloy", "input": "Hello."}}' -o hello.mp3
+  socket    {bin}/websockets ws://{address}/v1/audio/stream   and type {{"text": "Hello."}}
+docs/gateway.md has an example for each client; Ctrl+C ends both."""
+
+
+class UpError(Exception):
+    """One of the two ended; the message says which."""
+
+
+class Interrupted(Exception):  # noqa: N818 - it is an order, not a fault
+    """The user or the system wants both to end."""
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
+    parser.add_argument("--port", type=int, default=8080, help="the gateway's; 0: any free one")
+    parser.add_argument("--grpc-port", type=int, default=8001, metavar="PORT", help="the server's")
+    parser.add_argument("--http-port", type=int, default=8000, metavar="PORT", help="the server's")
+    parser.add_argument("--metrics-port", type=int, default=8002, metavar="PORT", help="the server's")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    return parser.parse_args(arguments)
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str | Path], stream: str, ready: str
+) -> Iterator[tuple[subprocess.Popen[str], re.Match[str]]]:
+    """Run a program; gives it, and what its line says that tells that it is ready.
+
+    Args:
+        command: Program and arguments.
+        stream: Where the line comes: ``stdout`` or ``stderr``.
+        ready: Pattern of the line.
+
+    Raises:
+        UpError: it ended before.
+    """
+    pipes = {stream: subprocess.PIPE}
+    # a signal that the terminal sends to all must not end the server before the gateway has drained
+    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as process:
+        try:
+            lines = process.stdout or process.stderr
+            assert lines is not None
+            for line in lines:
+                if found := re.search(ready, line):
+                    break
+                sys.stderr.write(line)
+            else:
+                raise UpError(f"{Path(command[0]).name} did not start; its lines above say why")
+            threading.Thread(target=_pass_on, args=(lines,), daemon=True).start()
+            yield process, found
+        finally:
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT_S)
+            process.kill()
+
+
+def _pass_on(lines: IO[str]) -> None:
+    for line in lines:
+        sys.stderr.write(line)
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End both; a second signal changes nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Interrupted
+
+
+def up(arguments: argparse.Namespace) -> None:
+    """Run both until one ends.
+
+    Raises:
+        UpError: one ended by itself.
+    """
+    server_command = [BIN / "s1-tts-serve", "--checkpoint", arguments.checkpoint, "--profile", "calls"]
+    server_command += ["--device", arguments.device, "--grpc-port", str(arguments.grpc_port)]
+    server_command += ["--http-port", str(arguments.http_port), "--metrics-port", str(arguments.metrics_port)]
+    with running(server_command, "stdout", r"ready on .*grpc (\d+), metrics (\d+)") as (server, where):
+        gateway_command = [BIN / "s1-gateway", "serve", "--port", str(arguments.port)]
+        gateway_command += ["--servers", f"127.0.0.1:{where[1]}"]
+        with running(gateway_command, "stderr", r"ready on http://(\S+)") as (gateway, found):
+            address, grpc, metrics = found[1], where[1], where[2]
+            names = {"address": address, "url": f"http://{address}", "grpc": grpc, "metrics": metrics}
+            print(TRY.format(bin=os.path.relpath(BIN), **names), flush=True)
+            ended = _wait_for_either(server, gateway)
+            raise UpError(f"{Path(ended.args[0]).name} ended with {ended.returncode}")
+
+
+def _wait_for_either(*processes: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    has_ended = threading.Event()
+    for process in processes:
+        threading.Thread(target=lambda waited=process: (waited.wait(), has_ended.set()), daemon=True).start()
+    has_ended.wait()
+    return next(process for process in processes if process.poll() is not None)
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    arguments = parse()
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        up(arguments)
+    except Interrupted:
+        return 0
+    except UpError as error:
+        print(f"error: {error}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""The gateway before a real Triton with the demo voice, as ``make up`` starts both."""
+
+import asyncio
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import openai
+import pytest
+import soxr
+from websockets.asyncio.client import connect
+
+from s1_client import AsyncS1Client, ServiceClass, SpeechOptions
+from s1_gateway.speech import WHOLE_FRAMES
+from tests.gateway.hearing import hear_file
+from tests.gateway.running import until
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_VOICE = ROOT / "checkpoints" / "demo-voice"
+TEXT = "Hello there, this is the gateway."
+LONG_TEXT = "This sentence is said and then it is said again and again, " * 4
+
+pytestmark = pytest.mark.triton
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What ``make up`` runs.
+
+    Args:
+        address: The gateway's.
+        server: The server's gRPC address.
+        metrics: Address of its metrics.
+        told: What it prints when it is ready.
+    """
+
+    address: str
+    server: str
+    metrics: str
+    told: str
+
+    def metric(self, name: str) -> float:
+        """A metric of the server, its series added up."""
+        page = httpx2.get(self.metrics).text
+        return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", page, flags=re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    script = ROOT / "scripts" / "up.py"
+    command = [sys.executable, script, "--checkpoint", DEMO_VOICE]
+    command += ["--port", "0", "--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
+    log = (tmp_path_factory.mktemp("up") / "log.txt").open("w+")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+        try:
+            told = ""
+            for line in process.stdout:
+                told += line
+                if "Ctrl+C" in line:
+                    break
+            found = re.search(r"server 127\.0\.0\.1:(\d+), its metrics 127\.0\.0\.1:(\d+)", told)
+            assert found, (told, Path(log.name).read_text()[-3000:])
+            address = re.search(r"ready on http://(\S+);", told)[1]
+            yield Stack(address, f"127.0.0.1:{found[1]}", f"http://127.0.0.1:{found[2]}/metrics", told)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(90) == 0
+
+
+@pytest.fixture
+def sdk(stack: Stack) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"http://{stack.address}/v1", api_key="unused", max_retries=0) as client:
+        yield client
+
+
+async def said_directly(stack: Stack, text: str, service: ServiceClass = ServiceClass.NOTE) -> np.ndarray:
+    """Samples of a text, of the server itself."""
+    options = SpeechOptions(seed=5, max_frames=WHOLE_FRAMES, service=service)
+    async with AsyncS1Client(stack.server) as client:
+        return np.concatenate([chunk.samples async for chunk in client.stream(text, options)])
+
+
+def test_wav_has_the_very_samples_of_the_server(stack: Stack, sdk: openai.OpenAI) -> None:
+    request = {"model": "m", "voice": "alloy", "input": TEXT, "response_format": "wav", "extra_body": {"seed": 5}}
+    heard = hear_file(sdk.audio.speech.create(**request).content)
+    direct = asyncio.run(said_directly(stack, TEXT))
+    assert heard.rate_hz == 44_100
+    assert len(heard.samples) == len(direct)
+    np.testing.assert_allclose(heard.samples * 32768, direct, atol=4)  # the codec rounds otherwise in other company
+
+
+def test_pcm_is_the_same_at_24_khz(stack: Stack, sdk: openai.OpenAI) -> None:
+    request = {"model": "m", "voice": "alloy", "input": TEXT, "response_format": "pcm", "extra_body": {"seed": 5}}
+    samples = np.frombuffer(sdk.audio.speech.create(**request).content, "<i2")
+    expected = soxr.resample(asyncio.run(said_directly(stack, TEXT)), 44_100, 24_000)
+    assert abs(len(samples) - len(expected)) <= 2
+    common = min(len(samples), len(expected))
+    assert np.corrcoef(samples[:common], expected[:common])[0, 1] > 0.999
+
+
+async def test_our_socket_says_it_too(stack: Stack) -> None:
+    async with connect(f"ws://{stack.address}/v1/audio/stream") as socket:
+        await socket.send(json.dumps({"text": TEXT, "seed": 5, "sample_rate": 44_100}))
+        sound = b""
+        while isinstance(message := await socket.recv(), bytes):
+            sound += message
+    assert json.loads(message) == {"done": True}
+    direct = await said_directly(stack, TEXT, ServiceClass.CALL)
+    np.testing.assert_allclose(np.frombuffer(sound, "<i2").astype(int), direct, atol=4)
+
+
+async def test_a_cancel_frees_the_slot(stack: Stack) -> None:
+    async with connect(f"ws://{stack.address}/v1/audio/stream") as socket:
+        await socket.send(json.dumps({"text": LONG_TEXT, "context_id": "a"}))
+        assert json.loads(await socket.recv())["start"]
+        assert isinstance(await socket.recv(), bytes)
+        assert stack.metric("s1_lm_active_sequences") == 1
+        await socket.send(json.dumps({"cancel": True}))
+        while isinstance(message := await socket.recv(), bytes):
+            pass
+        assert json.loads(message)["cancelled"]
+        await asyncio.to_thread(until, lambda: stack.metric("s1_lm_active_sequences") == 0)
+
+
+def test_a_caller_who_leaves_frees_the_slot(stack: Stack) -> None:
+    request = {"model": "m", "voice": "alloy", "input": LONG_TEXT, "response_format": "pcm"}
+    with httpx2.stream("POST", f"http://{stack.address}/v1/audio/speech", json=request, timeout=60) as answer:
+        pieces = answer.iter_bytes()
+        next(pieces)
+        assert stack.metric("s1_lm_active_sequences") == 1
+    until(lambda: stack.metric("s1_lm_active_sequences") == 0)
+
+
+def test_a_voice_is_stored_and_spoken_with(stack: Stack, sdk: openai.OpenAI) -> None:
+    url = f"http://{stack.address}/v1/audio/voices"
+    recording = sdk.audio.speech.create(model="m", voice="nova", input=TEXT, response_format="wav").content
+    files = {"audio_sample": ("nova.wav", recording, "audio/wav")}
+    made = httpx2.post(url, data={"name": "nova2", "ref_text": TEXT}, files=files, timeout=60)
+    assert made.status_code == 200, made.text
+    try:
+        assert "nova2" in {voice["id"] for voice in httpx2.get(url).json()["voices"]}
+        answer = sdk.audio.speech.create(model="m", voice="nova2", input="Hello.", response_format="wav")
+        assert hear_file(answer.content).duration_s > 0.2
+    finally:
+        assert httpx2.delete(f"{url}/nova2").json()["deleted"]
+
+
+def test_errors_are_the_servers_words(stack: Stack, sdk: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="nobody"):
+        sdk.audio.speech.create(model="m", voice="nobody", input=TEXT)
+    files = {"audio_sample": ("a.wav", b"no sound", "audio/wav")}
+    url = f"http://{stack.address}/v1/audio/voices"
+    refused = httpx2.post(url, data={"name": "noise", "ref_text": TEXT}, files=files)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"]
+
+
+def test_make_up_prints_a_line_to_try_for_each_protocol(stack: Stack, tmp_path: Path) -> None:
+    (line,) = re.findall(r"^ +OpenAI +(curl .*)$", stack.told, flags=re.MULTILINE)
+    subprocess.run(["bash", "-euc", line], cwd=tmp_path, check=True, capture_output=True)
+    assert hear_file((tmp_path / "hello.mp3").read_bytes()).duration_s > 0.2
+    assert f"ws://{stack.address}/v1/audio/stream" in stack.told
+
+
+def test_wav_without_a_known_length_is_read_by_the_standard_library(sdk: openai.OpenAI) -> None:
+    content = sdk.audio.speech.create(model="m", voice="alloy", input="Hello.", response_format="wav").content
+    with wave.open(io.BytesIO(content)) as file:
+        assert file.getframerate() == 44_100
+        assert len(file.readframes(10**9)) > 0

@@ -2,14 +2,12 @@
 
 import json
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import promql_parser
 import pytest
 import yaml
 
+from tests.promql import Exported, Query, expressions, read_exported
 from tests.triton.callers import request_http
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -25,62 +23,12 @@ OF_A_GPU = {
 }
 """Exist only beside a GPU (Triton's docs/user_guide/metrics.md, release 26.07), so they cannot be looked up here."""
 
-SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? \S+$", re.MULTILINE)
-LABEL = re.compile(r'(\w+)="([^"]*)"')
-
-
-@dataclass
-class Query:
-    """What an expression names."""
-
-    metrics: set[str] = field(default_factory=set)
-    labels: set[str] = field(default_factory=set)
-    matched: set[tuple[str, str, str]] = field(default_factory=set)
-    """Metric, label and value."""
-
-    @classmethod
-    def of(cls, expression: str) -> "Query":
-        """Parse; raises ``ValueError`` for what is no PromQL."""
-        query = cls()
-        promql_parser.walk(promql_parser.parse(expression.replace("$__rate_interval", "1m")), query._visit)
-        return query
-
-    def _visit(self, node: Any) -> None:
-        if isinstance(node, promql_parser.MatrixSelector):
-            node = node.vector_selector
-        if isinstance(node, promql_parser.VectorSelector):
-            self.metrics.add(node.name)
-            self.matched |= {(node.name, m.name, m.value) for m in node.matchers.matchers}
-        if isinstance(node, promql_parser.AggregateExpr) and node.modifier:
-            self.labels |= set(node.modifier.labels)
-        if isinstance(node, promql_parser.BinaryExpr) and node.modifier and node.modifier.matching:
-            self.labels |= set(node.modifier.matching.labels)
-
-
-def expressions() -> dict[str, str]:
-    """Every expression, by where it stands."""
-    panels = {
-        f"panel {panel['title']} {target['refId']}": target["expr"]
-        for panel in DASHBOARD["panels"]
-        for target in panel.get("targets", ())
-    }
-    rules = {f"alert {rule['alert']}": rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]}
-    return panels | rules
-
-
-EXPRESSIONS = expressions()
+EXPRESSIONS = expressions(DASHBOARD, ALERTS)
 
 
 @pytest.fixture(scope="module")
-def exported(server) -> dict[str, dict[str, set[str]]]:
-    """Labels of each exported metric, with their values."""
-    text = request_http(server.ports.metrics, "GET", "/metrics").body.decode()
-    found: dict[str, dict[str, set[str]]] = {}
-    for sample in SAMPLE.finditer(text):
-        labels = found.setdefault(sample["name"], {})
-        for name, value in LABEL.findall(sample["labels"] or ""):
-            labels.setdefault(name, set()).add(value)
-    return found
+def exported(server) -> Exported:
+    return read_exported(request_http(server.ports.metrics, "GET", "/metrics").body.decode())
 
 
 @pytest.mark.parametrize("place", EXPRESSIONS)

@@ -1,4 +1,4 @@
-"""One line of JSON for each request and socket: who, what, how it ended; never a text, a token or a recording."""
+"""The end of each request and socket: a line of JSON, never with a text, a token or a recording, and a count."""
 
 import json
 import logging
@@ -6,6 +6,8 @@ import time
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from s1_gateway.metrics import Door, Metrics
 
 log = logging.getLogger("s1_gateway.access")
 
@@ -64,4 +66,13 @@ class AccessLog:
                 "duration_ms": round(1000 * (time.perf_counter() - started_s), 1),
                 "bytes": sent_bytes,
             }
+            _count(scope)
             log.info(json.dumps({key: value for key, value in line.items() if value is not None}))
+
+
+def _count(scope: Scope) -> None:
+    """Count a request over HTTP that was refused or failed; utterances on a socket are counted one by one."""
+    state = scope["state"]
+    if "problem" in state and "gateway" in state:
+        metrics: Metrics = state["gateway"].metrics
+        metrics.count_problem(state.get("door", Door.OTHER), state.get("token_name", "none"), state["problem"])

@@ -59,6 +59,8 @@ class SoundResponse(Response):
             scope["state"]["problem"] = problem_of(error)
         finally:
             watching.cancel()
+            if self._answer.problem is not None:  # also what an event has told
+                scope["state"]["problem"] = self._answer.problem
             await self._answer.aclose()
 
     async def _stop_at_hangup(self, receive: Receive) -> None:

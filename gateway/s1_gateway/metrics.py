@@ -6,6 +6,7 @@ from enum import StrEnum
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from s1_client.servers import ServerState
+from s1_gateway.errors import Problem
 
 SECONDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 """Upper ends of the buckets of times to first audio: a call is judged between 0.1 and 1 s."""
@@ -21,6 +22,8 @@ class Door(StrEnum):
     LIVE = "live"
     JOBS = "jobs"
     WEB = "web"
+    OTHER = "other"
+    """Lists, health, and what no protocol has."""
 
 
 class Outcome(StrEnum):
@@ -85,6 +88,16 @@ class Metrics:
         for server in servers:
             self.server_streams.labels(server.url).set(server.num_open)
             self.server_up.labels(server.url).set(not server.is_resting)
+
+    def count_problem(self, door: Door, token: str, problem: Problem) -> None:
+        """Count a request that was refused or failed, once it has ended.
+
+        Args:
+            door: The protocol.
+            token: Name of the caller's.
+            problem: What it was told.
+        """
+        self.refusals.labels(door, token, problem.reason).inc()
 
     def count_retry(self, door: Door, told: str) -> None:
         """Count a request that the client's library says it sends again.

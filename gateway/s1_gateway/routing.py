@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from s1_gateway.errors import Render, problem_of
+from s1_gateway.metrics import Door
 
 
-def enveloped(render: Render) -> type[APIRoute]:
+def enveloped(render: Render, door: Door = Door.OTHER) -> type[APIRoute]:
     """Make the class of a protocol's routes.
 
     Args:
         render: The protocol's envelope.
+        door: The protocol, as metrics name it.
     """
 
     class EnvelopedRoute(APIRoute):
@@ -25,6 +27,7 @@ def enveloped(render: Render) -> type[APIRoute]:
             handle = super().get_route_handler()
 
             async def handle_enveloped(request: Request) -> Response:
+                request.state.door = door
                 try:
                     return await handle(request)
                 except Exception as error:  # whatever it is, problem_of decides what the caller may know

@@ -15,6 +15,7 @@ from s1_gateway.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
+KEEP_ALIVE_S: Final = 75
 _LAST_BYTES_S: Final = 2.0
 """Time for answers that are made to be sent, when no more is waited for."""
 
@@ -79,6 +80,8 @@ def make_server(settings: Settings) -> GatewayServer:
         ws_per_message_deflate=False,
         # behind seconds of sound on its way a pong is late: a caller is there as long as TCP says so
         ws_ping_timeout=None,
+        # longer than clients keep their connections, so that they do not use one that is just being closed
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(_LAST_BYTES_S),
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,

@@ -121,6 +121,7 @@ async def serve_socket(websocket: WebSocket, door: Door, render: Render, session
         session: What is done on the socket.
     """
     gateway = gateway_of(websocket)
+    websocket.state.door = door
     try:
         caller = gateway.caller_of(websocket, may_be_in_query=True)
         caller.need(Scope.SPEAK)

@@ -14,7 +14,7 @@ from s1_client import AsyncS1Client, AudioChunk, Delivery, SpeechOptions, Speech
 from s1_client.live_text import Piece
 from s1_gateway.auth import Caller
 from s1_gateway.encoding import SoundEncoder, SoundSpec
-from s1_gateway.errors import Problem, problem_of
+from s1_gateway.errors import GatewayError, Problem, Reason, problem_of
 from s1_gateway.limits import Admission, Limits
 from s1_gateway.metrics import Door, Metrics, Outcome
 from s1_gateway.settings import Settings
@@ -33,6 +33,9 @@ ONE_REQUEST_CHARACTERS = 300
 
 WHOLE_FRAMES = int(MAX_FRAMES.high)
 """``max_frames`` where the caller names none: the longest there is, 190 s, which no sentence needs."""
+
+REFUSALS = frozenset({Reason.INVALID, Reason.NOT_FOUND, Reason.BUSY, Reason.QUOTA})
+"""What a server or a limit says no to, so that nothing has failed."""
 
 PIECE_SAMPLES = 8_820
 """Encoded at once, at most: 0.2 s takes 2 ms, so that no stream holds up the others."""
@@ -109,8 +112,7 @@ class Speech:
                 check_text(order.text, self._settings.max_text_characters)
                 num_characters = len(order.text)
             admission = await self._limits.admit(order.caller, num_characters)
-        except Exception as error:
-            self.count_refusal(problem_of(error), order.door, order.caller)
+        except GatewayError:
             self._metrics.utterances.labels(*labels, Outcome.REFUSED).inc()
             raise
         self._metrics.characters.labels(*labels).inc(num_characters)
@@ -118,9 +120,9 @@ class Speech:
         await answer.wait_for_sound()
         return answer
 
-    def count_refusal(self, problem: Problem, door: Door, caller: Caller) -> None:
-        """Count a request that is refused or fails."""
-        self._metrics.refusals.labels(door, caller.name, problem.reason).inc()
+    def count_problem(self, order: SpeechOrder, problem: Problem) -> None:
+        """Count an utterance on a socket that was refused or failed; requests over HTTP are counted at their end."""
+        self._metrics.count_problem(order.door, order.caller.name, problem)
 
     def _open(self, order: SpeechOrder) -> SpeechStream:
         if isinstance(order.text, str):
@@ -147,6 +149,9 @@ class Answer:
         stream: Its chunks.
         admission: Its place, given back when it is closed.
         metrics: Where it is counted.
+
+    Attributes:
+        problem: Why it broke off; None: it did not.
     """
 
     def __init__(self, order: SpeechOrder, stream: SpeechStream, admission: Admission, metrics: Metrics) -> None:
@@ -154,6 +159,7 @@ class Answer:
         self._stream = stream
         self._admission = admission
         self._metrics = metrics
+        self.problem: Problem | None = None
         self._first: Sound | None = None
         self._left_out_samples = 0
         self._outcome = Outcome.HUNG_UP
@@ -233,8 +239,9 @@ class Answer:
                         yield self._counted(encoder.encode(samples), encoder.duration_s(len(samples)))
             yield self._counted(encoder.finish(), 0.0)
         except Exception as error:
-            self._outcome = Outcome.FAILED
-            self._metrics.refusals.labels(*labels, problem_of(error).reason).inc()
+            self.problem = problem_of(error)
+            is_refusal = self._first is None and self.problem.reason in REFUSALS
+            self._outcome = Outcome.REFUSED if is_refusal else Outcome.FAILED
             raise
         self._outcome = outcome
 

@@ -144,7 +144,9 @@ class Turn:
                 except SocketGoneError:
                     raise
                 except Exception as error:  # the sink tells the caller what problem_of lets him know
-                    await self._sink.failed(problem_of(error))
+                    problem = problem_of(error)
+                    self._speech.count_problem(self._order, problem)
+                    await self._sink.failed(problem)
         except SocketGoneError:
             pass  # the session ends by itself
 

@@ -1,12 +1,15 @@
 """The gateway's dashboard and alerts ask for metrics that a running gateway has, by labels that they have."""
 
+import asyncio
 import json
+import re
 from pathlib import Path
 
 import httpx2
 import openai
 import pytest
 import yaml
+from websockets.asyncio.client import connect
 
 from s1_gateway.errors import Reason
 from s1_gateway.metrics import Outcome
@@ -72,3 +75,34 @@ def test_jobs_are_those_of_prometheus() -> None:
     }
     used = {value for place in EXPRESSIONS.values() for _, label, value in Query.of(place).matched if label == "job"}
     assert used == {"s1-gateway"} <= jobs
+
+
+async def test_each_problem_is_counted_once(shared_stand_in: tuple[StandIn, str], stand_in: StandIn) -> None:
+    with running_gateway(shared_stand_in[1]) as gateway:
+        await asyncio.to_thread(_cause_problems, gateway)
+        async with connect(gateway.socket_url + "/ws/tts") as socket:
+            await socket.send(json.dumps({"text": Trouble.BUSY}))
+            await socket.recv()
+        page = await asyncio.to_thread(lambda: httpx2.get(f"{gateway.url}/metrics").text)
+    counted = dict(re.findall(r"^s1_gateway_(?:refusals|utterances)_total(\{.*\}) (\S+)$", page, flags=re.MULTILINE))
+    token = 'token="anybody"'
+    assert counted == {
+        f'{{door="openai",reason="busy",{token}}}': "1.0",
+        f'{{door="openai",reason="internal",{token}}}': "2.0",
+        f'{{door="openai",reason="invalid_request",{token}}}': "1.0",
+        f'{{door="openai",reason="not_found",{token}}}': "1.0",
+        f'{{door="live",reason="busy",{token}}}': "1.0",
+        f'{{door="openai",outcome="refused",{token}}}': "2.0",
+        f'{{door="openai",outcome="failed",{token}}}': "2.0",
+        f'{{door="live",outcome="refused",{token}}}': "1.0",
+    }
+
+
+def _cause_problems(gateway: RunningGateway) -> None:
+    request = {"model": "m", "voice": "alloy", "input": "Hello.", "response_format": "pcm"}
+    breaking = f"This breaks off after a while. {Trouble.BREAK}"
+    with sdk_of(gateway) as sdk:
+        for wrong in ({"speed": 9}, {"voice": "nobody"}, {"input": Trouble.BUSY}, {"input": breaking}):
+            with pytest.raises(openai.OpenAIError):
+                sdk.audio.speech.create(**{**request, **wrong})
+        sdk.audio.speech.create(**{**request, "input": breaking, "stream_format": "sse"})

@@ -18,7 +18,9 @@ from s1_gateway.routing import described, enveloped
 from s1_gateway.speech import SpeechOrder
 from s1_gateway.state import Speaking, TheGateway
 
-router = APIRouter(prefix="/v1", tags=["Fish"], route_class=enveloped(render_speech), responses=described(Envelope))
+router = APIRouter(
+    prefix="/v1", tags=["Fish"], route_class=enveloped(render_speech, Door.FISH), responses=described(Envelope)
+)
 
 SOUND: Final = {"audio/*": {"schema": {"type": "string", "format": "binary"}}}
 

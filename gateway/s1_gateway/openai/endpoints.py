@@ -20,7 +20,9 @@ from s1_gateway.routing import described, enveloped
 from s1_gateway.speech import SpeechOrder
 from s1_gateway.state import Speaking, TheGateway
 
-router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=enveloped(render), responses=described(Envelope))
+router = APIRouter(
+    prefix="/v1", tags=["OpenAI"], route_class=enveloped(render, Door.OPENAI), responses=described(Envelope)
+)
 
 FORMATS: Final = {
     "mp3": AudioFormat.MP3,

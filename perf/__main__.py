@@ -42,7 +42,6 @@ COMMANDS = {
     "client": Command("perf.server.client", "what the client library adds to first audio"),
     "hearing": Command("perf.server.hearing", "what a speech recogniser understands of a server"),
     "bench": Command("perf.server.bench", "a server under load, beside the bare engines and fish-speech"),
-    "analyzer": Command("perf.server.analyzer", "first and last response in perf_analyzer's exports"),
     "load": Command("perf.load.load_test", "load, burst and soak test of a server"),
     "capacity": Command("perf.capacity.command", "how many GPUs carry a load, simulated"),
     "capacity-record": Command("perf.capacity.record", "measure costs and runs that the simulation is checked against"),

@@ -26,7 +26,7 @@ _BFLOAT16_UNITS = {"amx_bf16": "amx", "avx512_bf16": "avx512-bf16"}
 
 @dataclass(frozen=True)
 class Conditions:
-    """Where and with what a record was measured.
+    """Where and with what a record was measured; none: not recorded.
 
     Args:
         started: When, UTC, ISO 8601.
@@ -34,7 +34,7 @@ class Conditions:
         commit: Of this repository; it ends in ``-dirty`` if the tree had changes.
         processor: Model name, and the vector units that matter here.
         cores: Cores of the machine.
-        memory_gb: Memory of the machine; none: not recorded.
+        memory_gb: Memory of the machine.
         device: ``cpu``, or the CUDA device's name.
         versions: Of Python and of the packages that the figures depend on.
         threads: Threads of torch in the measuring process.
@@ -50,8 +50,8 @@ class Conditions:
     memory_gb: float | None
     device: str
     versions: dict[str, str]
-    threads: int
-    load_average: float
+    threads: int | None
+    load_average: float | None
     environment: dict[str, str]
 
     @classmethod

@@ -4,7 +4,7 @@
 #     sh client/examples/perf_analyzer.sh localhost:8001 localhost:8000 out
 #
 # scripts/install_perf_analyzer.sh installs it. It prints no time to the first chunk of a stream, but stream.json, which
-# it writes into the folder, holds the time of every chunk: python -m perf analyzer out/stream.json tells them.
+# it writes into the folder, holds the time of every chunk; perf_analyzer_times.py prints those of the first and the last.
 set -eu
 grpc_url=$1 http_url=$2 folder=$3
 analyze="${PERF_ANALYZER:-.perf_analyzer/perf_analyzer} --input-data $folder/inputs.json --shape text:1 --shape max_frames:1

@@ -8,23 +8,18 @@ there; ``--costs FILE`` answers for servers like the one that ``python -m perf c
 """
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from perf.capacity.hardware import GPUS
 from perf.capacity.parts import ServerShape
-from perf.capacity.plan import Answer, Goals, Question, answer_measured, answer_modelled, sweep
+from perf.capacity.plan import Answer, Goals, Question, answer_measured, answer_modelled
 from perf.capacity.recording import Recording
-from perf.capacity.run import Fared
 from perf.capacity.workload import Notes, Peak
 from perf.conditions import Conditions
 from perf.errors import MeasurementError
 from perf.records import Recorder
-
-SWEEP = (0.7, 0.85, 1.0, 1.2, 1.5, 2.0)
-"""Numbers of servers of the plot's curves, in parts of the answer."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +29,10 @@ class CapacityFigures:
     Args:
         question: What was asked.
         answers: Answers, those of a kind one after the other.
-        sweeps: By kind and number of servers: how callers fare.
     """
 
     question: Question
     answers: list[Answer]
-    sweeps: dict[str, dict[int, Fared]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out:
         made = Recorder.to(arguments.out, "capacity", Conditions.describe(torch.device("cpu")))
         subject = "measured" if arguments.costs else "modelled"
-        made.record(subject, CapacityFigures(question, answers, sweep_all(question, answers)))
+        made.record(subject, CapacityFigures(question, answers))
         print(f"recorded in {made.file}")
 
 
@@ -130,15 +123,3 @@ def _print(answer: Answer) -> None:
         f" {fared.refused_share:.2%}",
         flush=True,
     )
-
-
-def sweep_all(question: Question, answers: Sequence[Answer]) -> dict[str, dict[int, Fared]]:
-    """How callers fare with fewer and more GPUs than the answer, at the middle efficiency."""
-    shares = sorted({answer.efficiency for answer in answers})
-    sweeps = {}
-    for answer in answers:
-        if answer.kind in GPUS and answer.servers and answer.efficiency == shares[len(shares) // 2]:
-            counts = sorted({max(1, round(answer.servers * part)) for part in SWEEP})
-            fared = sweep(question, GPUS[answer.kind], answer.efficiency, answer.slots, counts)
-            sweeps[answer.kind] = dict(zip(counts, fared, strict=True))
-    return sweeps

@@ -1,7 +1,7 @@
 """How many GPUs carry a load: the fewest of which a simulated one, with its share of the callers, meets the goals."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from perf.capacity.costs import Costs
@@ -102,13 +102,6 @@ def answer_measured(question: Question, costs: Costs) -> Answer:
     measured_rows = int(costs.step.base_s.at[-1])
     fitting = [slots for slots in question.slots if slots <= measured_rows] or [measured_rows]
     return _best(_answer(question, costs, slots, costs.name, 1.0) for slots in fitting)
-
-
-def sweep(question: Question, gpu: Gpu, efficiency: float, slots: int, counts: Sequence[int]) -> list[Fared]:
-    """How callers fare with several numbers of servers."""
-    costs = modelled_costs(gpu, efficiency, slots, question.positions)
-    shape = replace(question.shape, slots=slots)
-    return [run_peak(costs, shape, question.peak, question.notes, 1 / count, question.seed) for count in counts]
 
 
 def _best(answers: Iterator[Answer]) -> Answer:

@@ -1,11 +1,10 @@
-"""The reference, fish-speech 0.1.0, saying texts one after the other, as its own server does.
+"""Speed of fish-speech 0.1.0, which says texts one after the other, as its own server does.
 
     python -m perf reference --checkpoint DIR [--requests 8] [--frames 64]
 
 Its prompt, its generation loop in its server's type, its codec in float32 under autocast to that type, with all cores.
 Nothing can be heard of a request before all of it is decoded, and requests wait for each other: its server has one
-worker. Its attention looks at the whole context in every step, so that a short one makes it faster: ``--context 1024``
-is a favour to it, and the last requests are said again with the context of the checkpoint.
+worker. Its attention looks at the whole context in every step, so the short one of ``--context 1024`` makes it faster.
 """
 
 import argparse
@@ -64,14 +63,12 @@ class ReferenceFigures:
         dtype: Type of its language model.
         frames: Frames asked for in each request.
         short_context: Requests with the short context.
-        full_context: Requests with the checkpoint's own.
         peak_mb: Most memory of its process.
     """
 
     dtype: str
     frames: int
     short_context: ReferenceRun
-    full_context: ReferenceRun
     peak_mb: float
 
 
@@ -132,15 +129,11 @@ def measure(arguments: argparse.Namespace) -> ReferenceFigures:
     dtype = resolve_dtype("auto", device)
     texts = [text.text for text in itertools.islice(unique_texts(read_texts(), ("short",)), arguments.requests)]
     reference = Reference(arguments.checkpoint, device, dtype)
-    full_context = reference.llama.config.max_seq_len
-    # The short one first: its caches grow and never shrink.
     short = say_all(reference, texts, arguments.frames, arguments.context)
-    full = say_all(reference, texts[: arguments.full_requests], arguments.full_frames, full_context)
     return ReferenceFigures(
         dtype=str(dtype).removeprefix("torch."),
         frames=arguments.frames,
         short_context=short,
-        full_context=full,
         peak_mb=peak_mb(os.getpid()),
     )
 
@@ -151,8 +144,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--requests", type=int, default=8)
     parser.add_argument("--frames", type=int, default=64, help="frames of a request")
     parser.add_argument("--context", type=int, default=1024, help="positions of the short context")
-    parser.add_argument("--full-requests", type=int, default=1, help="requests with the checkpoint's own context")
-    parser.add_argument("--full-frames", type=int, default=16, help="frames of such a request")
 
 
 def run(arguments: argparse.Namespace) -> None:

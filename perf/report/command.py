@@ -48,12 +48,15 @@ def conditions_in_words(conditions: Conditions) -> str:
     """Where and with what a record was measured, as a list."""
     device = "" if conditions.device == "cpu" else f"{conditions.device}, "
     memory = "" if conditions.memory_gb is None else f", {conditions.memory_gb:g} GB"
+    threads = "" if conditions.threads is None else f", {conditions.threads} threads of torch"
+    load = "" if conditions.load_average is None else f", load average then {conditions.load_average:g}"
     dirty = "; **the tree had uncommitted changes**" if conditions.commit.endswith("-dirty") else ""
+    versions = ", ".join(f"{name} {version}" for name, version in conditions.versions.items())
     rows = [
-        f"- {device}{conditions.processor}, {conditions.cores} cores{memory}, {conditions.threads} threads of torch",
-        f"- {', '.join(f'{name} {version}' for name, version in conditions.versions.items())}",
+        f"- {device}{conditions.processor}, {conditions.cores} cores{memory}{threads}",
+        f"- {versions or 'versions not recorded'}",
         f"- commit {conditions.commit}{dirty}",
-        f"- `{conditions.command}`, {conditions.started}, load average then {conditions.load_average:g}",
+        f"- `{conditions.command}`, {conditions.started}{load}",
     ]
     if conditions.environment:
         rows.append(f"- environment: {', '.join(f'{key}={value}' for key, value in conditions.environment.items())}")

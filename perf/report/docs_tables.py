@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from perf.capacity.command import CapacityFigures
-from perf.capacity.recording import Recording, compare
+from perf.capacity.recording import COMPARED, Recording, compare
 from perf.engine.codec import CodecFigures
 from perf.engine.lm import LmFigures
 from perf.errors import MeasurementError
@@ -152,11 +152,12 @@ def capacity_table() -> Table:
 def simulation_table() -> Table:
     """The simulated server beside the real one."""
     recording = Records().figures(Recording, "capacity-record", "tiny")
-    rows = [
-        (each.run, each.figure, figure(each.measured, 2), figure(each.simulated, 2), f"{each.difference:+.0%}")
-        for each in compare(recording)
-    ]
-    return Table("Simulation", ("run", "figure", "measured", "simulated", "difference"), rows)
+    by_run: dict[str, list[str]] = {}
+    for each in compare(recording):
+        cell = f"{each.measured:.2f} / {each.simulated:.2f} ({each.difference:+.0%})"
+        by_run.setdefault(each.run, []).append(cell)
+    columns = ("measured / simulated", *(name.replace("_per_s", "/s").replace("_", " ") for name in COMPARED))
+    return Table("Simulation", columns, [(run, *cells) for run, cells in by_run.items()])
 
 
 TABLES: dict[str, Callable[[], Table]] = {

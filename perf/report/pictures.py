@@ -55,9 +55,9 @@ def _label(axes: Axes, across: str, up: str) -> None:
 
 
 def draw_capacity(figures: CapacityFigures, file: Path) -> Path:
-    """Draw the number of servers by kind, and how completion times fall with it."""
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    counts, curves = figure.subplots(1, 2)
+    """Draw the number of servers by kind of GPU."""
+    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    counts = figure.subplots()
     kinds = list(dict.fromkeys(answer.kind for answer in figures.answers))
     shares = sorted({answer.efficiency for answer in figures.answers})
     width = 0.8 / len(shares)
@@ -69,14 +69,6 @@ def draw_capacity(figures: CapacityFigures, file: Path) -> Path:
     counts.set_xticks(range(len(kinds)), kinds)
     counts.set_ylabel("servers, one GPU each")
     counts.legend(title="of the data sheet's rates (modelled)", fontsize=8)
-    for kind, by_count in figures.sweeps.items():
-        curves.plot(list(by_count), [fared.completion_p95_s for fared in by_count.values()], marker=".", label=kind)
-    curves.axhline(figures.question.goals.completion_p95_s, color="grey", linestyle=":", label="goal")
-    curves.set_xlabel("servers")
-    curves.set_ylabel("completion p95 of those served, s")
-    curves.set_xscale("log")
-    curves.set_ylim(bottom=0)
-    curves.legend(fontsize=8)
     peak, notes = figures.question.peak, figures.question.notes
     figure.suptitle(f"{peak.requests:,.0f} notes of {notes.mean_s:g} s in {peak.length_s / 60:g} minutes")
     figure.savefig(file, dpi=120)

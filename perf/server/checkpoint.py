@@ -34,7 +34,6 @@ def measure_reference(checkpoint: Path, device: str, plan: ReferencePlan) -> Ref
         command = [sys.executable, "-m", "perf", "reference", "--checkpoint", str(checkpoint.resolve())]
         command += ["--device", device, "--out", folder]
         command += ["--requests", str(plan.requests), "--frames", str(plan.frames)]
-        command += ["--full-requests", str(plan.full_requests), "--full-frames", str(plan.full_frames)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         if done.returncode:
             raise MeasurementError(f"fish-speech failed: {done.stderr.strip().splitlines()[-1]}")

@@ -13,14 +13,10 @@ class ReferencePlan:
     Args:
         requests: Requests with the short context.
         frames: Frames of each.
-        full_requests: Requests with the checkpoint's own context.
-        full_frames: Frames of each of those.
     """
 
     requests: int = 8
     frames: int = 64
-    full_requests: int = 1
-    full_frames: int = 16
 
 
 @dataclass(frozen=True)
@@ -119,5 +115,5 @@ def whole_full(checkpoint: Path, *, is_cuda: bool) -> Plan:
         long_runs=(
             ("medium", 4, 4),
         ),  # a long one would take minutes, and says what the tiny checkpoint's long ones say
-        reference=ReferencePlan(frames=32, full_frames=8),
+        reference=ReferencePlan(frames=32),
     )

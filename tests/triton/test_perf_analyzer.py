@@ -1,5 +1,6 @@
 """Triton's own load generator on a real server, as docs/client.md has it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from perf.conditions import ROOT
-from perf.server.analyzer import read_export
 
 from s1_protocol.sound import FRAME_SAMPLES
 from s1_tts.serving.server import TritonServer
@@ -32,15 +32,14 @@ def test_example_perf_analyzer(server: TritonServer, tmp_path: Path) -> None:
     ).stdout
     assert printed.count(f"Request count: {REQUESTS}") == 3
 
-    experiments = read_export(tmp_path / "stream.json")
-    assert [experiment.concurrency for experiment in experiments] == [CONCURRENCY]
-    for experiment in experiments:
-        assert len(experiment.requests) == REQUESTS
-        for request in experiment.requests:
-            assert 0 < request.first_s < request.last_s
-            assert request.num_responses > 1
-            assert 0 < request.num_samples <= 40 * FRAME_SAMPLES
+    (experiment,) = json.loads((tmp_path / "stream.json").read_text())["experiments"]
+    assert experiment["experiment"]["value"] == CONCURRENCY
+    assert len(experiment["requests"]) == REQUESTS
+    for request in experiment["requests"]:
+        assert request["timestamp"] < request["response_timestamps"][0] < request["response_timestamps"][-1]
+        pieces = [output["audio"] for output in request["response_outputs"] if isinstance(output["audio"], list)]
+        assert 0 < sum(map(len, pieces)) <= 40 * FRAME_SAMPLES
 
-    command = [sys.executable, "-m", "perf", "analyzer", str(tmp_path / "stream.json")]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    assert f"concurrency {CONCURRENCY}, {REQUESTS} requests" in told
+    command = [sys.executable, EXAMPLE.with_name("perf_analyzer_times.py"), tmp_path / "stream.json"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert printed.startswith(f"first response  {REQUESTS} requests")

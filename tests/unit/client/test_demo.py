@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
+pytestmark = pytest.mark.slow
+
 DEMO_VOICE = Path(__file__).parents[3] / "checkpoints" / "demo-voice"
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 

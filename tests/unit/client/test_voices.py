@@ -29,10 +29,12 @@ def run(location: str, missing: tuple[str, ...] = ()) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_store_is_used_without_torch(tmp_path: Path) -> None:
     assert run(str(tmp_path), missing=("boto3",)) == ["[]", "False"]
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path: Path) -> None:
     assert run(str(tmp_path), missing=("soxr",))[0] == "soxr is not installed: pip install 's1-tts[server]'"
     assert run("s3://bucket", missing=("boto3",))[0] == "s3://bucket needs boto3: pip install 's1-tts[s3]'"

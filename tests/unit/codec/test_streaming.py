@@ -46,6 +46,7 @@ def test_any_chunking_equals_the_whole(
     assert (decode_in_chunks(decoder, codes, cut) - samples).abs().max() <= TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_chunks_and_company_do_not_change_a_single_bit_on_a_cpu(
     decoder: StreamingDecoder, codes: torch.Tensor, threads: int
@@ -64,6 +65,7 @@ def test_chunks_and_company_do_not_change_a_single_bit_on_a_cpu(
         torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(steps=st.lists(st.tuples(*[st.integers(0, 24)] * 4), max_size=6))
 def test_rows_out_of_step_equal_each_alone(decoder: StreamingDecoder, steps: list[tuple[int, ...]]) -> None:
@@ -81,6 +83,7 @@ def test_rows_out_of_step_equal_each_alone(decoder: StreamingDecoder, steps: lis
         assert (torch.cat(parts) - whole(decoder, row)).abs().max() <= TOLERANCE
 
 
+@pytest.mark.slow
 def test_a_stream_has_no_end(decoder: StreamingDecoder) -> None:
     """Past the 4096 rows of the reference's rotary table, and with the chunks out of step with the pieces."""
     codes = random_codes(decoder.config, 4200)

@@ -180,6 +180,7 @@ def test_any_number_of_threads_gives_the_same_bits(library, threads: int, dtype:
 # --- compilation ---
 
 
+@pytest.mark.slow
 def test_the_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert load_library() is not None
@@ -189,6 +190,7 @@ def test_the_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [file.stat().st_mtime_ns for file in (tmp_path / "s1-tts").iterdir()] == [before]
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "s1-tts").touch()  # a file where the folder should be
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

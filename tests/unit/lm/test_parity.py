@@ -81,6 +81,7 @@ def pair(request: pytest.FixtureRequest) -> tuple[ReferenceDecode, ModelRunner, 
     return reference_decoder(folder), ModelRunner(loaded.model, 2, NUM_POSITIONS), builder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_voice", [False, True], ids=["no voice", "voice"])
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 def test_greedy_codes_equal_the_reference(

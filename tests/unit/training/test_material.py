@@ -23,6 +23,8 @@ from s1_training.speech import FRAME_SAMPLES, PERIOD_SAMPLES, PITCH_HZ, SAMPLE_R
 from s1_tts.text.front_end import EspeakPhonemes
 from tests.unit.training.conftest import PLAN
 
+pytestmark = pytest.mark.slow
+
 TEXTS_OF_AN_HOUR = 690
 
 

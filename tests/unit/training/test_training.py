@@ -16,6 +16,8 @@ from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
 from tests.unit.training.conftest import PLAN, TINY
 
+pytestmark = pytest.mark.slow
+
 STAGES = ("decoder", "encoder", "lm")
 
 

@@ -24,6 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("corpus")
 
 
+@pytest.mark.slow
 def test_a_thousand_recordings_have_the_length_that_they_have(folder: Path) -> None:
     wrong, count = [], 0
     for name, data, expected_s, _ in corpus.recordings(folder, SOUNDS):

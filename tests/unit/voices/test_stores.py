@@ -148,6 +148,7 @@ def test_two_writers_leave_one_whole_voice(store: VoiceStore) -> None:
     assert store.get("anna").recordings[0].audio in sounds
 
 
+@pytest.mark.slow
 def test_a_thousand_voices_are_listed(tmp_path: Path, s3: str, hub: HubFiles) -> None:
     ids = [f"voice-{number:04d}" for number in range(1001)]
     folder = FolderStore(tmp_path)

@@ -18,6 +18,8 @@ from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
 
+pytestmark = pytest.mark.slow
+
 NUM_SEMANTIC = 60
 NUM_POSITIONS = 40
 SAMPLINGS = (

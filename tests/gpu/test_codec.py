@@ -11,6 +11,7 @@ from tests.unit.codec.conftest import random_codes
 TOLERANCE = 1e-5
 NUM_FRAMES = 150
 MAX_ROWS = 8
+MAX_STREAMS = 24
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +24,9 @@ def graphed(mid_checkpoint: Path, device: torch.device) -> StreamingDecoder:
     """A decoder with graphs; in a rehearsal, with the fixed shapes that they need."""
     graphed = StreamingDecoder.load(mid_checkpoint, device, torch.float32)
     if device.type == "cuda":
-        graphed.use_graphs(MAX_ROWS)
+        graphed.use_graphs(MAX_ROWS, MAX_STREAMS)
     else:
-        graphed.use_fixed_shapes(MAX_ROWS)
+        graphed.use_fixed_shapes(MAX_ROWS, MAX_STREAMS)
     return graphed
 
 
@@ -83,15 +84,15 @@ def test_graphs_give_any_chunking_the_samples_of_the_whole(
     assert (torch.cat(pieces) - whole(decoder, codes)).abs().max() <= TOLERANCE
 
 
-def test_compiled_snakes_change_nothing_that_is_heard(
+def test_kernels_change_nothing_that_is_heard(
     decoder: StreamingDecoder, mid_checkpoint: Path, device: torch.device
 ) -> None:
-    compiled = StreamingDecoder.load(mid_checkpoint, device, torch.float32)
-    compiled.compile()
-    compiled.use_graphs(2)
+    with_kernels = StreamingDecoder.load(mid_checkpoint, device, torch.float32)
+    with_kernels.use_kernels()
+    with_kernels.use_graphs(2, 2)
     streams = [random_codes(decoder.config, 24, seed=row) for row in range(2)]
-    states = [compiled.new_state() for _ in streams]
-    first = compiled.decode(states, [codes[:, :8] for codes in streams])
-    rest = [compiled.decode([state], [codes[:, 8:]])[0] for state, codes in zip(states, streams, strict=True)]
+    states = [with_kernels.new_state() for _ in streams]
+    first = with_kernels.decode(states, [codes[:, :8] for codes in streams])
+    rest = [with_kernels.decode([state], [codes[:, 8:]])[0] for state, codes in zip(states, streams, strict=True)]
     for codes, begin, end in zip(streams, first, rest, strict=True):
         assert (torch.cat([begin, end]) - whole(decoder, codes)).abs().max() <= TOLERANCE

@@ -157,4 +157,4 @@ def _tables(config: CodecConfig) -> dict[str, Tensor]:
 
 
 def _rotary_table(size: TransformerConfig) -> Tensor:
-    return Rotary(size, torch.device("cpu")).angles(torch.arange(size.block_size)[None])[0, :, 0]
+    return Rotary(size).angles(torch.arange(size.block_size)[None])[0, :, 0]

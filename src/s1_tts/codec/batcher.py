@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
@@ -20,6 +21,7 @@ from s1_tts.codec.chunk_streams import Piece, Refusal
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
+from s1_tts.cuda import enter, is_lost, prepare_process
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.settings import Settings
 from s1_tts.stream_events import AudioSink, CodesChunk, StreamFailed
@@ -74,6 +76,21 @@ class CodecStats:
 
 
 @dataclass(frozen=True)
+class DeviceCare:
+    """What a device wants that a CPU does not.
+
+    Args:
+        warm_up: Run before the first chunk, in the thread that decodes: libraries keep plans by thread.
+        is_lost: Asked after a fault: whether all calls will fail.
+        on_lost: Called when the device is lost and every stream has been ended; the process is of no more use.
+    """
+
+    warm_up: Callable[[], None] = lambda: None
+    is_lost: Callable[[], bool] = lambda: False
+    on_lost: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
 class _Work:
     """What the thread does next; nothing of it while it is closing but to refuse."""
 
@@ -92,6 +109,7 @@ class CodecBatcher:
         policy: How batches are made. A chunk is answered when all of it is decoded.
         max_streams: Streams that live at once; the first chunk of one more is refused.
         idle_s: The state of a stream without chunks for this long is dropped.
+        care: What the decoder's device wants.
     """
 
     def __init__(
@@ -101,6 +119,7 @@ class CodecBatcher:
         *,
         max_streams: int = 256,
         idle_s: float = 60.0,
+        care: DeviceCare = DeviceCare(),
     ) -> None:
         self._decoder = decoder
         self._changed = threading.Condition()  # guards everything below
@@ -108,26 +127,42 @@ class CodecBatcher:
         self._refusals: list[Refusal] = []
         self._is_closing = False
         self._done = CodecStats()
+        self._care = care
+        self._begun: Future[None] = Future()
+        self._has_failed = False
         self._thread = threading.Thread(target=self._run, name="codec-batcher", daemon=True)
 
     @classmethod
-    def load(cls, settings: Settings) -> Self:
+    def load(cls, settings: Settings, on_lost: Callable[[], None] = lambda: None) -> Self:
         """Load the decoder of the checkpoint that the settings name.
+
+        Args:
+            settings: All settings.
+            on_lost: Called when the device is lost, see :class:`DeviceCare`.
 
         Raises:
             SettingsError: no checkpoint is set, or the device does not exist.
             CheckpointError: the checkpoint is missing, unreadable, or not of the published layout.
         """
         device = resolve_device(settings.device)
+        prepare_process(device, use_cudnn_attention=settings.cudnn_attention)
         limit_threads(settings.threads)
         decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
         policy = BatchPolicy.of_device(device.type, settings.max_slots, settings.codec_wait_ms / 1e3)
-        decoder.use_graphs(policy.max_batch)
-        return cls(decoder, policy, max_streams=settings.max_streams, idle_s=settings.stream_idle_s)
+        if settings.gpu_kernels and device.type == "cuda":
+            decoder.use_kernels()
+
+        def warm_up() -> None:
+            enter(device)
+            decoder.use_graphs(policy.max_batch, settings.max_streams)
+
+        care = DeviceCare(warm_up, lambda: is_lost(device), on_lost)
+        return cls(decoder, policy, max_streams=settings.max_streams, idle_s=settings.stream_idle_s, care=care)
 
     def start(self) -> None:
-        """Start the decoding thread; chunks submitted before wait for it."""
+        """Start the decoding thread, and wait until it is warm; chunks submitted before wait for it."""
         self._thread.start()
+        self._begun.result()
 
     def submit(self, chunk: CodesChunk, sink: AudioSink) -> None:
         """Hand a chunk over; returns at once.
@@ -177,6 +212,12 @@ class CodecBatcher:
     # --- the decoding thread ---
 
     def _run(self) -> None:
+        try:
+            self._care.warm_up()
+        except Exception as fault:
+            self._begun.set_exception(fault)
+            return
+        self._begun.set_result(None)
         work = _Work([], [], is_closing=False)
         while not work.is_closing:
             try:
@@ -185,8 +226,21 @@ class CodecBatcher:
                 self._decode(self._valid(work.batch))
             except Exception as fault:
                 error = log_internal_error(log, "the codec's thread failed", fault)
+                self._has_failed = True
                 self._refuse([Refusal(piece.waiting, error) for piece in work.batch])
                 self._refuse_all(error)
+            if self._has_failed and self._care.is_lost():
+                self._leave()
+                return
+            self._has_failed = False
+
+    def _leave(self) -> None:
+        """End every stream, take no more, and tell whoever can end this process."""
+        error = log_internal_error(log, "no stream can go on", RuntimeError("the device is lost"))
+        with self._changed:
+            self._is_closing = True
+        self._refuse_all(error)
+        self._care.on_lost()
 
     def _next_work(self) -> _Work:
         """Wait until there is something to refuse or to decode, or the batcher closes."""
@@ -230,6 +284,7 @@ class CodecBatcher:
             pcm = _to_pcm16(samples)
         except Exception as fault:
             error = log_internal_error(log, f"decoding {len(batch)} chunks failed", fault)
+            self._has_failed = True
             for piece in batch:
                 self._fail(piece, error, "its batch failed")
             return

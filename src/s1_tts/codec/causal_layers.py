@@ -55,6 +55,32 @@ class Snake:
         self.activate(x, self.alpha, self.inverse, out)
 
 
+def plain_join(x: Tensor, tail: Tensor, snake: Snake | None) -> Tensor:
+    """Put a chunk, activated, behind the last inputs of the one before.
+
+    Args:
+        x: ``[B, T, C]``.
+        tail: ``[B, context, C]``.
+        snake: Activation of ``x``.
+
+    Returns:
+        ``[B, context + T, C]``.
+    """
+    batch, length, channels = x.shape
+    context = tail.shape[1]
+    joined = x.new_empty(batch, context + length, channels)
+    joined[:, :context] = tail
+    if snake is None:
+        joined[:, context:] = x
+    else:
+        snake(x, joined[:, context:])
+    return joined
+
+
+Join = Callable[[Tensor, Tensor, Snake | None], Tensor]
+"""A way to compute :func:`plain_join`."""
+
+
 class CausalConv:
     """Convolution whose left context comes from the stream's state.
 
@@ -83,6 +109,7 @@ class CausalConv:
     ) -> None:
         self.conv = PackedConv(weight, bias, stride=stride, dilation=dilation, groups=groups)
         self.snake = snake
+        self.join: Join = plain_join
         self.in_channels = weight.shape[1] * groups
         self.context = (weight.shape[2] - 1) * dilation + 1 - stride
         self.span = layout.take(self.context, self.in_channels)
@@ -97,15 +124,9 @@ class CausalConv:
         Returns:
             ``[B, T / stride, C_out]``.
         """
-        batch, length, _ = x.shape
         tail = self.span.of(states)  # [B, context, C_in]
-        joined = x.new_empty(batch, self.context + length, self.in_channels)
-        joined[:, : self.context] = tail
-        if self.snake is None:
-            joined[:, self.context :] = x
-        else:
-            self.snake(x, joined[:, self.context :])
-        tail.copy_(joined[:, length:])
+        joined = self.join(x, tail, self.snake)
+        tail.copy_(joined[:, x.shape[1] :])
         return self.conv(joined)
 
 
@@ -155,13 +176,12 @@ class ResidualUnit:
         self.snakes = Snake(block.under("0")), Snake(block.under("2"))
         self.wide = CausalConv(*block.conv("1.conv"), layout, dilation=dilation, snake=self.snakes[0])
         self.pointwise = PackedConv(*block.conv("3.conv"))
+        self.join: Join = plain_join
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; moves the states on."""
         y = self.wide(x, states)
-        hidden = torch.empty_like(y)
-        self.snakes[1](y, hidden)
-        return self.pointwise(hidden).add_(x)
+        return self.pointwise(self.join(y, y[:, :0], self.snakes[1])).add_(x)
 
 
 class ConvNeXtBlock:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from s1_tts.codec.causal_layers import CausalConv, CausalTransposedConv, ResidualUnit, Snake, snake_in_one_pass
+from s1_tts.codec.causal_layers import CausalConv, CausalTransposedConv, Join, ResidualUnit, Snake
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
@@ -32,7 +32,6 @@ class DecoderBlock:
         self.units = [
             ResidualUnit(block.under(str(index + 2)), layout, dilation) for index, dilation in enumerate(DILATIONS)
         ]
-        self.snakes = [snake, *(each for unit in self.units for each in unit.snakes)]
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; gives ``[B, T * stride, C / 2]`` and moves the states on."""
@@ -66,16 +65,14 @@ class ConvDecoder:
         last = len(config.decoder_rates) + 1
         last_snake = Snake(model.under(str(last)))
         self.last = CausalConv(*model.conv(f"{last + 1}.conv"), layout, snake=last_snake)
-        self.snakes = [*(snake for block in self.blocks for snake in block.snakes), last_snake]
 
-    def compile(self) -> None:
-        """Let torch.compile make one kernel of each snake, most of whose time on a GPU is reading and writing.
-
-        One kernel serves all shapes; it is compiled when it first runs, once for a single row and once for several.
-        """
-        activate = torch.compile(snake_in_one_pass, dynamic=True)
-        for snake in self.snakes:
-            snake.activate = activate
+    def use_join(self, join: Join) -> None:
+        """Choose how what a convolution reads is put together, for all of them."""
+        for block in self.blocks:
+            block.upsample.conv.join = join
+            for unit in block.units:
+                unit.join = unit.wide.join = join
+        self.first.join = self.last.join = join
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Decode the next latents; moves the states on.

@@ -144,7 +144,7 @@ class CodecEncoder:
         num_frames = math.ceil(samples.numel() / size)
         padded = F.pad(samples.to(self.device, self.dtype), (0, num_frames * size - samples.numel()))
         states = torch.zeros(1, self._state_size, dtype=self.dtype, device=self.device)
-        with exact_products(self.device):
+        with exact_products(self.device, self.dtype):
             codes = [
                 self._encode_piece(piece.view(1, -1, 1), index * PIECE_FRAMES, states)
                 for index, piece in enumerate(torch.split(padded, PIECE_FRAMES * size))

@@ -19,11 +19,11 @@ TYPICAL_ROWS = 32
 """The same for a linear layer: frames computed together."""
 
 
-def exact_products(device: torch.device) -> AbstractContextManager[None]:
+def exact_products(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
     """Keep float32 convolutions in float32: cuDNN rounds them to TF32 by itself, about 1e-3 off."""
-    if device.type != "cuda":
+    if device.type != "cuda" or dtype is not torch.float32:
         return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    return torch.backends.cudnn.flags(enabled=True, benchmark=torch.backends.cudnn.benchmark, allow_tf32=False)
 
 
 class PackedProjection:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 FULL_SCALE = 32767
@@ -19,6 +20,11 @@ def to_pcm16(samples: Tensor) -> npt.NDArray[np.int16]:
     Returns:
         ``[N]`` int16.
     """
-    steps = samples.float().mul(FULL_SCALE).round_().clamp_(-FULL_SCALE, FULL_SCALE)
-    pcm: npt.NDArray[np.int16] = steps.to("cpu").numpy().astype(np.int16)
+    steps = samples.float().mul(FULL_SCALE).round_().clamp_(-FULL_SCALE, FULL_SCALE).to(torch.int16)
+    if steps.is_cuda:
+        host = torch.empty(steps.shape, dtype=torch.int16, pin_memory=True)
+        host.copy_(steps, non_blocking=True)
+        torch.cuda.current_stream(steps.device).synchronize()
+        steps = host
+    pcm: npt.NDArray[np.int16] = steps.numpy()
     return pcm

@@ -2,12 +2,14 @@
 
 A piece is hundreds of small kernels; for few frames, launching them from the host takes longer than running them. A
 graph replays them in one launch. Its shapes are fixed: rows are rounded up to a captured number, and the rows over
-compute for nobody. Frames are never padded, since a padded frame would move a stream's state; so only some numbers
-of frames have graphs, and larger chunks are cut into them.
+compute for nobody. Frames are never padded, since a padded frame would move a stream's state; so chunks are cut into
+pieces of the captured numbers of frames, of which 1 is one. States live where the graphs reach them.
 """
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -15,14 +17,16 @@ from torch import Tensor
 
 from s1_tts.buckets import row_buckets
 from s1_tts.codec.codec_config import CodecConfig
+from s1_tts.codec.state import StreamState
 from s1_tts.codec.transformer import Sight
+from s1_tts.cuda import GraphCapture
 
-GRAPH_FRAMES = (4, 8, 12, 16, 20)
+GRAPH_FRAMES = (1, 2, 4, 8, 12, 16, 20)
 """Frames of a piece with a graph, rising: the sizes that the chunk schedule sends while a listener has little in
-store. Over 20 frames computing takes longer than launching, so larger chunks gain nothing from graphs of their own."""
+store, and what the rest of any chunk is cut into. Over 20 frames computing takes longer than launching."""
 
-WARM_UP_RUNS = 2
-"""Runs before a capture, so that libraries set themselves up outside the graph."""
+SMALLEST_BENCHMARK = 64
+"""Frames of all rows from which on it is worth to try cuDNN's ways; under that launching is what takes time."""
 
 
 class PieceDecoder(Protocol):
@@ -34,7 +38,7 @@ class PieceDecoder(Protocol):
     state_size: int
 
     def sight(self, positions: Tensor, num_frames: int) -> Sight:
-        """What the next frames of streams at these positions see."""
+        """What the next frames of streams at these positions see, on the CPU."""
 
     def decode_piece(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:
         """Decode the next frames of some streams."""
@@ -50,19 +54,22 @@ class Shape:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Where the graphs of one number of frames read from.
+    """Where the graphs of one number of frames read from, or what fills it from the host.
 
     Args:
         codes: ``[max_rows, num_codebooks, num_frames]`` int64.
         sight: Of as many rows.
+        slots: Where each row's state is ``[max_rows]`` int64.
     """
 
     codes: Tensor
     sight: Sight
+    slots: Tensor
 
     def first(self, num_rows: int) -> "Inputs":
         """Those of the first rows, sharing memory."""
-        return Inputs(self.codes[:num_rows], Sight(self.sight.angles[:num_rows], self.sight.mask[:num_rows]))
+        sight = Sight(self.sight.angles[:num_rows], self.sight.mask[:num_rows])
+        return Inputs(self.codes[:num_rows], sight, self.slots[:num_rows])
 
 
 class FixedPieces:
@@ -71,92 +78,99 @@ class FixedPieces:
     Args:
         decoder: Decodes them.
         max_rows: Streams decoded together at most.
+        max_streams: Streams whose states are kept at most.
     """
 
-    def __init__(self, decoder: PieceDecoder, max_rows: int) -> None:
+    def __init__(self, decoder: PieceDecoder, max_rows: int, max_streams: int) -> None:
         self.max_rows = max_rows
         self._decoder = decoder
         self._row_buckets = row_buckets(max_rows)
-        self._states = torch.zeros(max_rows, decoder.state_size, dtype=decoder.dtype, device=decoder.device)
+        self._nobody = max_streams
+        self._pool = torch.zeros(max_streams + 1, decoder.state_size, dtype=decoder.dtype, device=decoder.device)
+        self._free = list(range(max_streams))
         self._inputs = {num_frames: self._make_inputs(num_frames) for num_frames in GRAPH_FRAMES}
 
-    def has(self, num_frames: int) -> bool:
-        """Whether :meth:`decode` takes pieces of so many frames."""
-        return num_frames in self._inputs
+    def new_state(self) -> StreamState:
+        """State of a stream that has not begun; its place is free again when nobody holds it any more.
+
+        Raises:
+            RuntimeError: there are too many streams.
+        """
+        if not self._free:
+            raise RuntimeError(f"{self._nobody} streams have a state, as many as there is room for")
+        slot = self._free.pop()
+        state = StreamState(self._pool[slot].zero_(), slot=slot)
+        weakref.finalize(state, self._free.append, slot)
+        return state
 
     def piece_frames(self, left_frames: int) -> int:
         """Frames of the next piece when so many are left of a chunk."""
-        return min(left_frames, GRAPH_FRAMES[-1])
+        return next(frames for frames in reversed(GRAPH_FRAMES) if frames <= left_frames)
 
-    def decode(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:
-        """Decode the next frames of some streams.
+    def decode(self, codes: Tensor, sight: Sight, slots: Sequence[int]) -> Tensor:
+        """Decode the next frames of some streams, and move their states on.
 
         Args:
-            codes: ``[B, num_codebooks, T]`` int64 on any device; ``B`` up to ``max_rows``, ``T`` one that it has.
-            sight: Of these rows.
-            states: ``[B, N]``, moved on.
+            codes: ``[B, num_codebooks, T]`` int64 on the CPU; ``B`` up to ``max_rows``, ``T`` one of ``GRAPH_FRAMES``.
+            sight: Of these rows, on the CPU.
+            slots: Of their states.
 
         Returns:
             Samples ``[B, T * samples_per_frame]`` float32.
         """
         num_rows, _, num_frames = codes.shape
-        inputs = self._inputs[num_frames].first(num_rows)
-        inputs.codes.copy_(codes)
-        inputs.sight.angles.copy_(sight.angles)
-        inputs.sight.mask.copy_(sight.mask)
-        self._states[:num_rows].copy_(states)
         bucket = next(bucket for bucket in self._row_buckets if bucket >= num_rows)
-        samples = self._run(Shape(bucket, num_frames))[:num_rows].clone()  # the next run may overwrite them
-        states.copy_(self._states[:num_rows])
-        return samples
+        inputs = self._inputs[num_frames].first(bucket)
+        places = torch.full((bucket,), self._nobody)
+        places[:num_rows] = torch.tensor(slots)
+        self._send(places, inputs.slots)
+        self._send(codes, inputs.codes[:num_rows])
+        self._send(sight.angles, inputs.sight.angles[:num_rows])
+        self._send(sight.mask, inputs.sight.mask[:num_rows])
+        return self._run(Shape(bucket, num_frames))[:num_rows].clone()  # the next run may overwrite them
 
     def _run(self, shape: Shape) -> Tensor:
         return self._piece(shape)
 
     def _piece(self, shape: Shape) -> Tensor:
         inputs = self._inputs[shape.num_frames].first(shape.num_rows)
-        return self._decoder.decode_piece(inputs.codes, inputs.sight, self._states[: shape.num_rows])
+        states = self._pool.index_select(0, inputs.slots)
+        samples = self._decoder.decode_piece(inputs.codes, inputs.sight, states)
+        self._pool.index_copy_(0, inputs.slots, states)
+        return samples
 
     def _make_inputs(self, num_frames: int) -> Inputs:
         config, device = self._decoder.config, self._decoder.device
         codes = torch.zeros(self.max_rows, config.num_codebooks, num_frames, dtype=torch.int64, device=device)
-        return Inputs(codes, self._decoder.sight(torch.zeros(self.max_rows, dtype=torch.int64), num_frames))
+        sight = self._decoder.sight(torch.zeros(self.max_rows, dtype=torch.int64), num_frames)
+        slots = torch.full((self.max_rows,), self._nobody, device=device)
+        return Inputs(codes, Sight(sight.angles.to(device), sight.mask.to(device)), slots)
+
+    def _send(self, values: Tensor, place: Tensor) -> None:
+        """Copy to the device without waiting, from memory that torch keeps until the copy is over."""
+        place.copy_(values.pin_memory() if place.is_cuda else values, non_blocking=True)
 
 
 class GraphedPieces(FixedPieces):
     """Pieces captured once and replayed; needs a CUDA device."""
 
-    def __init__(self, decoder: PieceDecoder, max_rows: int) -> None:
-        super().__init__(decoder, max_rows)
+    def __init__(self, decoder: PieceDecoder, max_rows: int, max_streams: int) -> None:
+        super().__init__(decoder, max_rows, max_streams)
         self._replays: dict[Shape, Callable[[], Tensor]] = {}
-        self._memory_pool = torch.cuda.graph_pool_handle()
+        self._graphs = GraphCapture(decoder.device)
 
     @torch.inference_mode()
     def capture_all(self) -> None:
-        """Capture every shape, the largest first so that the smaller ones reuse its memory."""
-        with torch.cuda.device(self._decoder.device):  # a stream belongs to the device that is current
-            for num_rows in reversed(self._row_buckets):
-                for num_frames in reversed(GRAPH_FRAMES):
-                    shape = Shape(num_rows, num_frames)
-                    self._replays[shape] = self._capture(shape)
+        """Capture every shape, the largest first so that the smaller ones reuse its memory.
+
+        cuDNN tries its ways to compute the convolutions of the larger ones, which takes seconds.
+        """
+        for num_rows in reversed(self._row_buckets):
+            for num_frames in reversed(GRAPH_FRAMES):
+                shape = Shape(num_rows, num_frames)
+                torch.backends.cudnn.benchmark = num_rows * num_frames >= SMALLEST_BENCHMARK
+                self._replays[shape] = self._graphs.capture(partial(self._piece, shape))
+        torch.backends.cudnn.benchmark = False
 
     def _run(self, shape: Shape) -> Tensor:
-        with torch.cuda.device(self._decoder.device):
-            return self._replays[shape]()
-
-    def _capture(self, shape: Shape) -> Callable[[], Tensor]:
-        side_stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side_stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side_stream):
-            for _ in range(WARM_UP_RUNS):
-                self._piece(shape)
-        torch.cuda.current_stream().wait_stream(side_stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._memory_pool):
-            samples = self._piece(shape)
-
-        def replay() -> Tensor:
-            graph.replay()
-            return samples
-
-        return replay
+        return self._replays[shape]()

@@ -54,10 +54,10 @@ class CodesToLatent:
         Returns:
             ``[B, T * prod(downsample_factors), latent]``.
         """
-        return self.apply(codes, self.sight(positions, codes.shape[2]), states)
+        return self.apply(codes, self.sight(positions, codes.shape[2]).to(codes.device), states)
 
     def sight(self, positions: Tensor, num_frames: int) -> Sight:
-        """What the next frames of streams at these positions ``[B]`` see."""
+        """What the next frames of streams at these positions ``[B]`` see, on the CPU."""
         return self.transformer.sight(positions, num_frames)
 
     def apply(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:

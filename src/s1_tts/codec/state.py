@@ -55,10 +55,12 @@ class StreamState:
     Args:
         values: ``[N]``; zeros before the first chunk, which is what the causal padding of the whole decode is.
         position: Frames decoded so far.
+        slot: Row of the memory that fixed shapes are decoded in; none elsewhere.
     """
 
     values: Tensor
     position: int = 0
+    slot: int | None = None
 
     @property
     def num_bytes(self) -> int:

@@ -1,6 +1,6 @@
 """Decode codes of many streams, chunk by chunk, as if each had been decoded alone and at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -64,29 +64,34 @@ class StreamingDecoder:
 
     def new_state(self) -> StreamState:
         """State of a stream that has not begun."""
+        if self._fixed is not None:
+            return self._fixed.new_state()
         return StreamState(torch.zeros(self.state_size, dtype=self.dtype, device=self.device))
 
-    def use_graphs(self, max_rows: int) -> None:
-        """Capture CUDA graphs of the common pieces, which takes seconds; on another device nothing happens.
+    def use_graphs(self, max_rows: int, max_streams: int) -> None:
+        """Capture CUDA graphs of pieces, which takes seconds; on another device nothing happens.
 
         Args:
             max_rows: Streams decoded together at most.
+            max_streams: Streams whose states are kept at most; their memory is taken now.
         """
         if self.device.type == "cuda":
-            graphed = GraphedPieces(self, max_rows)
+            graphed = GraphedPieces(self, max_rows, max_streams)
             graphed.capture_all()
             self._fixed = graphed
 
-    def compile(self) -> None:
-        """Fuse small operations by torch.compile, before graphs are captured; the first chunks then take longer."""
-        self._to_samples.compile()
+    def use_kernels(self) -> None:
+        """Compute what lies between the convolutions by Triton kernels; before graphs are captured, on CUDA."""
+        from s1_tts.codec.fused_join import fused_join  # noqa: PLC0415  # Triton comes with torch's CUDA builds alone
 
-    def use_fixed_shapes(self, max_rows: int) -> None:
-        """Decode common pieces as graphs would, but run them eagerly; for comparison, on any device."""
-        self._fixed = FixedPieces(self, max_rows)
+        self._to_samples.use_join(fused_join)
+
+    def use_fixed_shapes(self, max_rows: int, max_streams: int) -> None:
+        """Decode pieces as graphs would, but run them eagerly; for comparison, on any device."""
+        self._fixed = FixedPieces(self, max_rows, max_streams)
 
     def sight(self, positions: Tensor, num_frames: int) -> Sight:
-        """What the next frames of streams at these positions ``[B]`` see."""
+        """What the next frames of streams at these positions ``[B]`` see, on the CPU."""
         return self._to_latent.sight(positions, num_frames)
 
     def decode_piece(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:
@@ -100,7 +105,7 @@ class StreamingDecoder:
         Returns:
             Samples ``[B, T * samples_per_frame]`` float32.
         """
-        with exact_products(self.device):
+        with exact_products(self.device, self.dtype):
             return self._to_samples(self._to_latent.apply(codes, sight, states), states)
 
     def check(self, codes: Tensor) -> None:
@@ -131,7 +136,7 @@ class StreamingDecoder:
         shortest lasts, then the others go on, so no row computes another's padding.
 
         Args:
-            states: One a stream, each stream once; moved on, unless an error is raised: then none is.
+            states: One a stream, each stream once; moved on. After an error they are of no more use.
             codes: ``[num_codebooks, T]`` of each stream, see :meth:`check`; ``T`` may be 0.
 
         Returns:
@@ -147,27 +152,54 @@ class StreamingDecoder:
         samples = [torch.empty(0, device=self.device) for _ in codes]
         if not rows:
             return samples
-        values = torch.stack([states[row].values for row in rows])  # [B, N]
-        pieces: list[list[Tensor]] = [[] for _ in rows]
-        lengths = [codes[row].shape[1] for row in rows]
-        done = 0
-        while active := sum(length > done for length in lengths):
-            fixed = self._fixed if self._fixed is not None and active <= self._fixed.max_rows else None
-            left = lengths[active - 1] - done
-            num_frames = min(left, MAX_PIECE_FRAMES) if fixed is None else fixed.piece_frames(left)
-            end = done + num_frames
-            piece = torch.stack([codes[row][:, done:end] for row in rows[:active]])
-            positions = torch.tensor([states[row].position + done for row in rows[:active]])
-            sight = self.sight(positions, num_frames)
-            if fixed is not None and fixed.has(num_frames):
-                decoded = fixed.decode(piece, sight, values[:active])
-            else:
-                decoded = self.decode_piece(piece.to(self.device, torch.int64), sight, values[:active])
+        ordered = [states[row] for row in rows], [codes[row] for row in rows]
+        sounds = self._decode_plain(*ordered) if self._fixed is None else self._decode_fixed(self._fixed, *ordered)
+        for row, sound in zip(rows, sounds, strict=True):
+            states[row].position += codes[row].shape[1]
+            samples[row] = torch.cat(sound)
+        return samples
+
+    def _decode_plain(self, states: list[StreamState], codes: list[Tensor]) -> list[list[Tensor]]:
+        """Decode rows, the longest first, piece by piece; gives each row's pieces of sound."""
+        values = torch.stack([state.values for state in states])  # [B, N]
+        pieces: list[list[Tensor]] = [[] for _ in states]
+        for done, active, num_frames in _cuts(codes, lambda left: min(left, MAX_PIECE_FRAMES)):
+            piece = torch.stack([row[:, done : done + num_frames] for row in codes[:active]])
+            positions = torch.tensor([state.position + done for state in states[:active]])
+            sight = self.sight(positions, num_frames).to(self.device)
+            decoded = self.decode_piece(piece.to(self.device, torch.int64), sight, values[:active])
             for row, part in enumerate(decoded):  # of [active, frames * samples_per_frame]
                 pieces[row].append(part)
-            done = end
-        for index, row in enumerate(rows):
-            states[row].values.copy_(values[index])
-            states[row].position += lengths[index]
-            samples[row] = torch.cat(pieces[index])
-        return samples
+        for state, moved in zip(states, values, strict=True):
+            state.values.copy_(moved)
+        return pieces
+
+    def _decode_fixed(self, fixed: FixedPieces, states: list[StreamState], codes: list[Tensor]) -> list[list[Tensor]]:
+        """The same in fixed shapes, which move states on as they go."""
+        slots = [state.slot for state in states if state.slot is not None]
+        if len(slots) != len(states):
+            raise ValueError("a state was made before the fixed shapes were")
+        pieces: list[list[Tensor]] = [[] for _ in states]
+        for done, active, num_frames in _cuts(codes, fixed.piece_frames):
+            for begin in range(0, active, fixed.max_rows):
+                part = slice(begin, min(begin + fixed.max_rows, active))
+                piece = torch.stack([row[:, done : done + num_frames] for row in codes[part]]).long()
+                positions = torch.tensor([state.position + done for state in states[part]])
+                decoded = fixed.decode(piece, self.sight(positions, num_frames), slots[part])
+                for row, sound in enumerate(decoded, begin):
+                    pieces[row].append(sound)
+        return pieces
+
+
+def _cuts(codes: list[Tensor], piece_frames: Callable[[int], int]) -> Iterator[tuple[int, int, int]]:
+    """Cut chunks, the longest first, into pieces of as many rows as have frames left.
+
+    Yields:
+        First frame, rows and frames of a piece.
+    """
+    lengths = [chunk.shape[1] for chunk in codes]
+    done = 0
+    while active := sum(length > done for length in lengths):
+        num_frames = piece_frames(lengths[active - 1] - done)
+        yield done, active, num_frames
+        done += num_frames

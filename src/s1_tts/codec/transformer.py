@@ -23,13 +23,11 @@ class Rotary:
 
     Args:
         config: Sizes.
-        device: Where the angles are wanted.
     """
 
-    def __init__(self, config: TransformerConfig, device: torch.device) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         exponents = torch.arange(0, config.head_dim, 2).float() / config.head_dim
         self.frequencies = 1.0 / (config.rope_base**exponents)  # [head_dim / 2]
-        self.device = device
 
     def angles(self, positions: Tensor) -> Tensor:
         """Cosine and sine of each position.
@@ -38,11 +36,11 @@ class Rotary:
             positions: ``[B, T]`` on the CPU, counted from the start of the stream.
 
         Returns:
-            ``[B, T, 1, head_dim / 2, 2]`` bfloat16.
+            ``[B, T, 1, head_dim / 2, 2]`` bfloat16, on the CPU.
         """
         angles = positions.unsqueeze(-1) * self.frequencies  # [B, T, head_dim / 2]
         turns = torch.view_as_real(torch.polar(torch.ones_like(angles), angles))
-        return turns.bfloat16().unsqueeze(2).to(self.device)
+        return turns.bfloat16().unsqueeze(2)
 
 
 def rotate(x: Tensor, angles: Tensor) -> Tensor:
@@ -171,6 +169,10 @@ class Sight:
     angles: Tensor
     mask: Tensor
 
+    def to(self, device: torch.device) -> "Sight":
+        """The same on a device."""
+        return Sight(self.angles.to(device), self.mask.to(device))
+
 
 class WindowTransformer:
     """Blocks and a last norm.
@@ -184,7 +186,7 @@ class WindowTransformer:
     def __init__(self, weights: Weights, config: TransformerConfig, layout: StateLayout) -> None:
         self.eps = config.norm_eps
         self.window = config.window
-        self.rotary = Rotary(config, weights.device)
+        self.rotary = Rotary(config)
         layers = weights.under("layers")
         self.blocks = [WindowBlock(layers.under(str(i)), config, layout) for i in range(config.num_layers)]
         self.norm = weights.tensor("norm.weight")
@@ -197,17 +199,17 @@ class WindowTransformer:
             positions: ``[B]`` on the CPU, int64: position of each row's first element in its stream.
             states: ``[B, N]``.
         """
-        return self.apply(x, self.sight(positions, x.shape[1]), states)
+        return self.apply(x, self.sight(positions, x.shape[1]).to(x.device), states)
 
     def sight(self, positions: Tensor, length: int) -> Sight:
-        """What the next chunk sees.
+        """What the next chunk sees, on the CPU.
 
         Args:
             positions: ``[B]`` on the CPU, int64: position of each row's first element in its stream.
             length: New elements ``T``.
         """
         angles = self.rotary.angles(positions[:, None] + torch.arange(length))
-        return Sight(angles, window_mask(positions, length, self.window).to(self.rotary.device))
+        return Sight(angles, window_mask(positions, length, self.window))
 
     def apply(self, x: Tensor, sight: Sight, states: Tensor) -> Tensor:
         """As a call, with the sight in place of the positions: no work of the host depends on their values."""

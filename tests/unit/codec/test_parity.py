@@ -65,7 +65,7 @@ def test_published_layout_at_full_size_is_the_references() -> None:
 
 def test_rotary_angles_equal_the_table_wherever_a_chunk_begins(decoder: StreamingDecoder, tiny_folder: Path) -> None:
     table = torch.load(tiny_folder / "codec.pth")["quantizer.post_module.freqs_cis"]
-    rotary = Rotary(decoder.config.quantizer_transformer, CPU)
+    rotary = Rotary(decoder.config.quantizer_transformer)
     for first, length in ((0, 512), (1, 3), (77, 19), (509, 3)):
         angles = rotary.angles(torch.arange(first, first + length)[None])
         assert torch.equal(angles[0, :, 0], table[first : first + length])

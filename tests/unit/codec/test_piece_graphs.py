@@ -14,13 +14,14 @@ from s1_tts.codec.streaming import StreamingDecoder
 from tests.unit.codec.conftest import CPU, random_codes
 
 MAX_ROWS = 6
+MAX_STREAMS = 20
 NUM_FRAMES = 64
 
 
 @pytest.fixture(scope="module")
 def fixed(tiny_folder: Path) -> StreamingDecoder:
     decoder = StreamingDecoder.load(tiny_folder, CPU, torch.float32)
-    decoder.use_fixed_shapes(MAX_ROWS)
+    decoder.use_fixed_shapes(MAX_ROWS, MAX_STREAMS)
     return decoder
 
 
@@ -48,7 +49,7 @@ class Pair:
 def test_rows_at_different_positions_equal_the_ordinary_ones(
     decoder: StreamingDecoder, fixed: StreamingDecoder, steps: list[tuple[int, ...]]
 ) -> None:
-    """Of eight streams at most six have frames that fit; with more, all go the ordinary way."""
+    """Of eight streams six fit into a piece; the others have one of their own."""
     pair = Pair(decoder, fixed, 8)
     for number, step in enumerate(steps):
         rows = [row for row, length in enumerate(step) if length]
@@ -71,7 +72,7 @@ def test_what_a_row_over_holds_is_heard_by_nobody(decoder: StreamingDecoder, fix
     Pair(decoder, fixed, 5).check(range(5), [random_codes(decoder.config, 20, seed=90 + row) for row in range(5)])
 
 
-def test_common_pieces_take_the_fixed_way_and_no_others(
+def test_any_chunk_is_cut_into_pieces_that_have_graphs(
     fixed: StreamingDecoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[tuple[int, int]] = []
@@ -84,8 +85,23 @@ def test_common_pieces_take_the_fixed_way_and_no_others(
     monkeypatch.setattr(FixedPieces, "decode", decode)
     lengths = (64, 23, 4)
     fixed.decode([fixed.new_state() for _ in lengths], [random_codes(fixed.config, length) for length in lengths])
-    # 4 of all; 19 of two of them, which no graph has; 20, 20 and 1 of the longest
-    assert taken == [(3, 4), (1, 20), (1, 20)]
+    # 4 of all; 19 more of two of them; 41 more of the longest
+    assert taken == [(3, 4), (2, 16), (2, 2), (2, 1), (1, 20), (1, 20), (1, 1)]
+
+
+def test_a_state_s_place_is_free_again_when_nobody_holds_it(tiny_folder: Path) -> None:
+    decoder = StreamingDecoder.load(tiny_folder, CPU, torch.float32)
+    decoder.use_fixed_shapes(2, 2)
+    first, second = decoder.new_state(), decoder.new_state()
+    with pytest.raises(RuntimeError, match="2 streams"):
+        decoder.new_state()
+    decoder.decode([second], [random_codes(decoder.config, 4)])
+    slot = second.slot
+    del second
+    third = decoder.new_state()
+    assert (third.slot, third.position) == (slot, 0)
+    assert not third.values.any()
+    assert first.slot != slot
 
 
 def test_a_failure_inside_moves_no_state(fixed: StreamingDecoder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +119,7 @@ def test_a_failure_inside_moves_no_state(fixed: StreamingDecoder, monkeypatch: p
 
 def test_without_a_cuda_device_nothing_is_captured(tiny_folder: Path) -> None:
     decoder = StreamingDecoder.load(tiny_folder, CPU, torch.float32)
-    decoder.use_graphs(MAX_ROWS)
+    decoder.use_graphs(MAX_ROWS, MAX_STREAMS)
     codes = random_codes(decoder.config, 4)
     assert decoder.decode([decoder.new_state()], [codes])[0].shape == (4 * decoder.config.samples_per_frame,)
 

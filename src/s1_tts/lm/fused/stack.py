@@ -6,11 +6,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from s1_tts.kernel_launch import launch
 from s1_tts.lm.config import BlockSizes
 from s1_tts.lm.fused.kernels.attention import attend, combine, turn_and_keep
 from s1_tts.lm.fused.kernels.frame_attention import frame_attend
 from s1_tts.lm.fused.kernels.linear import linear_added, normed_gate, normed_linear
-from s1_tts.lm.fused.launch import launch
 from s1_tts.lm.fused.rows import RowTable
 from s1_tts.lm.fused.tiles import ROW_TILE, SMALLEST_QUERY_TILE, AttentionTile, gate_tile, linear_tile
 from s1_tts.lm.kv_cache import KvPool

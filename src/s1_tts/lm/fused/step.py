@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from s1_tts.kernel_launch import launch
 from s1_tts.lm.fused.kernels.draw import draw
 from s1_tts.lm.fused.kernels.embed import embed
-from s1_tts.lm.fused.launch import launch
 from s1_tts.lm.fused.rows import FIRST_COLUMN, RowTable
 from s1_tts.lm.fused.stack import FastStack, SlowStack, run_linear
 from s1_tts.lm.fused.tiles import DECODE_ATTENTION, PREFILL_ATTENTION

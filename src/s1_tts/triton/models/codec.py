@@ -20,6 +20,7 @@ from s1_tts.settings import Settings
 from s1_tts.stream_events import CodesChunk, DecodedChunk, StreamFailed
 from s1_tts.triton.abort_bridge import AbortBridge
 from s1_tts.triton.codec_metrics import CodecMetrics
+from s1_tts.triton.lost_device import end_process
 from s1_tts.triton.owed_answers import OwedAnswers
 from s1_tts.triton.sender import Responder, Sender
 from s1_tts.triton.start_up import read_config_parameters, set_up_logging, start_up_failures
@@ -52,12 +53,13 @@ class CodecModel:
         self._intake = threading.Thread(target=self._take_all, name="s1-codec-intake", daemon=True)
         metrics = CodecMetrics(self._batcher)
         self._metrics_ticker = Ticker("s1-codec-metrics", METRICS_INTERVAL_S, metrics.update)
-        self._batcher.start()
+        with start_up_failures(log):
+            self._batcher.start()
         self._intake.start()
 
     def load_batcher(self, settings: Settings) -> CodecBatcher:
         """Load the engine that does the work."""
-        return CodecBatcher.load(settings)
+        return CodecBatcher.load(settings, on_lost=self._leave)
 
     def execute(self, requests: list[Any]) -> None:
         """Take chunks in; never waits, not even for the answer whether the caller is still there."""
@@ -74,6 +76,10 @@ class CodecModel:
         self._batcher.close()
         self._bridge.close()
         self._sender.close()
+
+    def _leave(self) -> None:
+        """End this process, once all that is said has been sent: only a new one can use the device again."""
+        end_process(self._sender, log)
 
     def _take_all(self) -> None:
         while (arrival := self._arrivals.get()) is not None:

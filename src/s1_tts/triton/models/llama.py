@@ -5,10 +5,8 @@ tickers look for callers that left, drain the engine before the server stops, an
 """
 
 import logging
-import os
 from typing import Any
 
-from s1_tts.cuda import EXIT_DEVICE_LOST
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.engine import LmEngine
 from s1_tts.lm.loading import CONFIG_FILE
@@ -17,6 +15,7 @@ from s1_tts.speech_task import CodesFormat
 from s1_tts.triton.drain import Drain
 from s1_tts.triton.info_metrics import InfoMetrics
 from s1_tts.triton.lm_metrics import LmMetrics
+from s1_tts.triton.lost_device import end_process
 from s1_tts.triton.open_streams import OpenStream, OpenStreams
 from s1_tts.triton.sender import Responder, Sender
 from s1_tts.triton.start_up import read_config_parameters, set_up_logging, start_up_failures
@@ -102,9 +101,7 @@ class LlamaModel:
 
     def _leave(self) -> None:
         """End this process, once all that is said has been sent: only a new one can use the device again."""
-        self._sender.close()
-        log.critical("the device is lost: this process ends with code %d", EXIT_DEVICE_LOST)
-        os._exit(EXIT_DEVICE_LOST)
+        end_process(self._sender, log)
 
     def _abort_cancelled(self) -> None:
         cancelled = self._streams.cancelled()

@@ -10,7 +10,7 @@ from s1_tts.lm.fused.rows import RowTable, TableRow
 from s1_tts.lm.noise import BLOCK, FrameNoise, NoiseLayout
 from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, gumbel, sample_codes
 from s1_tts.speech_task import Sampling
-from tests.unit.lm.fused.noise_kernel import write_uniform
+from tests.unit.kernels.noise_kernel import write_uniform
 
 NUM_CODEBOOKS = 3
 DIM = 8

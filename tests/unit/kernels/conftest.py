@@ -16,8 +16,9 @@ if "triton" in sys.modules:
     raise RuntimeError("Triton was imported before its interpreter was switched on: these kernels cannot run")
 with mock.patch.dict(os.environ, TRITON_INTERPRET="1"):
     importlib.import_module("triton.experimental.gluon")  # which the interpreter imports when it first runs
+    import s1_tts.codec.fused_join
     import s1_tts.lm.fused.step  # noqa: F401
-    import tests.unit.lm.fused.noise_kernel  # noqa: F401
+    import tests.unit.kernels.noise_kernel  # noqa: F401
     from s1_tts.lm.fused import stack, tiles
 
 

@@ -1,0 +1,22 @@
+"""The end of a model's process whose device is lost."""
+
+import logging
+import os
+from typing import NoReturn
+
+from s1_tts.cuda import EXIT_DEVICE_LOST
+from s1_tts.triton.sender import Sender
+
+
+def end_process(sender: Sender, log: logging.Logger) -> NoReturn:
+    """End this process, once all that is said has been sent: only a new process can use the device again.
+
+    Triton does not start it anew; whoever started the server sees that a model's process is gone.
+
+    Args:
+        sender: Of the model.
+        log: Its log.
+    """
+    sender.close()
+    log.critical("the device is lost: this process ends with code %d", EXIT_DEVICE_LOST)
+    os._exit(EXIT_DEVICE_LOST)

@@ -38,6 +38,11 @@ def prepare_process(device: torch.device, *, use_cudnn_attention: bool) -> None:
     enter(device)
 
 
+def memory_bytes(device: torch.device) -> int:
+    """Memory of a GPU; 0 for a CPU."""
+    return int(torch.cuda.mem_get_info(device)[1]) if device.type == "cuda" else 0
+
+
 def enter(device: torch.device) -> None:
     """Make a device the current one of this thread: threads begin on device 0."""
     if device.type == "cuda":

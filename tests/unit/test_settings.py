@@ -141,3 +141,20 @@ def test_the_start_up_line_tells_every_setting() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(("memory_gb", "slots"), [(8, 8), (16, 8), (24, 16), (48, 32), (80, 64), (141, 64)])
+def test_on_a_gpu_slots_and_context_follow_from_its_memory(memory_gb: int, slots: int) -> None:
+    sized = Settings.load().sized_for(memory_gb * 10**9)
+    assert (sized.max_slots, sized.context_tokens) == (slots, 2048)
+    assert sized.max_slots * sized.context_tokens * 114_688 < 0.25 * memory_gb * 1e9
+
+
+def test_what_is_set_stays_on_a_gpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load({"max_slots": "8"}).sized_for(80 * 10**9) == Settings.load({"max_slots": "8"})
+    monkeypatch.setenv("S1_CONTEXT_TOKENS", "4096")
+    assert Settings.load().sized_for(80 * 10**9).max_slots == 8
+
+
+def test_without_a_gpu_nothing_changes() -> None:
+    assert Settings.load().sized_for(0) == Settings.load()

@@ -21,7 +21,7 @@ from s1_tts.codec.chunk_streams import Piece, Refusal
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
-from s1_tts.cuda import enter, is_lost, prepare_process
+from s1_tts.cuda import enter, is_lost, memory_bytes, prepare_process
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.settings import Settings
 from s1_tts.stream_events import AudioSink, CodesChunk, StreamFailed
@@ -146,6 +146,7 @@ class CodecBatcher:
         """
         device = resolve_device(settings.device)
         prepare_process(device, use_cudnn_attention=settings.cudnn_attention)
+        settings = settings.sized_for(memory_bytes(device))
         limit_threads(settings.threads)
         decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
         policy = BatchPolicy.of_device(device.type, settings.max_slots, settings.codec_wait_ms / 1e3)

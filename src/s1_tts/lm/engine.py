@@ -16,7 +16,7 @@ from typing import Self
 
 from s1_protocol.errors import CancelledError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
 from s1_protocol.names import ServiceClass
-from s1_tts.cuda import enter, prepare_process
+from s1_tts.cuda import enter, memory_bytes, prepare_process
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.lm.admission import Admission, check_deadline, deadline_error
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
@@ -108,6 +108,7 @@ class LmEngine:
         limit_threads(settings.threads)
         device = resolve_device(settings.device)
         prepare_process(device, use_cudnn_attention=settings.cudnn_attention)
+        settings = settings.sized_for(memory_bytes(device))
         folder = settings.require_checkpoint()
         dtype = resolve_dtype(settings.dtype, device)
         loaded = load_language_model(folder, device, dtype, settings.context_tokens, use_native=settings.native_layers)

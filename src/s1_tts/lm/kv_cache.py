@@ -18,6 +18,9 @@ from torch import Tensor
 from s1_protocol.errors import SettingsError
 from s1_tts.lm.config import BlockSizes
 
+GPU_RESERVE_BYTES = 3 * 2**30
+"""Left for graphs, voices' prefixes and the codec's and the encoder's processes, which look at the same memory."""
+
 
 class KvPool:
     """Keys and values of all layers and slots.
@@ -45,7 +48,7 @@ class KvPool:
         if size_bytes > free_bytes:
             raise SettingsError(
                 f"a KV pool of {num_slots} slots x {num_positions} positions takes {size_bytes / 2**30:.1f} GiB and "
-                f"{device} has {free_bytes / 2**30:.1f} GiB free; lower S1_MAX_SLOTS or S1_CONTEXT_TOKENS"
+                f"{device} has {free_bytes / 2**30:.1f} GiB for it; lower S1_MAX_SLOTS or S1_CONTEXT_TOKENS"
             )
         self.keys = _zeros(shape, dtype, device)
         self.values = _zeros(shape, dtype, device)
@@ -234,5 +237,5 @@ def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
 
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        return int(torch.cuda.mem_get_info(device)[0]) - GPU_RESERVE_BYTES
     return int(psutil.virtual_memory().available)

@@ -4,6 +4,7 @@ from s1_client.audio import AudioChunk, Speech
 from s1_client.client import AsyncS1Client
 from s1_client.connection import Health
 from s1_client.errors import (
+    CutShortError,
     DeadlineError,
     EarlyEndError,
     EndpointError,
@@ -34,6 +35,7 @@ __all__ = [
     "AsyncS1Client",
     "AsyncVoices",
     "AudioChunk",
+    "CutShortError",
     "DeadlineError",
     "Delivery",
     "EarlyEndError",

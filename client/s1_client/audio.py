@@ -21,8 +21,8 @@ class AudioChunk:
         sample_rate_hz: Samples per second.
         is_last: True on exactly one chunk, the final one.
         arrival_s: Time since the request was sent, in seconds.
-        is_cut: True on the last chunk of speech that reached the request's ``max_frames``: its text may not have been
-            said whole. Never true where the request leaves ``max_frames`` to the server.
+        is_cut: True on the last chunk of a text that was not said whole, since it reached its limit of frames; of live
+            text, from there on.
     """
 
     index: int
@@ -45,10 +45,12 @@ class Speech:
     Args:
         samples: 16-bit mono PCM ``[samples]``.
         sample_rate_hz: Samples per second.
+        is_cut: Whether the text was not said whole: it reached its limit of frames.
     """
 
     samples: npt.NDArray[np.int16]
     sample_rate_hz: int
+    is_cut: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -85,7 +87,8 @@ class Speech:
 
 def join(chunks: Sequence[AudioChunk]) -> Speech:
     """Make one utterance of the chunks of a stream, of which there is at least one."""
-    return Speech(np.concatenate([chunk.samples for chunk in chunks]), chunks[0].sample_rate_hz)
+    samples = np.concatenate([chunk.samples for chunk in chunks])
+    return Speech(samples, chunks[0].sample_rate_hz, is_cut=any(chunk.is_cut for chunk in chunks))
 
 
 def can_save(path: str | Path) -> bool:

@@ -1,8 +1,10 @@
 """Many texts to a folder, some at a time, going on where an earlier run stopped."""
 
 import asyncio
+import codecs
 import csv
 import hashlib
+import io
 import json
 import os
 from collections import Counter
@@ -16,6 +18,10 @@ from s1_client.options import SpeechOptions
 
 JOURNAL_NAME = "batch.jsonl"
 """One line for each text that was finished or failed, in the folder of the sound."""
+
+
+_COLUMNS = ("text", "id", "voice")
+_DELIMITERS = ",;\t"
 
 
 class BatchFileError(S1ClientError):
@@ -44,8 +50,8 @@ class Outcome:
     Args:
         name: Name of the item.
         digest: Of the text and the options that were used.
-        audio_s: Length of its sound; None if it failed.
-        error: Why it failed; None if it did not.
+        audio_s: Length of its sound; None if there is none.
+        error: Why it failed, or that it was cut; None if all of it was said.
     """
 
     name: str
@@ -57,16 +63,25 @@ class Outcome:
 def read_items(path: Path) -> list[Item]:
     """Read a text file with a text a line, or a CSV file with the columns ``text`` and, if wanted, ``id``, ``voice``.
 
+    Columns may be parted by commas, semicolons or tabs, whichever the first line shows; UTF-16 is read where the file
+    begins with its mark.
+
     Raises:
-        BatchFileError: it is not UTF-8, has no column ``text`` or no text, an id is no file name or comes twice.
+        BatchFileError: it is neither UTF-8 nor UTF-16, has no column ``text`` or no text, a row does not fit the first
+            line, an id is no file name or comes twice.
         OSError: it cannot be read.
     """
+    data = path.read_bytes()
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            items = list(_csv_items(file) if path.suffix.lower() == ".csv" else _line_items(file))
+        text = data.decode(encoding)
+        if "\0" in text:
+            raise BatchFileError(f"{path}: holds NUL characters; it is no text in UTF-8, or UTF-16 without its mark")
+        lines = io.StringIO(text, newline="")
+        items = list(_csv_items(lines) if path.suffix.lower() in {".csv", ".tsv"} else _line_items(lines))
     except UnicodeDecodeError as error:
         raise BatchFileError(f"{path}: is not UTF-8 ({error})") from error
-    except (csv.Error, KeyError) as error:
+    except csv.Error as error:
         raise BatchFileError(f"{path}: {error}") from error
     if not items:
         raise BatchFileError(f"{path}: has no text")
@@ -78,19 +93,35 @@ def read_items(path: Path) -> list[Item]:
     return items
 
 
-def _line_items(lines: Iterator[str]) -> Iterator[Item]:
+def _line_items(lines: io.StringIO) -> Iterator[Item]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             yield Item(f"{number:04}", line.strip())
 
 
-def _csv_items(lines: Iterator[str]) -> Iterator[Item]:
-    rows = csv.DictReader(lines)
-    if "text" not in (rows.fieldnames or ()):
+def _csv_items(lines: io.StringIO) -> Iterator[Item]:
+    delimiter = max(_DELIMITERS, key=lines.readline().count)
+    lines.seek(0)
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    header = [name.strip().lower() for name in next(rows, [])]
+    if "text" not in header:
         raise csv.Error("has no column 'text' in its first line")
-    for number, row in enumerate(rows, 1):
-        if (row["text"] or "").strip():
-            yield Item(row.get("id") or f"{number:04}", row["text"].strip(), row.get("voice") or None)
+    unknown = [name for name in header if name not in _COLUMNS]
+    if unknown or len(set(header)) < len(header):
+        raise csv.Error(f"its first line is {', '.join(header)}; allowed: text, and perhaps id and voice, each once")
+    for number, cells in enumerate(filter(None, rows), 1):
+        if len(cells) != len(header):
+            raise csv.Error(
+                f"row {number} (line {rows.line_num}) has {len(cells)} columns beside {len(header)} in the first line; "
+                'a text with a comma in it stands in "quotes"'
+            )
+        row = dict(zip(header, cells, strict=True))
+        if row["text"].strip():
+            yield Item(
+                row.get("id", "").strip() or f"{number:04}", row["text"].strip(), row.get("voice", "").strip() or None
+            )
+        elif any(cell.strip() for cell in cells):
+            raise csv.Error(f"row {number} (line {rows.line_num}) has no text")
 
 
 class BatchJob:
@@ -168,7 +199,8 @@ class BatchJob:
         partial = path.with_name(f".{path.stem}.partial{path.suffix}")
         speech.save(partial)
         os.replace(partial, path)
-        return Outcome(item.name, digest, audio_s=round(speech.duration_s, 3))
+        fault = "cut: max_frames was reached before all of the text was said" if speech.is_cut else None
+        return Outcome(item.name, digest, audio_s=round(speech.duration_s, 3), error=fault)
 
     def _options_of(self, item: Item) -> SpeechOptions:
         return replace(self._options, voice=item.voice) if item.voice else self._options

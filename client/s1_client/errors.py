@@ -72,6 +72,18 @@ class ServerError(S1ClientError):
         self.message = message
 
 
+class CutShortError(S1ClientError):
+    """The speech ended before all of the text was said, and the request had set no ``max_frames`` of its own.
+
+    Args:
+        duration_s: Length of the sound that came.
+    """
+
+    def __init__(self, duration_s: float) -> None:
+        super().__init__(f"the speech was cut after {duration_s:.1f} s, before all of the text was said")
+        self.duration_s = duration_s
+
+
 class StreamError(S1ClientError):
     """The chunks that came are not a whole stream."""
 

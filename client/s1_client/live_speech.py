@@ -66,6 +66,7 @@ class LiveSpeech:
                         index=0 if last is None else last.index + 1,
                         is_last=chunk.is_last and self._is_over(asking),
                         arrival_s=time.perf_counter() - started_s,
+                        is_cut=chunk.is_cut or (last is not None and last.is_cut),
                     )
                     yield last
                 self._under_way.remove(stream)
@@ -76,7 +77,7 @@ class LiveSpeech:
             if not last.is_last:
                 silence = np.zeros(0, dtype=np.int16)
                 waited_s = time.perf_counter() - started_s
-                yield AudioChunk(last.index + 1, silence, last.sample_rate_hz, is_last=True, arrival_s=waited_s)
+                yield replace(last, index=last.index + 1, samples=silence, is_last=True, arrival_s=waited_s)
         finally:
             asking.cancel()
             for stream in self._under_way:

@@ -170,7 +170,9 @@ class SageMakerClient:
         else:
             speech = self.speak(text, options)
             arrival_s = time.perf_counter() - started_s
-            yield AudioChunk(0, speech.samples, speech.sample_rate_hz, is_last=True, arrival_s=arrival_s)
+            yield AudioChunk(
+                0, speech.samples, speech.sample_rate_hz, is_last=True, arrival_s=arrival_s, is_cut=speech.is_cut
+            )
 
     def _chunks(self, text: str, options: SpeechOptions) -> Generator[AudioChunk]:
         body = make_stream_request(text, options)
@@ -280,6 +282,7 @@ def _chunk_of(event: Mapping[str, Any], arrival_s: float) -> AudioChunk:
             sample_rate_hz=int(event[Field.SAMPLE_RATE]),
             is_last=bool(event[Field.IS_LAST]),
             arrival_s=arrival_s,
+            is_cut=bool(event.get(Field.IS_CUT, False)),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UnexpectedAnswerError(ModelName.STREAM, f"an event without {error}: {json.dumps(event)[:80]}") from error

@@ -50,10 +50,10 @@ def make_binary_request(text: str, options: SpeechOptions, *, want_wav: bool) ->
         inputs.append({"name": spec.name, "shape": list(tensor.shape), "datatype": datatype, "parameters": size})
         data.append(raw)
     if want_wav:
-        outputs: list[dict[str, Any]] = [{"name": Field.AUDIO_BASE64}]
+        outputs: list[dict[str, Any]] = [{"name": name} for name in (Field.AUDIO_BASE64, Field.IS_CUT)]
     else:
         as_bytes = {"binary_data": True}
-        outputs = [{"name": name, "parameters": as_bytes} for name in (Field.AUDIO, Field.SAMPLE_RATE)]
+        outputs = [{"name": name, "parameters": as_bytes} for name in (Field.AUDIO, Field.SAMPLE_RATE, Field.IS_CUT)]
     request = {"inputs": inputs, "outputs": outputs, "parameters": {Parameter.AUDIO_BASE64: want_wav}}
     header = json.dumps(request).encode()
     return Body(header + b"".join(data), f"{SAGEMAKER_BINARY_TYPE}{len(header)}")
@@ -100,7 +100,8 @@ def read_binary_answer(content: bytes, content_type: str) -> Speech:
         start += size
     if not {Field.AUDIO, Field.SAMPLE_RATE} <= arrays.keys() or arrays[Field.SAMPLE_RATE].size != 1:
         raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"no {Field.AUDIO} or no {Field.SAMPLE_RATE}")
-    return Speech(arrays[Field.AUDIO].astype(np.int16), int(arrays[Field.SAMPLE_RATE].item()))
+    is_cut = Field.IS_CUT in arrays and bool(arrays[Field.IS_CUT].any())
+    return Speech(arrays[Field.AUDIO].astype(np.int16), int(arrays[Field.SAMPLE_RATE].item()), is_cut)
 
 
 def read_wav_answer(content: bytes) -> Speech:
@@ -109,13 +110,15 @@ def read_wav_answer(content: bytes) -> Speech:
     Raises:
         UnexpectedAnswerError: it is of another form.
     """
-    for output in _outputs_of(content):
+    outputs = _outputs_of(content)
+    is_cut = any(output["name"] == Field.IS_CUT and any(output.get("data", ())) for output in outputs)
+    for output in outputs:
         if output["name"] == Field.AUDIO_BASE64:
             try:
                 samples, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(output["data"][0])), dtype="int16")
             except (binascii.Error, soundfile.SoundFileError, KeyError, IndexError) as error:
                 raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"no WAV file: {error}") from error
-            return Speech(samples, rate_hz)
+            return Speech(samples, rate_hz, is_cut)
     raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"no {Field.AUDIO_BASE64}")
 
 

@@ -14,12 +14,18 @@ from tritonclient.grpc.aio import InferInput
 
 from s1_client.audio import AudioChunk, Speech
 from s1_client.connection import RPC_ERRORS, Connection, ResponseIterator, RpcError, status_of
-from s1_client.errors import DeadlineError, EarlyEndError, StallError, StreamGapError, UnexpectedAnswerError
+from s1_client.errors import (
+    CutShortError,
+    DeadlineError,
+    EarlyEndError,
+    StallError,
+    StreamGapError,
+    UnexpectedAnswerError,
+)
 from s1_client.options import SpeechOptions, make_inputs
 from s1_client.policy import Delivery, Retry
 from s1_client.servers import Server, ServerPool
 from s1_protocol.names import Field, ModelName
-from s1_protocol.sound import FRAME_SAMPLES
 
 
 @dataclass(eq=False)
@@ -58,6 +64,7 @@ class Utterance:
             DeadlineError: the deadline passed.
             ServerError: the server refused the request or failed.
             UnreachableError: no server answers.
+            CutShortError: not all of the text was said, though the request set no limit.
         """
         self.started_s = time.perf_counter()
         model = ModelName.ONE_ANSWER
@@ -70,10 +77,14 @@ class Utterance:
                 await self._wait_or_raise(error, server, is_safe=True)
             else:
                 server.succeeded()
-                return Speech(
+                speech = Speech(
                     samples=read_tensor(result, Field.AUDIO, model).reshape(-1),
                     sample_rate_hz=_element(result, Field.SAMPLE_RATE, model),
+                    is_cut=_is_cut(result),
                 )
+                if speech.is_cut:
+                    self._check_cut(speech.duration_s)
+                return speech
 
     async def chunks(self) -> AsyncGenerator[AudioChunk]:
         """Send the request to the model that streams, and read its chunks; closing this stops the server.
@@ -83,6 +94,7 @@ class Utterance:
             ServerError: the server refused the request or failed.
             UnreachableError: no server answers.
             StreamError: the chunks stall, have a gap or end early.
+            CutShortError: not all of the text was said, though the request set no limit; comes after the last chunk.
         """
         self.started_s = time.perf_counter()
         num_chunks = 0
@@ -123,17 +135,19 @@ class Utterance:
                     sample_rate_hz=int(_element(result, Field.SAMPLE_RATE)),
                     is_last=is_complete,
                     arrival_s=time.perf_counter() - self.started_s,
-                    is_cut=is_complete and self._is_at_limit(num_samples),
+                    is_cut=_is_cut(result),
                 )
+                if _is_cut(result):
+                    self._check_cut(num_samples / int(_element(result, Field.SAMPLE_RATE)))
             if not is_complete:
                 raise EarlyEndError(num_chunks)
         finally:
             # a call that has ended takes this as nothing; one that goes on is stopped
             responses.cancel()
 
-    def _is_at_limit(self, num_samples: int) -> bool:
-        limit_frames = self.options.max_frames
-        return limit_frames is not None and num_samples >= limit_frames * FRAME_SAMPLES
+    def _check_cut(self, duration_s: float) -> None:
+        if not self.options.max_frames:
+            raise CutShortError(duration_s)
 
     async def _next_result(self, responses: ResponseIterator, num_chunks: int) -> InferResult | None:
         """Wait for the next response; None at the end of the stream."""
@@ -212,6 +226,12 @@ def read_tensor(result: InferResult, name: Field, model: ModelName) -> npt.NDArr
     if tensor is None:
         raise UnexpectedAnswerError(model, f"no {name.value}")
     return tensor
+
+
+def _is_cut(result: InferResult) -> bool:
+    """Whether the text was not said whole; servers of earlier versions do not tell."""
+    tensor = result.as_numpy(Field.IS_CUT.value)
+    return tensor is not None and bool(tensor.reshape(-1)[0])
 
 
 def _element(result: InferResult, name: Field, model: ModelName = ModelName.STREAM) -> Any:

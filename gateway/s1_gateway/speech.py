@@ -19,7 +19,6 @@ from s1_gateway.limits import Admission, Limits
 from s1_gateway.metrics import Door, Metrics, Outcome
 from s1_gateway.settings import Settings
 from s1_gateway.texts import check_text
-from s1_protocol.request_options import MAX_FRAMES
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_protocol.text.cleaning import is_speakable
 
@@ -31,8 +30,8 @@ MAX_BUFFERED_CHUNKS = 4
 ONE_REQUEST_CHARACTERS = 300
 """A longer text is asked for sentence by sentence, as the engine would cut it, so that each has a whole length."""
 
-WHOLE_FRAMES = int(MAX_FRAMES.high)
-"""``max_frames`` where the caller names none: the longest there is, 190 s, which no sentence needs."""
+WHOLE_FRAMES = 4_096
+"""``max_frames`` where the caller names none: 190 s, which no request of so many characters needs."""
 
 REFUSALS = frozenset({Reason.INVALID, Reason.NOT_FOUND, Reason.BUSY, Reason.QUOTA})
 """What a server or a limit says no to, so that nothing has failed."""

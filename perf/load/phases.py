@@ -88,13 +88,13 @@ async def run_level(
 ) -> Phase:
     """So many streams at a time; each that ends or is refused makes room for the next."""
     phase = Phase(f"{concurrency} at a time")
-    finished = target.outcome("finished")
+    finished = target.outcome("finished") + target.outcome("cut")
     callers = plain_callers(references, count)
     started_s = time.monotonic()
     records = await generator.closed_loop([caller.request for caller in callers], concurrency)
     phase.judge(callers, records, time.monotonic() - started_s)
     await _settle(target, phase)
-    counted = target.outcome("finished") - finished
+    counted = target.outcome("finished") + target.outcome("cut") - finished
     if counted != phase.completed:
         phase.add_faults([f"the server counts {counted:g} finished streams, the callers {phase.completed}"])
     return phase

@@ -3,6 +3,9 @@
 MAX_TEXT_CHARACTERS = 10_000
 """Of one request."""
 
+MAX_FRAMES = 65_536
+"""Of one request, 51 minutes: what the longest text takes in the slowest script."""
+
 MAX_SEED = 2**63 - 1
 
 MIN_RECORDING_S = 1.0

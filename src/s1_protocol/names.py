@@ -68,6 +68,7 @@ class Field(StrEnum):
     SAMPLE_RATE = "sample_rate"
     CHUNK_INDEX = "chunk_index"
     IS_LAST = "is_last"
+    IS_CUT = "is_cut"
     AUDIO_BASE64 = "audio_base64"
     # managing voices
     OPERATION = "operation"

@@ -1,5 +1,6 @@
 """The table of what a request for speech may say. Tensors, checks, commands, settings and pages derive from it."""
 
+from s1_protocol.limits import MAX_FRAMES as LONGEST_FRAMES
 from s1_protocol.limits import (
     MAX_RECORDING_BYTES,
     MAX_RECORDING_S,
@@ -92,11 +93,11 @@ REPETITION_PENALTY = FloatOption(
 )
 MAX_FRAMES = IntegerOption(
     field=Field.MAX_FRAMES,
-    help=f"longest speech; {FRAMES_PER_SECOND:.2f} frames are a second",
+    help=f"longest speech; {FRAMES_PER_SECOND:.2f} frames are a second; 0: twice what the text needs, at least 95 s",
     unit="frames",
-    default=2048,
-    low=1,
-    high=4096,
+    default=0,
+    low=0,
+    high=LONGEST_FRAMES,
 )
 CHUNK_FRAMES = IntegerOption(
     field=Field.CHUNK_FRAMES,

@@ -111,18 +111,21 @@ CODES_TENSORS = (
     TensorSpec(Field.CHUNK_INDEX, "INT32"),
     TensorSpec(Field.IS_LAST, "BOOL"),
     TensorSpec(Field.SERVICE, "STRING"),
+    TensorSpec(Field.IS_CUT, "BOOL"),
     TensorSpec(Field.STREAM_ERROR, "STRING"),
 )
 """Outputs of ``s1_llama``; ``codes`` is ``[num_codebooks, frames]``. ``stream_error`` comes only with a last chunk: the
 stream ends with this error, which the codec is to tell the caller."""
 
-CODEC_INPUTS = tuple(optional(spec) if spec.name is Field.STREAM_ERROR else spec for spec in CODES_TENSORS)
+_NOT_IN_EVERY_CHUNK = (Field.IS_CUT, Field.STREAM_ERROR)
+CODEC_INPUTS = tuple(optional(spec) if spec.name in _NOT_IN_EVERY_CHUNK else spec for spec in CODES_TENSORS)
 """Inputs of ``s1_codec``: what ``s1_llama`` sends."""
 
 AUDIO_OUTPUTS = (
     TensorSpec(Field.AUDIO, "INT16", (VARIABLE,)),
     TensorSpec(Field.SAMPLE_RATE, "INT32"),
     TensorSpec(Field.AUDIO_BASE64, "STRING"),
+    TensorSpec(Field.IS_CUT, "BOOL"),
 )
 """Outputs of ``s1_mini``."""
 

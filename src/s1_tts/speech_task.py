@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s1_protocol.errors import UnavailableError
+from s1_protocol.limits import MAX_FRAMES as LONGEST_FRAMES
 from s1_protocol.names import ServiceClass
 from s1_protocol.request_options import (
     CHUNK_FRAMES,
@@ -17,6 +18,12 @@ from s1_protocol.request_options import (
     TEMPERATURE,
     TOP_P,
 )
+from s1_protocol.text.spoken_length import spoken_letters
+
+_FRAMES_A_LETTER = 3
+"""A slow speaker says ten letters a second, which is two frames a letter."""
+_FEWEST_FRAMES = 2048
+"""95 s: a short text may be a number or an address that takes long to say."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class SpeechTask:
     Args:
         text: The caller's text, valid and with something to say.
         sampling: How codes are drawn.
-        max_frames: Frames at most; 21.53 are a second.
+        max_frames: Frames at most; 21.53 are a second; 0: see :attr:`most_frames`.
         chunk_frames: Frames a chunk; 0 lets the server choose, small first, then growing.
         service: Class of the caller.
         deadline_ms: Time by which the first audio must be sent; 0: none.
@@ -90,6 +97,12 @@ class SpeechTask:
     deadline_ms: int = DEADLINE_MS.default
     normalize: bool = NORMALIZE.default
     prompts: tuple[VoicePrompt, ...] = ()
+
+    @property
+    def most_frames(self) -> int:
+        """Frames at which the speech is cut: the caller's limit, else twice what the text needs."""
+        needed = round(_FRAMES_A_LETTER * spoken_letters(self.text))
+        return self.max_frames or min(max(needed, _FEWEST_FRAMES), LONGEST_FRAMES)
 
     def with_voice(self, prompts: tuple[VoicePrompt, ...], waited_s: float) -> "SpeechTask":
         """The task once its voice is there.

@@ -33,6 +33,7 @@ class CodesChunk:
         codes: ``[num_codebooks, frames]``; the last chunk may have no frames.
         is_last: True on exactly one chunk, the final one.
         service: Class of the caller.
+        is_cut: True on the last chunk of a stream that did not say all of its text.
     """
 
     stream_id: int
@@ -40,6 +41,7 @@ class CodesChunk:
     codes: npt.NDArray[np.int32]
     is_last: bool
     service: ServiceClass = ServiceClass.NOTE
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,7 @@ class ModelError(Exception):
     """The model's error, as a stream tells it."""
 
 
-def frames_of(text: str, max_frames: int = DEFAULT_MAX_FRAMES) -> int:
+def frames_of(text: str, max_frames: int = 2**31) -> int:
     """Length of a text's speech in frames."""
     return min(max(2, round(FRAMES_PER_CHARACTER * len(text))), max_frames)
 
@@ -145,8 +145,9 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
             self._refuse(text, inputs)
             if self.first_s:
                 await asyncio.sleep(self.first_s)
+            is_cut = frames_of(text) > inputs.get(Field.MAX_FRAMES, DEFAULT_MAX_FRAMES)
             async for index, samples, is_last in self._chunks(inputs):
-                yield self._chunk(request, index, samples, is_last)
+                yield self._chunk(request, index, samples, is_last, is_last and is_cut)
                 if index == 0 and not is_last:
                     await self._trouble_midway(text)
                     if Trouble.EARLY_END in text:
@@ -196,7 +197,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     @staticmethod
     def _chunk(
-        request: service_pb2.ModelInferRequest, index: int, samples: npt.NDArray[np.int16], is_last: bool
+        request: service_pb2.ModelInferRequest, index: int, samples: npt.NDArray[np.int16], is_last: bool, is_cut: bool
     ) -> service_pb2.ModelStreamInferResponse:
         response = service_pb2.ModelInferResponse(model_name=request.model_name, model_version="1", id=request.id)
         for name, datatype, shape, raw in (
@@ -204,6 +205,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
             (Field.SAMPLE_RATE, "INT32", (1, 1), SAMPLE_RATE_HZ.to_bytes(4, "little")),
             (Field.CHUNK_INDEX, "INT32", (1, 1), index.to_bytes(4, "little")),
             (Field.IS_LAST, "BOOL", (1, 1), bytes([is_last])),
+            (Field.IS_CUT, "BOOL", (1, 1), bytes([is_cut])),
         ):
             response.outputs.add(name=name.value, datatype=datatype, shape=shape)
             response.raw_output_contents.append(raw)

@@ -26,6 +26,7 @@ class Chunk:
     index: int
     is_last: bool
     base64: bytes
+    is_cut: bool
 
 
 def array_of(name: str, value: Any) -> npt.NDArray[Any]:
@@ -88,6 +89,7 @@ def chunk_of(result: Any) -> Chunk | None:
         index=int(result.as_numpy(Field.CHUNK_INDEX).item()),
         is_last=bool(result.as_numpy(Field.IS_LAST).item()),
         base64=result.as_numpy(Field.AUDIO_BASE64).item(),
+        is_cut=bool(result.as_numpy(Field.IS_CUT).item()),
     )
 
 

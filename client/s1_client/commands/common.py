@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
 
     FAILED = 1
     UNREACHABLE = 3
+    CUT = 4
     INTERRUPTED = 130
 
 

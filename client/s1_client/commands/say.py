@@ -44,7 +44,8 @@ def say(  # a command has as many parameters as it has options
 ) -> None:
     """Say a text: to an audio file, as raw PCM to a pipe, or through the loudspeaker.
 
-    Ends with 0 when all was said, 1 when the server refused or failed, 2 on wrong usage, 3 when no server answers.
+    Ends with 0 when all was said, 1 when the server refused or failed, 2 on wrong usage, 3 when no server answers, 4
+    when the speech was cut before all of the text was said.
     """
     _check_output(output, play)
     if text == "-":
@@ -73,6 +74,9 @@ def say(  # a command has as many parameters as it has options
         Console(stderr=True, highlight=False, soft_wrap=True).print(result, markup=False)
     else:
         common.tell(f"{output}: {result}" if output else result)
+    if said.speech.is_cut:
+        common.tell_error("cut: max_frames was reached before all of the text was said")
+        raise typer.Exit(common.ExitCode.CUT)
 
 
 def _check_output(output: Path | None, play: bool) -> None:
@@ -137,7 +141,10 @@ class Saying:
         started_s = time.perf_counter()
         speech = await self.client.speak(self.text, self.options)
         times = SpeechTimes(audio_s=speech.duration_s, total_s=time.perf_counter() - started_s)
-        await self._hand_on(AudioChunk(0, speech.samples, speech.sample_rate_hz, is_last=True, arrival_s=times.total_s))
+        chunk = AudioChunk(
+            0, speech.samples, speech.sample_rate_hz, is_last=True, arrival_s=times.total_s, is_cut=speech.is_cut
+        )
+        await self._hand_on(chunk)
         return Said(speech, times)
 
     async def _hand_on(self, chunk: AudioChunk) -> None:

@@ -211,6 +211,7 @@ class LmEngine:
                 cancelled=counters.cancelled,
                 refused=counters.refused,
                 failed=counters.failed,
+                cut=counters.cut,
             )
 
     def drain_timings(self) -> Timings:
@@ -328,6 +329,11 @@ class LmEngine:
         if not frame.is_end:
             sequence.add_frame(frame.codes)
         is_out_of_room = sequence.position >= self._runner.num_positions
+        has_more = len(sequence.parts) > 1
+        if frame.is_end:
+            sequence.is_cut |= sequence.is_part_silent or (sequence.is_full and has_more)
+        else:
+            sequence.is_cut |= sequence.is_full or is_out_of_room
         if sequence.is_full or ((frame.is_end or is_out_of_room) and not self._parts.begin_next(sequence)):
             self._finish(sequence, now_s)
         elif sequence.has_chunk(now_s):
@@ -342,7 +348,7 @@ class LmEngine:
             return
         chunk = sequence.take_chunk(is_last=True, now_s=now_s)
         self._remove(sequence)
-        self._recorder.finished(now_s - sequence.admitted_s)
+        self._recorder.finished(now_s - sequence.admitted_s, is_cut=sequence.is_cut)
         _tell_end(sequence, chunk)
 
     @contextmanager

@@ -59,11 +59,14 @@ class Recorder:
             self._timings.first_frame_s.extend(first_frames_s)
             self._counters.frames += num_frames
 
-    def finished(self, held_s: float) -> None:
-        """A stream came to its end, and had its slot for so long."""
+    def finished(self, held_s: float, *, is_cut: bool) -> None:
+        """A stream came to its end, or was cut before, and had its slot for so long."""
         with self._lock:
             self._load.hold_s.add(held_s)
-            self._counters.finished += 1
+            if is_cut:
+                self._counters.cut += 1
+            else:
+                self._counters.finished += 1
 
     def ended(self, error: S1Error) -> None:
         """A stream ended with an error, or was not taken."""

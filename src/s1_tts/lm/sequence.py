@@ -64,8 +64,14 @@ class Sequence:
     num_chunks: int = 0
     said: list[VoicePrompt] = field(default_factory=list)
     """Parts that are finished, for a context that has to be laid out anew."""
+    is_cut: bool = False
+    """Whether something of the text was not said."""
+    _most_frames: int = field(init=False)
     _part_frames: list[npt.NDArray[np.int32]] = field(default_factory=list)
     _unsent: list[npt.NDArray[np.int32]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._most_frames = self.request.most_frames
 
     @property
     def deadline_s(self) -> float | None:
@@ -78,13 +84,18 @@ class Sequence:
 
     @property
     def is_full(self) -> bool:
-        """Whether the caller's frame limit is reached."""
-        return self.num_frames >= self.request.max_frames
+        """Whether the frame limit is reached."""
+        return self.frames_left <= 0
+
+    @property
+    def is_part_silent(self) -> bool:
+        """Whether nothing was said of the part at hand."""
+        return not self._part_frames
 
     @property
     def frames_left(self) -> int:
-        """Frames that the caller still allows."""
-        return self.request.max_frames - self.num_frames
+        """Frames that may still come."""
+        return self._most_frames - self.num_frames
 
     def has_chunk(self, now_s: float) -> bool:
         """Whether the frames that were not sent are to go out now."""
@@ -125,7 +136,9 @@ class Sequence:
         num_codebooks = self.pending.shape[0] - 1
         codes = np.stack(self._unsent, axis=1) if self._unsent else np.empty((num_codebooks, 0), dtype=np.int32)
         self._unsent = []
-        chunk = CodesChunk(self.stream_id, self.num_chunks, codes, is_last, self.request.service)
+        chunk = CodesChunk(
+            self.stream_id, self.num_chunks, codes, is_last, self.request.service, is_last and self.is_cut
+        )
         self.num_chunks += 1
         if self.schedule is not None:
             self.schedule.sent(codes.shape[1], now_s)

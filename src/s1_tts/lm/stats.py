@@ -23,10 +23,11 @@ class EngineStats:
         prefix_hits: Prompts whose voice was known.
         prefix_misses: Prompts whose voice had to be computed.
         frames: Frames generated.
-        finished: Streams that came to their end.
+        finished: Streams that came to their end, all of their text said.
         cancelled: Streams whose caller left.
         refused: Requests that were not taken: queue full, or the deadline cannot be met.
         failed: Streams that ended with an error of the engine.
+        cut: Streams that reached their limit of frames before their text was said.
     """
 
     active: dict[str, int]
@@ -44,6 +45,7 @@ class EngineStats:
     cancelled: int
     refused: int
     failed: int
+    cut: int
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Counters:
     cancelled: int = 0
     refused: int = 0
     failed: int = 0
+    cut: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from s1_tts.lm.engine import LmEngine
 from s1_tts.triton.metric_families import Counter, Gauge, Histogram
 
 CLASSES = tuple({"service": service.value} for service in ServiceClass)
-OUTCOMES = ("finished", "cancelled", "refused", "failed")
+OUTCOMES = ("finished", "cut", "cancelled", "refused", "failed")
 
 STEP_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 WAIT_BUCKETS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)

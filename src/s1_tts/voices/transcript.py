@@ -2,19 +2,9 @@
 
 from typing import Final
 
-import regex
-
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field
-
-_LETTERS: Final = (
-    (regex.compile(r"\p{Han}"), 3.5),
-    (regex.compile(r"[\p{Hiragana}\p{Katakana}]"), 2.5),
-    (regex.compile(r"\p{Hangul}"), 3.0),
-    (regex.compile(r"\p{N}"), 3.0),
-    (regex.compile(r"[\p{L}--[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]]", flags=regex.VERSION1), 1.0),
-)
-"""Signs of a script, and how many letters of an alphabet take as long to say."""
+from s1_protocol.text.spoken_length import spoken_letters
 
 MAX_LETTERS_PER_S: Final = 30.0
 """Twice a brisk reader of English (180 words a minute), and more than anybody is understood at."""
@@ -33,8 +23,7 @@ def check_fit(transcript: str, length_s: float) -> None:
     Raises:
         InvalidArgumentError: it is too long.
     """
-    letters = sum(weight * len(signs.findall(transcript)) for signs, weight in _LETTERS)
-    if letters > MAX_LETTERS_PER_S * length_s + _SLACK_LETTERS:
+    if spoken_letters(transcript) > MAX_LETTERS_PER_S * length_s + _SLACK_LETTERS:
         raise InvalidArgumentError(
             Field.REFERENCE_TEXT,
             f"has {len(transcript)} characters, which cannot be said in the {length_s:.2f} s of its recording",

@@ -33,6 +33,7 @@ class CodesMessage:
             scalar(Field.CHUNK_INDEX, chunk.index, "int32"),
             scalar(Field.IS_LAST, chunk.is_last, "bool"),
             scalar(Field.SERVICE, chunk.service.encode(), "object"),
+            scalar(Field.IS_CUT, chunk.is_cut, "bool"),
         ]
         if self.error is not None:
             tensors.append(scalar(Field.STREAM_ERROR, encode_error(self.error).encode(), "object"))
@@ -56,6 +57,7 @@ class CodesMessage:
             codes=codes[0],
             is_last=bool(read_element(tensors, Field.IS_LAST)),
             service=read_service(tensors),
+            is_cut=Field.IS_CUT in tensors and bool(read_element(tensors, Field.IS_CUT)),
         )
         error = None
         if Field.STREAM_ERROR in tensors:

@@ -31,6 +31,7 @@ class Chunk:
     index: int
     is_last: bool = False
     samples: npt.NDArray[np.int16] = field(default_factory=lambda: np.arange(4, dtype=np.int16))
+    is_cut: bool = False
 
 
 Model = Callable[[service_pb2.ModelInferRequest], AsyncIterator[Chunk]]
@@ -92,7 +93,7 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
             chunks = [chunk async for chunk in self.model(request)]
         except RefusalError as refusal:
             await context.abort(refusal.status, refusal.message)
-        return respond(request, np.concatenate([chunk.samples for chunk in chunks]))
+        return respond(request, np.concatenate([chunk.samples for chunk in chunks]), is_cut=chunks[-1].is_cut)
 
     async def ModelStreamInfer(self, request_iterator, context):  # noqa: N802  # the protocol's name
         self.metadata.append(dict(context.invocation_metadata()))
@@ -114,13 +115,18 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
 
 
 def respond(
-    request: service_pb2.ModelInferRequest, samples: npt.NDArray[np.int16], chunk: Chunk | None = None
+    request: service_pb2.ModelInferRequest,
+    samples: npt.NDArray[np.int16],
+    chunk: Chunk | None = None,
+    *,
+    is_cut: bool = False,
 ) -> service_pb2.ModelInferResponse:
     """Make the response that Triton would send."""
     response = service_pb2.ModelInferResponse(model_name=request.model_name, model_version="1", id=request.id)
     tensors = {
         Field.AUDIO: ("INT16", samples.reshape(1, -1)),
         Field.SAMPLE_RATE: ("INT32", np.array([[SAMPLE_RATE_HZ]], np.int32)),
+        Field.IS_CUT: ("BOOL", np.array([[is_cut or (chunk is not None and chunk.is_cut)]])),
     }
     if chunk is not None:
         tensors[Field.CHUNK_INDEX] = ("INT32", np.array([[chunk.index]], np.int32))

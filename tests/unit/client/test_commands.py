@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from s1_client.batch_job import read_items
 from s1_client.cli import app
 from s1_protocol.names import ModelName
 from tests.unit.client.conftest import Serve
@@ -215,3 +216,61 @@ def test_the_library_is_light() -> None:
     code = "import s1_client, s1_client.cli, sys; print([m for m in ('torch', 'pipecat', 'boto3') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+CUT = playing(Chunk(0, samples=SOUND[:400]), Chunk(1, True, SOUND[400:], is_cut=True))
+
+
+@pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
+def test_speech_that_was_cut_ends_with_a_code_of_its_own(s1_tts, serve: Serve, flag: str, tmp_path: Path) -> None:
+    url, _ = serve(CUT)
+    result = s1_tts("say", "Hello.", "-o", "a.wav", "--url", url, flag, "--max-frames", "9")
+    assert result.exit_code == 4
+    assert "cut" in result.stderr
+    assert len(soundfile.read(tmp_path / "a.wav")[0]) == len(SOUND)
+    assert s1_tts("say", "Hello.", "-o", "a.wav", "--url", url, flag).exit_code == 1
+
+
+def test_a_batch_counts_what_was_cut_as_not_said(s1_tts, serve: Serve, tmp_path: Path) -> None:
+    url, _ = serve(CUT)
+    (tmp_path / "lines.txt").write_text("Hello.\n")
+    for _ in range(2):
+        result = s1_tts("batch", "lines.txt", "out", "--url", url, "--max-frames", "9")
+        assert result.exit_code == 1
+        assert "0 said, 0 were there, 1 failed of 1" in result.stdout
+        assert "0001: cut" in result.stderr
+    assert (tmp_path / "out" / "0001.wav").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("id,text\n1,Hello there, my friend.\n", "row 1 (line 2) has 3 columns beside 2"),
+        ("id,text\n1\n", "row 1 (line 2) has 1 columns beside 2"),
+        ("id,text\n1,\n", "row 1 (line 2) has no text"),
+        ("id,txt\n1,Hello.\n", "has no column 'text'"),
+        ("text,voise\nHello.,anna\n", "allowed: text, and perhaps id and voice"),
+        ('id,text\n1,"Hello\n', "unexpected end of data"),
+        ("i\0d\0,\0t\0e\0x\0t\0", "NUL"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_before_anything_is_said(
+    s1_tts, tmp_path: Path, content: str, fault: str
+) -> None:
+    (tmp_path / "texts.csv").write_text(content)
+    result = s1_tts("batch", "texts.csv", "out", "--url", "localhost:1")
+    assert result.exit_code == 1
+    assert fault in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_tables_of_every_usual_make_are_read_whole(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    text = f'ID{delimiter}Text\r\na{delimiter}"Hello, my; friend\u2028ünd more"\r\n\r\nb{delimiter}Bye.\r\n'
+    data = text.encode("utf-16-le") if encoding == "utf-16-le-bom" else text.encode(encoding)
+    path = tmp_path / "texts.csv"
+    path.write_bytes(b"\xff\xfe" + data if encoding == "utf-16-le-bom" else data)
+    assert [(item.name, item.text) for item in read_items(path)] == [
+        ("a", "Hello, my; friend\u2028ünd more"),
+        ("b", "Bye."),
+    ]

@@ -8,6 +8,7 @@ import pytest
 
 from s1_client import (
     AsyncS1Client,
+    CutShortError,
     EarlyEndError,
     ErrorCode,
     OptionError,
@@ -273,3 +274,26 @@ async def test_an_answer_of_another_model_is_told() -> None:
 
 async def collect(stream) -> list[int]:
     return [chunk.index async for chunk in stream]
+
+
+CUT = playing(Chunk(0), Chunk(1, True, is_cut=True))
+
+
+async def test_speech_that_was_cut_unasked_is_an_error_after_its_last_chunk() -> None:
+    async with serving(KServe(CUT)) as url, AsyncS1Client(url) as client:
+        heard = []
+        with pytest.raises(CutShortError, match="before all of the text was said"):
+            async for chunk in client.stream("Hello."):
+                heard.append(chunk)
+        assert [chunk.is_cut for chunk in heard] == [False, True]
+        with pytest.raises(CutShortError):
+            await client.speak("Hello.")
+
+
+async def test_speech_that_was_cut_as_asked_says_so() -> None:
+    options = SpeechOptions(max_frames=9)
+    async with serving(KServe(CUT)) as url, AsyncS1Client(url) as client:
+        assert [chunk.is_cut async for chunk in client.stream("Hello.", options)] == [False, True]
+        assert (await client.speak("Hello.", options)).is_cut
+    async with serving(KServe(playing(*WHOLE))) as url, AsyncS1Client(url) as client:
+        assert not (await client.speak("Hello.", options)).is_cut

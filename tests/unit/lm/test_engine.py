@@ -336,7 +336,7 @@ def test_cancelling_frees_the_slot_and_the_queue_moves_on(tiny_model: LanguageMo
     assert isinstance(first.error(), CancelledError)
     assert second.codes().shape[1] == 7
     stats = engine.stats()
-    assert (stats.cancelled, stats.finished, stats.active["note"]) == (1, 1, 0)
+    assert (stats.cancelled, stats.finished + stats.cut, stats.active["note"]) == (1, 1, 0)
     engine.close()
 
 
@@ -508,3 +508,38 @@ def test_no_step_is_launched_for_a_stream_that_has_all_its_frames(tiny_model: La
         assert say(engine, REQUESTS[4]).codes().shape[1] == 7
     assert launched == [1] * 7
     engine.close()
+
+
+def test_a_stream_says_whether_all_of_its_text_was_said(engine: LmEngine) -> None:
+    before = engine.stats()
+    whole, cut = say(engine, REQUESTS[0]), say(engine, replace(REQUESTS[0], max_frames=7, chunk_frames=3))
+    assert [chunk.is_cut for chunk in whole.chunks] == [False] * len(whole.chunks)
+    assert [chunk.is_cut for chunk in cut.chunks] == [False, False, True]
+    after = engine.stats()
+    assert (after.finished - before.finished, after.cut - before.cut) == (1, 1)
+
+
+def test_a_part_that_is_left_out_for_want_of_frames_is_told(engine: LmEngine) -> None:
+    first = REQUESTS[0].text.ljust(280, "x") + "."
+    length = say(engine, replace(REQUESTS[0], text=first)).codes().shape[1]
+    both = replace(REQUESTS[0], text=f"{first} {first}", max_frames=length)
+    assert say(engine, both).chunks[-1].is_cut
+
+
+def test_a_long_text_is_said_whole_without_a_word_about_frames(tiny_model: LanguageModel) -> None:
+    text = " ".join(f"This is sentence number {number}, and it says what it has to say." for number in range(60))
+    engine = make_engine(tiny_model, part_characters=100)
+    engine.start()
+    said = say(engine, SpeechTask(text, Sampling(seed=1)))
+    assert not said.chunks[-1].is_cut
+    alone = say(engine, SpeechTask("This is sentence number 0, and it says what it has to say.", Sampling(seed=1)))
+    assert said.codes().shape[1] > 20 * alone.codes().shape[1]
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "fewest", "most"), [("Hi.", 2048, 2048), ("word " * 2000, 15_000, 30_000), ("字" * 10_000, 60_000, 65_536)]
+)
+def test_frames_are_enough_for_any_text(text: str, fewest: int, most: int) -> None:
+    assert fewest <= SpeechTask(text).most_frames <= most
+    assert SpeechTask(text, max_frames=9).most_frames == 9

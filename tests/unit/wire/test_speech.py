@@ -49,7 +49,7 @@ def test_what_is_left_out_has_the_defaults_of_the_wire() -> None:
     request = request_of()
     assert (request.sampling.temperature, request.sampling.top_p) == (0.8, 0.8)
     assert request.sampling.repetition_penalty == 1.1
-    assert (request.max_frames, request.chunk_frames, request.deadline_ms) == (2048, 0, 0)
+    assert (request.max_frames, request.chunk_frames, request.deadline_ms) == (0, 0, 0)
     assert request.service is ServiceClass.NOTE
     assert request.normalize is True
     assert request.prompts == ()
@@ -166,9 +166,9 @@ def test_the_message_shows_the_value_and_the_range() -> None:
     error = refusal({Field.TEXT: strings("a"), Field.TOP_P: number(Field.TOP_P, 0)})
     assert str(error) == "top_p: got 0; allowed: over 0, to 1"
     error = refusal({Field.TEXT: strings("a"), Field.MAX_FRAMES: number(Field.MAX_FRAMES, 100_000)})
-    assert str(error) == "max_frames: got 100000; allowed: 1 to 4096"
+    assert str(error) == "max_frames: got 100000; allowed: 0 to 65536"
     error = refusal({Field.TEXT: strings("a"), Field.MAX_FRAMES: number(Field.MAX_FRAMES, -300_000_000)})
-    assert str(error) == "max_frames: got -300000000; allowed: 1 to 4096"
+    assert str(error) == "max_frames: got -300000000; allowed: 0 to 65536"
 
 
 # seed

@@ -148,7 +148,7 @@ class _Answer:
 
     def send(self, samples: npt.NDArray[np.int16], error: S1Error | None = None) -> None:
         """Answer with sound ``[samples]``."""
-        message = SoundMessage(samples, self.chunk.index, self.chunk.is_last, error)
+        message = SoundMessage(samples, self.chunk.index, self.chunk.is_last, self.chunk.is_cut, error)
         self._responder.send(message.write(is_base64_wanted=self._parameters.is_base64_wanted), is_final=True)
 
     def send_nothing(self) -> None:

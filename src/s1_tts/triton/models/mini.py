@@ -55,9 +55,9 @@ class CollectorModel:
         try:
             collection = _Collection(request)
             self._set_current(collection)
-            samples = collection.collect()
+            samples, is_cut = collection.collect()
             wav = to_wav(samples) if Parameters.of(request).is_base64_wanted else b""
-            return pb_utils.InferenceResponse(output_tensors=to_triton(write_answer(samples, wav)))
+            return pb_utils.InferenceResponse(output_tensors=to_triton(write_answer(samples, wav, is_cut=is_cut)))
         except Exception as error:
             told = as_s1_error(log, "a request could not be answered", error)
             return pb_utils.InferenceResponse(error=to_triton_error(told))
@@ -92,17 +92,17 @@ class _Collection:
         """Whether the caller went away; a message to the server process."""
         return bool(self._request.is_cancelled())
 
-    def collect(self) -> Array:
+    def collect(self) -> tuple[Array, bool]:
         """Run the stream to its end.
 
         Returns:
-            Samples ``[samples]``, 16-bit.
+            Samples ``[samples]``, 16-bit, and whether not all of the text was said.
 
         Raises:
             S1Error: the stream's own error, or the caller went away.
         """
         parts: list[Array] = []
-        is_complete = False
+        is_complete = is_cut = False
         for response in self._stream_request().exec(decoupled=True):
             if response.has_error():
                 raise from_triton_error(response.error())
@@ -112,10 +112,10 @@ class _Collection:
                 if message.error is not None:
                     raise message.error
                 parts.append(message.samples)
-                is_complete = message.is_last
+                is_complete, is_cut = message.is_last, message.is_cut
         if not is_complete:
             raise CancelledError("the stream was ended before its last chunk")
-        return np.concatenate(parts)
+        return np.concatenate(parts), is_cut
 
     def _stream_request(self) -> Any:
         tensors = read_tensors(self._request)
@@ -128,7 +128,7 @@ class _Collection:
         }
         return pb_utils.InferenceRequest(
             model_name=ModelName.STREAM,
-            requested_output_names=[Field.AUDIO, Field.CHUNK_INDEX, Field.IS_LAST, Field.STREAM_ERROR],
+            requested_output_names=[Field.AUDIO, Field.CHUNK_INDEX, Field.IS_LAST, Field.IS_CUT, Field.STREAM_ERROR],
             inputs=[pb_utils.Tensor(name, values) for name, values in tensors.items()],
             parameters=parameters,
         )

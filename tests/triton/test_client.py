@@ -128,7 +128,7 @@ def test_batch_speaks_to_files(url: str, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("One.\nTwo.\nThree.\n", encoding="utf-8")
     arguments = ["batch", str(tmp_path / "lines.txt"), str(tmp_path / "out"), "--url", url, "--max-frames", "8"]
     result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 4, result.stderr  # random weights are not done after 8 frames
     assert {soundfile.info(file).samplerate for file in (tmp_path / "out").glob("*.wav")} == {44_100}
 
 

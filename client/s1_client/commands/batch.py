@@ -40,7 +40,7 @@ def batch(
     """Say every text of a file; a second run says only what is missing, has failed or has changed.
 
     Ends with 0 when all are there, 1 when some failed (they are listed, and in FOLDER/batch.jsonl), 2 on wrong usage, 3
-    when no server answers, 130 when interrupted.
+    when no server answers, 4 when all were said but some cut at --max-frames, 130 when interrupted.
     """
     try:
         job = BatchJob(read_items(texts), folder, audio_format.value, options)
@@ -68,4 +68,5 @@ def batch(
         common.tell_error(f"{outcome.name}: {outcome.error}")
     if failed:
         common.tell_error(f"the failures are in {folder / JOURNAL_NAME}; the same command tries them again")
-        raise typer.Exit(common.ExitCode.FAILED)
+        is_cut_only = all(outcome.audio_s is not None for outcome in failed)
+        raise typer.Exit(common.ExitCode.CUT if is_cut_only else common.ExitCode.FAILED)

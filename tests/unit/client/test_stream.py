@@ -281,11 +281,10 @@ CUT = playing(Chunk(0), Chunk(1, True, is_cut=True))
 
 async def test_speech_that_was_cut_unasked_is_an_error_after_its_last_chunk() -> None:
     async with serving(KServe(CUT)) as url, AsyncS1Client(url) as client:
-        heard = []
+        chunks = aiter(client.stream("Hello."))
+        assert [(await anext(chunks)).is_cut, (await anext(chunks)).is_cut] == [False, True]
         with pytest.raises(CutShortError, match="before all of the text was said"):
-            async for chunk in client.stream("Hello."):
-                heard.append(chunk)
-        assert [chunk.is_cut for chunk in heard] == [False, True]
+            await anext(chunks)
         with pytest.raises(CutShortError):
             await client.speak("Hello.")
 

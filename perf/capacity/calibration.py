@@ -7,18 +7,15 @@ slower for a while is slower for all of it.
 """
 
 import multiprocessing
-import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median
 from typing import Literal, Self
 
-import psutil
 import torch
 from perf.capacity.costs import CodecCosts, Costs, StepCosts, Table
 from perf.engine.ready import Call, ReadyLm, chunks
@@ -62,7 +59,6 @@ class Subject:
         checkpoint: Folder of the checkpoint.
         device: ``S1_DEVICE``.
         dtype: ``S1_DTYPE``.
-        cores: By model, the cores that it runs on; none: any.
         slots: ``S1_MAX_SLOTS``.
         positions: Longest sequence; over ``FAR``.
         rounds: Turns in which everything is called a few times; the median of all calls counts.
@@ -71,14 +67,12 @@ class Subject:
     checkpoint: Path
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    cores: dict[Part, tuple[int, ...]] | None = None
     slots: int = 8
     positions: int = 2048
     rounds: int = 12
 
     def language_model(self) -> ReadyLm:
         """Load the language model."""
-        self.move_to("lm")
         limit_threads(0)
         device = resolve_device(self.device)
         dtype = resolve_dtype(self.dtype, device)
@@ -86,22 +80,9 @@ class Subject:
 
     def codec(self) -> StreamingDecoder:
         """Load the codec."""
-        self.move_to("codec")
         limit_threads(0)
         device = resolve_device(self.device)
         return StreamingDecoder.load(self.checkpoint, device, resolve_dtype(self.dtype, device))
-
-    def move_to(self, part: Part) -> None:
-        """Go on on a model's cores."""
-        if self.cores:
-            pin(psutil.Process(), self.cores[part])
-
-
-def pin(process: psutil.Process, cores: Iterable[int]) -> None:
-    """Let a process run on these cores only, with all its threads."""
-    for thread in process.threads():
-        with suppress(ProcessLookupError):  # it ended meanwhile
-            os.sched_setaffinity(thread.id, cores)
 
 
 def medians_s(calls: Sequence[Call], rounds: int, device: torch.device | None = None) -> list[float]:
@@ -118,7 +99,6 @@ def calibrate(subject: Subject, hop_s: float) -> Costs:
     """
     device = resolve_device(subject.device)
     is_cuda = device.type == "cuda"
-    subject.move_to("lm")
     round_s = _round_s(subject)
     lm = subject.language_model()
     rows = [count for count in (1, 2, 4, 8, 16, 32, 64, 128, 256) if count < subject.slots] + [subject.slots]

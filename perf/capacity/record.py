@@ -5,15 +5,13 @@
 The costs are measured first, part by part and without a server (``calibration.py``); only the way through
 Triton is measured on the server, by asking for its list of voices while nothing else runs. Then come the runs: so many
 streams at a time, and Poisson arrivals. Before and after each of them the language model alone is asked for codes and
-its steps are timed, since a shared machine is not always as fast as it was when the costs were measured. On a CPU each
-model has half of the cores to itself, in all of it, since some systems put both on one core while there is little to
-do. What is kept of a request is what the planner may know: the tokens of its prompt and the frames that it became.
+its steps are timed, since a shared machine is not always as fast as it was when the costs were measured. What is kept
+of a request is what the planner may know: the tokens of its prompt and the frames that it became.
 """
 
 import argparse
 import asyncio
 import itertools
-import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -22,9 +20,7 @@ from statistics import mean, median
 from typing import Any
 
 import numpy as np
-import psutil
-import torch
-from perf.capacity.calibration import TEXT, Part, Subject, calibrate, pin
+from perf.capacity.calibration import TEXT, Subject, calibrate
 from perf.capacity.costs import Costs
 from perf.capacity.recording import Recording, Run, compare
 from perf.errors import MeasurementError
@@ -41,7 +37,6 @@ from s1_protocol.names import ModelName
 from s1_protocol.sound import FRAME_SAMPLES
 from s1_protocol.text.cleaning import clean_text
 from s1_protocol.text.sentences import split_text
-from s1_tts.device import resolve_device
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.loading import CONFIG_FILE
 from s1_tts.lm.prompt import PromptBuilder
@@ -119,22 +114,6 @@ class SpeedProbe:
         return (arrivals_s[-1] - arrivals_s[0]) / (PROBE_FRAMES - PROBE_CHUNK_FRAMES)
 
 
-def cores_of(device: torch.device) -> dict[Part, tuple[int, ...]] | None:
-    """Cores of each model when each has half of them; none on a GPU or with a single core."""
-    cores = sorted(os.sched_getaffinity(0))
-    if device.type != "cpu" or len(cores) < 2:
-        return None
-    return {"lm": tuple(cores[: len(cores) // 2]), "codec": tuple(cores[len(cores) // 2 :])}
-
-
-def pin_server(server: TritonServer, cores: dict[Part, tuple[int, ...]]) -> None:
-    """Give the language model its cores, and the codec, Triton and this process the others."""
-    leader = psutil.Process(server.process_id)
-    for process in (psutil.Process(), leader, *leader.children(recursive=True)):
-        is_lm = any(f"/{ModelName.LLAMA}/" in argument for argument in process.cmdline())
-        pin(process, cores["lm" if is_lm else "codec"])
-
-
 async def hop_s(url: str) -> float:
     """Way through Triton into a model and back, on an idle server."""
     times = []
@@ -208,14 +187,8 @@ async def run_all(server: TritonServer, probe: SpeedProbe, arguments: argparse.N
 
 def measure(arguments: argparse.Namespace) -> Recording:
     """Measure the costs, then the runs."""
-    device = resolve_device(arguments.device)
-    cores = None if arguments.no_pin else cores_of(device)
-    costs = calibrate(Subject(arguments.checkpoint, arguments.device, arguments.dtype, cores), hop_s=0.0)
-    if cores:
-        os.sched_setaffinity(0, [core for part in cores.values() for core in part])  # the server sees all of them
+    costs = calibrate(Subject(arguments.checkpoint, arguments.device, arguments.dtype), hop_s=0.0)
     with running_server(arguments.checkpoint, arguments.device, settings={"dtype": arguments.dtype}) as server:
-        if cores:
-            pin_server(server, cores)
         costs = replace(costs, hop_s=asyncio.run(hop_s(url_of(server))))
         runs = asyncio.run(run_all(server, SpeedProbe(server, costs), arguments))
     return Recording(costs, tuple(runs))
@@ -230,7 +203,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--load", type=float, default=0.7, help="Poisson arrivals, as a share of what the last run took"
     )
     parser.add_argument("--open-s", type=float, default=40.0, help="length of the Poisson arrivals")
-    parser.add_argument("--no-pin", action="store_true", help="let the system choose the cores of the two models")
 
 
 def run(arguments: argparse.Namespace) -> None:

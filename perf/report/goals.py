@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from perf.server.hearing import Hearing
 from perf.server.results import BenchFigures, Run
 
 from s1_tts.serving.repository import Profile
@@ -12,7 +11,6 @@ from s1_tts.serving.repository import Profile
 MIN_SHARE_OF_BARE = 0.9
 MAX_ADDED_MS = 5.0
 MAX_TAIL = 3.0
-MIN_SHARE_OF_WORDS, MIN_PICKS, MAX_LENGTH = 0.85, 0.9, 1.5
 CONCURRENCY = 8
 
 
@@ -52,18 +50,6 @@ def bench_goals(size: BenchFigures) -> Iterator[Verdict]:
             goal = f"profile calls at concurrency {CONCURRENCY}: first audio p99 at most {MAX_TAIL:g} times p50"
             told = f"{tail:.2f} times ({first.p99:.0f} and {first.p50:.0f} ms, {first.count} streams)"
             yield Verdict(goal, f"{tail:.2f}", told, tail <= MAX_TAIL)
-
-
-def hearing_goals(hearing: Hearing) -> Iterator[Verdict]:
-    """Goals of what is understood."""
-    goal = f"words understood: at least {MIN_SHARE_OF_WORDS:.0%} of those of the originals"
-    told = f"{hearing.share_of_words:.0%} ({hearing.streamed.words:.1%} and {hearing.original.words:.1%})"
-    yield Verdict(goal, f"{hearing.share_of_words:.0%}", told, hearing.share_of_words >= MIN_SHARE_OF_WORDS)
-    goal = f"told from the other sentences: at least {MIN_PICKS:.0%}"
-    picks = f"{hearing.streamed.picks:.0%}"
-    yield Verdict(goal, picks, picks, hearing.streamed.picks >= MIN_PICKS)
-    goal = f"no sentence longer than {MAX_LENGTH:g} times its original"
-    yield Verdict(goal, f"{hearing.longest:.2f}", f"at most {hearing.longest:.2f} times", hearing.longest <= MAX_LENGTH)
 
 
 def _tail(run: Run) -> float | None:

@@ -13,7 +13,7 @@ from perf.engine.step import StepFigures
 from perf.load.load_test import LoadFigures
 from perf.records import Record
 from perf.report.bench_tables import HOW, bench_tables
-from perf.report.goals import Verdict, bench_goals, hearing_goals
+from perf.report.goals import Verdict, bench_goals
 from perf.report.pictures import draw_bench, draw_capacity, draw_step
 from perf.report.tables import Table, figure
 from perf.server.hearing import NUM_SEEDS, Hearing
@@ -85,7 +85,7 @@ def _hearing_section(record: Record, _folder: Path) -> Section:
         " them differ between stream and answer."
     )
     heard = Table("Heard", ("audio", "words heard right", "told from the others"), rows, note)
-    return Section([_goals_table(hearing_goals(hearing)), heard])
+    return Section([heard])
 
 
 def _load_section(record: Record, _folder: Path) -> Section:

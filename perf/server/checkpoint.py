@@ -55,8 +55,6 @@ async def measure_session(
         await session.added_time(bare, plan.pairs)
     if session.profile is not Profile.NOTES:
         return
-    for length, concurrency, count in plan.long_runs:
-        await session.closed(concurrency, count, (length,))
     if bare and plan.bare_repeats:
         await session.beside_bare(bare, plan.bare_repeats, plan.bare_streams, plan.lengths)
     if reference:

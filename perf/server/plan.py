@@ -33,7 +33,6 @@ class Plan:
         max_streams: Streams of a run at most, but one for each caller.
         load_shares: Arrival rates of the open loop, as shares of the best throughput of the closed loop.
         open_streams: Streams of each such run.
-        long_runs: Further runs of the notes profile: length of the texts, concurrency, streams.
         pairs: Requests that the server and the bare engines say in turn, to see what the server adds to first audio.
         bare_repeats: Runs at concurrency 8 of the server and the bare engines, in turn.
         bare_streams: Streams of each of those.
@@ -49,7 +48,6 @@ class Plan:
     max_streams: int = 32
     load_shares: tuple[float, ...] = (0.5, 0.8, 1.1)
     open_streams: int = 12
-    long_runs: tuple[tuple[str, int, int], ...] = ()
     pairs: int = 6
     bare_repeats: int = 2
     bare_streams: int = 16
@@ -97,7 +95,6 @@ def whole_tiny(checkpoint: Path) -> Plan:
         min_streams=6,
         max_streams=48,
         open_streams=30,
-        long_runs=(("long", 4, 8),),
         pairs=40,
         bare_streams=24,
     )
@@ -112,8 +109,5 @@ def whole_full(checkpoint: Path, *, is_cuda: bool) -> Plan:
         checkpoint,
         min_streams=2,
         open_streams=8,
-        long_runs=(
-            ("medium", 4, 4),
-        ),  # a long one would take minutes, and says what the tiny checkpoint's long ones say
         reference=ReferencePlan(frames=32),
     )

@@ -119,7 +119,7 @@ class AsyncS1Client:
             UnreachableError: no server answers.
         """
         checked = check_headers(headers or {})
-        return await self._request(text, options or SpeechOptions(), delivery or self._delivery, checked).answer()
+        return await self._request(text, options or SpeechOptions(), delivery or self._delivery, None, checked).answer()
 
     def stream(
         self,
@@ -127,6 +127,7 @@ class AsyncS1Client:
         options: SpeechOptions | None = None,
         *,
         delivery: Delivery | None = None,
+        retry: Retry | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> SpeechStream:
         """Say a text and get its sound chunk by chunk, while the rest is still being made.
@@ -137,6 +138,7 @@ class AsyncS1Client:
                 piece :data:`~s1_client.live_text.FLUSH` says what is pending without waiting for more.
             options: How to say it.
             delivery: How the sound is handed over; None: as the client does.
+            retry: When it is sent again; None: as the client does. For each sentence of a text in pieces.
             headers: Sent with this request, over those of every request; with each sentence of a text in pieces.
 
         Returns:
@@ -150,14 +152,16 @@ class AsyncS1Client:
         checked = check_headers(headers or {})
         if isinstance(text, str):
             make_inputs(text, options)  # what cannot be sent raises here, not in the loop
-            return SpeechStream(self._request(text, options, delivery, checked).chunks, delivery)
+            return SpeechStream(self._request(text, options, delivery, retry, checked).chunks, delivery)
         make_inputs("", options)
         seeded = with_seed(options)
 
         def read_sentence(sentence: str) -> AsyncGenerator[AudioChunk]:
-            return self._request(sentence, seeded, delivery, checked).chunks()
+            return self._request(sentence, seeded, delivery, retry, checked).chunks()
 
         return SpeechStream(LiveSpeech(text, read_sentence, delivery).chunks, delivery)
 
-    def _request(self, text: str, options: SpeechOptions, delivery: Delivery, headers: Mapping[str, str]) -> Utterance:
-        return Utterance(self._servers, text, options, delivery, self._retry, headers)
+    def _request(
+        self, text: str, options: SpeechOptions, delivery: Delivery, retry: Retry | None, headers: Mapping[str, str]
+    ) -> Utterance:
+        return Utterance(self._servers, text, options, delivery, retry or self._retry, headers)

@@ -139,6 +139,7 @@ class S1Client:
         options: SpeechOptions | None = None,
         *,
         delivery: Delivery | None = None,
+        retry: Retry | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> SyncSpeechStream:
         """Say a text and get its sound chunk by chunk: ``for chunk in client.stream("Hello")``.
@@ -147,6 +148,6 @@ class S1Client:
         """
 
         async def start() -> SpeechStream:
-            return self._client.stream(text, options, delivery=delivery, headers=headers)
+            return self._client.stream(text, options, delivery=delivery, retry=retry, headers=headers)
 
         return SyncSpeechStream(self._loop.run(start()), self._loop)

@@ -17,6 +17,7 @@ from s1_gateway.auth import Tokens
 from s1_gateway.body_limit import BodyLimit
 from s1_gateway.errors import problem_of
 from s1_gateway.fish import endpoints as fish_speech
+from s1_gateway.fish import live as fish_live
 from s1_gateway.fish import models as fish_models
 from s1_gateway.fish import references as fish_references
 from s1_gateway.health import endpoints as health
@@ -39,6 +40,7 @@ ROUTERS = (
     fish_speech.router,
     fish_models.router,
     fish_references.router,
+    fish_live.router,
     live.router,
 )
 

@@ -10,7 +10,7 @@ import anyio
 import numpy as np
 import numpy.typing as npt
 
-from s1_client import AsyncS1Client, AudioChunk, Delivery, SpeechOptions, SpeechStream
+from s1_client import AsyncS1Client, AudioChunk, Delivery, Retry, SpeechOptions, SpeechStream
 from s1_client.live_text import Piece
 from s1_gateway.auth import Caller
 from s1_gateway.encoding import SoundEncoder, SoundSpec
@@ -53,6 +53,7 @@ class SpeechOrder:
         sound: How its bytes shall sound.
         door: By which protocol it came.
         caller: Who asks.
+        retry: How long it goes on asking while servers are full; None: for a moment.
         asked_s: When, on ``time.perf_counter``.
     """
 
@@ -61,6 +62,7 @@ class SpeechOrder:
     sound: SoundSpec
     door: Door
     caller: Caller
+    retry: Retry | None = None
     asked_s: float = field(default_factory=time.perf_counter)
 
 
@@ -128,8 +130,11 @@ class Speech:
             if not is_speakable(order.text):
                 return SpeechStream(_silence, self._delivery)
             text = order.text if len(order.text) <= ONE_REQUEST_CHARACTERS else _in_one_piece(order.text)
-            return self._client.stream(text, _whole(order.options), delivery=self._delivery)
-        return self._client.stream(self._charged(order, order.text), _whole(order.options), delivery=self._delivery)
+            return self._stream(order, text)
+        return self._stream(order, self._charged(order, order.text))
+
+    def _stream(self, order: SpeechOrder, text: str | AsyncIterator[Piece]) -> SpeechStream:
+        return self._client.stream(text, _whole(order.options), delivery=self._delivery, retry=order.retry)
 
     async def _charged(self, order: SpeechOrder, pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:
         """Count the characters of a text in pieces as they come."""

@@ -131,3 +131,11 @@ class TtsRequest(ModelOptions):
         if audio_format is AudioFormat.OPUS and self.opus_bitrate not in (None, AUTOMATIC):
             return self.opus_bitrate if self.opus_bitrate >= 1000 else 1000 * self.opus_bitrate
         return None
+
+
+class FishEvent(BaseModel):
+    """A message of the caller on the WebSocket."""
+
+    event: Literal["start", "text", "flush", "stop"]
+    request: TtsRequest | None = Field(default=None, description="how to speak; with start")
+    text: str | None = Field(default=None, description="a piece of the text; with text")

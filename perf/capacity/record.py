@@ -135,12 +135,12 @@ async def run_load(
             records = await generator.closed_loop(requests, concurrency)
         else:
             records = await generator.open_loop(requests, arrivals_s)
-    run = _told(records, concurrency, arrivals_s)
+    run = _run_of(records, concurrency, arrivals_s)
     tokens = tuple(prompts.num_tokens(text.text) for text in texts)
     return replace(run, prompt_tokens=tokens)
 
 
-def _told(records: Sequence[StreamRecord], concurrency: int, arrivals_s: Sequence[float]) -> Run:
+def _run_of(records: Sequence[StreamRecord], concurrency: int, arrivals_s: Sequence[float]) -> Run:
     if broken := [record for record in records if not record.is_ok]:
         raise MeasurementError(f"{len(broken)} of {len(records)} requests failed, the first with: {broken[0].error}")
     completions_s = [record.chunks[-1].at_s - record.arrived_s for record in records]

@@ -50,7 +50,7 @@ def run_closed(costs: Costs, shape: ServerShape, requests: Iterable[SimulatedReq
     """Keep so many streams open until all requests were served; a refused one counts as served."""
     env = simpy.Environment()
     server = SimulatedServer(env, costs, shape)
-    return _told(env, server, _hear_closed(env, server, requests, concurrency))
+    return _fared(env, server, _hear_closed(env, server, requests, concurrency))
 
 
 def hear_closed(
@@ -97,7 +97,7 @@ def run_open(
 
     env.run(env.process(call()))
     env.run(simpy.AllOf(env, [hearing.done for hearing in hearings]))
-    return _told(env, server, hearings)
+    return _fared(env, server, hearings)
 
 
 def run_peak(
@@ -115,7 +115,7 @@ def run_peak(
     return run_open(costs, shape, [notes.draw(source) for _ in arrivals_s], arrivals_s, most_refused)
 
 
-def _told(env: simpy.Environment, server: SimulatedServer, hearings: Sequence[Hearing]) -> Fared:
+def _fared(env: simpy.Environment, server: SimulatedServer, hearings: Sequence[Hearing]) -> Fared:
     served = [hearing for hearing in hearings if hearing.completed_s is not None]
     completions_s = [(hearing.completed_s or 0.0) - hearing.arrived_s for hearing in served]
     first_audios_s = [(hearing.first_audio_s or 0.0) - hearing.arrived_s for hearing in served]

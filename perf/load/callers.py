@@ -78,19 +78,19 @@ class Caller:
         if record.outcome is Outcome.REFUSED:
             return ""
         if self.kind is Kind.BAD:
-            is_told = record.outcome is Outcome.FAILED and record.error.startswith(BAD_STATUSES)
-            return "" if is_told and not record.num_chunks else f"a bad request ended with {_told(record)}"
+            is_refused = record.outcome is Outcome.FAILED and record.error.startswith(BAD_STATUSES)
+            return "" if is_refused and not record.num_chunks else f"a bad request ended with {_outcome_of(record)}"
         if self.kind is Kind.LEAVING and record.outcome is Outcome.CANCELLED:
             return ""
         if record.outcome is not Outcome.OK:
-            return f"request {record.index} ({self.kind}) ended with {_told(record)}"
+            return f"request {record.index} ({self.kind}) ended with {_outcome_of(record)}"
         right = self.reference
         if right and (record.checksum, record.num_samples) != (right.checksum, right.num_samples):
             return f"request {record.index} ({self.kind}) has other samples than alone: {record.num_samples} of them"
         return ""
 
 
-def _told(record: StreamRecord) -> str:
+def _outcome_of(record: StreamRecord) -> str:
     return f"{record.outcome} after {record.num_chunks} chunk(s): {record.error or 'no error'}"
 
 
@@ -121,7 +121,7 @@ async def speak_alone(generator: LoadGenerator, requests: Sequence[StreamRequest
     for index, request in enumerate(requests):
         record = await generator.stream(index, request)
         if not record.is_ok or not record.num_samples:
-            raise MeasurementError(f"a request alone on the server ended with {_told(record)}")
+            raise MeasurementError(f"a request alone on the server ended with {_outcome_of(record)}")
         references.append(Reference(request, record.checksum, record.num_samples))
     return references
 

@@ -84,7 +84,7 @@ def _hearing_section(record: Record, _folder: Path) -> Section:
         f" {hearing.mean_length:.2f} times their originals, at most {hearing.longest:.2f} times; {hearing.differing} of"
         " them differ between stream and answer."
     )
-    heard = Table("Heard", ("audio", "words heard right", "told from the others"), rows, note)
+    heard = Table("Heard", ("audio", "words heard right", "picked among the others"), rows, note)
     return Section([heard])
 
 

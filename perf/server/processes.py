@@ -1,4 +1,4 @@
-"""Memory and processor time of a server's processes, told by the model they run."""
+"""Memory and processor time of a server's processes, by the model that they run."""
 
 import re
 import subprocess

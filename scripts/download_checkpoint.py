@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from s1_tts.checkpoint.download import LICENCE_NOTICE, PINNED_REVISION, DownloadError, download_checkpoint
+from s1_tts.serving.download import LICENCE_NOTICE, PINNED_REVISION, DownloadError, download_checkpoint
 
 
 def main() -> int:

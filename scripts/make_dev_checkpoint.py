@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from s1_protocol.notices import NOISE_NOTICE
-from s1_tts.checkpoint.dev import SIZES, write_dev_checkpoint
+from s1_training.development.checkpoint import SIZES, write_dev_checkpoint
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from s1_protocol.errors import CheckpointError, SettingsError
 from s1_protocol.names import ModelName
-from s1_tts.checkpoint.download import FILES
+from s1_tts.serving.download import FILES
 from s1_tts.serving.repository import CONFIG_FILE
 from s1_tts.serving.sagemaker_container import CHECKPOINT_CHANNEL
 

@@ -19,8 +19,8 @@ from perf.engine.weights import (
 )
 
 from s1_protocol.sound import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
+from s1_training.development.language_model import dev_lm_config
 from s1_tts.buckets import row_buckets
-from s1_tts.checkpoint.dev_lm import dev_lm_config
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.cuda_graphs import key_buckets

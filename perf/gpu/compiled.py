@@ -19,7 +19,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from s1_tts.checkpoint.dev_lm import dev_lm_config
+from s1_training.development.language_model import dev_lm_config
 from s1_tts.lm import kv_cache
 from s1_tts.lm.fused import stack, step
 from s1_tts.lm.fused.step import FusedPrefill, FusedStep

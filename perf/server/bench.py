@@ -18,7 +18,7 @@ from perf.server.checkpoint import measure_checkpoint
 from perf.server.plan import Plan, quick_full, quick_tiny, whole_full, whole_tiny
 from rich.console import Console
 
-from s1_tts.checkpoint.dev import write_dev_checkpoint
+from s1_training.development.checkpoint import write_dev_checkpoint
 from s1_tts.device import resolve_device
 from s1_tts.settings import Settings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from s1_tts.checkpoint.dev import write_dev_checkpoint
+from s1_training.development.checkpoint import write_dev_checkpoint
 
 HERE = Path(__file__).parent
 REHEARSAL = os.environ.get("GPU_TESTS_ON") == "cpu"

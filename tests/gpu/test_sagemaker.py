@@ -24,7 +24,7 @@ from s1_client import SpeechOptions
 from s1_client.audio import Speech
 from s1_client.sagemaker_wire import EventJoiner, make_binary_request, make_stream_request, read_binary_answer
 from s1_protocol.sound import FRAME_SAMPLES
-from s1_tts.checkpoint.dev import write_dev_checkpoint
+from s1_training.development.checkpoint import write_dev_checkpoint
 from s1_tts.serving.repository import PACKAGED_REPOSITORY
 from tests.sagemaker_container import Served, serving
 from tests.triton.callers import request_http

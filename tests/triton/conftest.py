@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 import tritonclient.grpc.aio as grpcclient
 
-from s1_tts.checkpoint.dev import write_dev_checkpoint
+from s1_training.development.checkpoint import write_dev_checkpoint
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import ServerOptions, TritonServer
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from s1_tts.checkpoint.download import FILES, PINNED_REVISION, REPOSITORY, REVISION_FILE
+from s1_tts.serving.download import FILES, PINNED_REVISION, REPOSITORY, REVISION_FILE
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "download_checkpoint.py"
 GOOD_TOKEN = "hf_good"

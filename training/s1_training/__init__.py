@@ -1,1 +1,1 @@
-"""Training of the demo voice: text, speech, codes, codec, language model, and how well it is understood."""
+"""Checkpoints that are made here: development ones of random weights, and the demo voice with its training."""

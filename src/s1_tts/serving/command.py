@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from s1_protocol.errors import S1Error
-from s1_tts.checkpoint.download import LICENCE_NOTICE, REVISION_FILE, download_checkpoint
+from s1_tts.serving.download import LICENCE_NOTICE, REVISION_FILE, download_checkpoint
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.repository import PACKAGED_REPOSITORY, Profile
 from s1_tts.serving.server import ServerOptions, TritonServer

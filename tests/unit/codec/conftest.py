@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from s1_tts.checkpoint.dev_codec import write_dev_codec
+from s1_training.development.codec import write_dev_codec
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from s1_tts.checkpoint.dev_codec import write_dev_codec
+from s1_training.development.codec import write_dev_codec
 from s1_tts.codec.causal_layers import Snake, plain_join
 from s1_tts.codec.fused_join import fused_join
 from s1_tts.codec.streaming import StreamingDecoder

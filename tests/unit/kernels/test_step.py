@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from s1_tts.checkpoint.dev_lm import dev_lm_config
+from s1_training.development.language_model import dev_lm_config
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.fused import step
 from s1_tts.lm.fused.rows import TableRow

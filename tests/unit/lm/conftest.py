@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from s1_tts.checkpoint.dev_lm import write_dev_lm
+from s1_training.development.language_model import write_dev_lm
 from s1_tts.lm.loading import LanguageModel, load_language_model
 
 

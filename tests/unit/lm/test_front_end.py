@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from s1_protocol.errors import InvalidArgumentError
-from s1_tts.checkpoint.dev import write_dev_checkpoint
+from s1_training.development.checkpoint import write_dev_checkpoint
 from s1_tts.lm.engine import LmEngine
 from s1_tts.settings import Settings
 from s1_tts.speech_task import Sampling, SpeechTask, VoicePrompt

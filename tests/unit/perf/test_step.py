@@ -3,7 +3,7 @@
 import torch
 from perf.engine.step import PARTS, PartTimer, codec_s, step_parts, watching
 
-from s1_tts.checkpoint.dev import write_dev_checkpoint
+from s1_training.development.checkpoint import write_dev_checkpoint
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.lm import decode
 from s1_tts.lm.loading import load_language_model

@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from s1_protocol.names import ModelName
-from s1_tts.checkpoint.download import FILES
+from s1_tts.serving.download import FILES
 from tests.sagemaker_cloud import BUCKET, Cloud
 from tests.unit.sagemaker.conftest import SCRIPTS, load_script
 

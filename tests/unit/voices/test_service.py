@@ -12,7 +12,7 @@ import torch
 
 from s1_protocol.errors import InvalidArgumentError, NotFoundError, S1Error, UnavailableError
 from s1_protocol.names import VoiceOperation
-from s1_tts.checkpoint.dev_codec import write_dev_codec
+from s1_training.development.codec import write_dev_codec
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.settings import Settings
 from s1_tts.voices.audio import Samples, read_recording

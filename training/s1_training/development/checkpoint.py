@@ -1,4 +1,4 @@
-"""Development checkpoints: random weights in exactly the published format, for size and speed work."""
+"""One folder with both models, of random weights in exactly the published format."""
 
 import shutil
 import tempfile
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from s1_protocol.notices import MARKER_FILE, NOISE_NOTICE
-from s1_tts.checkpoint.dev_codec import write_dev_codec
-from s1_tts.checkpoint.dev_lm import write_dev_lm
+from s1_training.development.codec import write_dev_codec
+from s1_training.development.language_model import write_dev_lm
 
 Size = Literal["tiny", "mid", "full"]
 SIZES: tuple[Size, ...] = get_args(Size)

@@ -1,1 +1,0 @@
-"""Find, download, verify and make checkpoints."""

@@ -1,0 +1,1 @@
+"""Development checkpoints: random weights in the published format."""

@@ -24,7 +24,7 @@ from s1_protocol.text.cleaning import is_speakable
 
 log = logging.getLogger(__name__)
 
-MAX_BUFFERED_CHUNKS = 4
+MAX_BUFFERED_CHUNKS = 2
 """Chunks of a server held for a caller who reads slowly; a chunk has at most 256 frames, 1 MiB."""
 
 ONE_REQUEST_CHARACTERS = 300

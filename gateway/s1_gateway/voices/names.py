@@ -1,5 +1,6 @@
 """What a caller's name of a voice means: a stored voice, or the model's own voice under a seed of its own."""
 
+import asyncio
 import logging
 import time
 import zlib
@@ -36,7 +37,7 @@ OWN_VOICE: Final = "default"
 """Name of the model's own voice."""
 
 _FRESH_S: Final = 10.0
-"""How long the list of stored voices is believed."""
+"""How old the list of stored voices may be before it is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class VoiceNames:
         habits = () if settings.strict else (*OPENAI_VOICES, LIVEKITS_FISH_VOICE)
         self._habits = {name: NamedVoice(name, None) for name in (OWN_VOICE, *habits)}
         self._stored: frozenset[str] = frozenset()
-        self._listed_s = -_FRESH_S
+        self._listed_s: float | None = None
+        self._refreshing: asyncio.Task[None] | None = None
 
     async def apply(self, name: str | None, options: SpeechOptions) -> SpeechOptions:
         """Put the voice that a name means into options.
@@ -107,14 +109,20 @@ class VoiceNames:
         return list((self._habits | stored | self._given).values())
 
     def forget(self) -> None:
-        """Ask for the stored voices anew: they have just been changed."""
-        self._listed_s = time.monotonic() - _FRESH_S
+        """Ask for the stored voices anew before a name is looked up again: they have just been changed."""
+        self._listed_s = None
 
     async def _list_stored(self) -> frozenset[str]:
-        if time.monotonic() - self._listed_s >= _FRESH_S:
-            try:
-                self._stored = frozenset(await self._voices.list())
-            except S1ClientError as error:
-                log.warning("stored voices cannot be listed; names are looked up as they were: %s", error)
-            self._listed_s = time.monotonic()
+        """Ids of the stored voices, of some seconds ago at most; no caller waits for that but the first."""
+        if self._listed_s is None:
+            await self._refresh()
+        elif time.monotonic() - self._listed_s >= _FRESH_S and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.create_task(self._refresh())
         return self._stored
+
+    async def _refresh(self) -> None:
+        try:
+            self._stored = frozenset(await self._voices.list())
+        except S1ClientError as error:
+            log.warning("stored voices cannot be listed; names are looked up as they were: %s", error)
+        self._listed_s = time.monotonic()

@@ -44,6 +44,7 @@ class Pair:
             assert torch.equal(one.values, other.values)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(steps=st.lists(st.tuples(*[st.sampled_from([0, 3, 4, 7, 8, 20, 24, 41, 64])] * 8), min_size=1, max_size=4))
 def test_rows_at_different_positions_equal_the_ordinary_ones(

@@ -64,6 +64,7 @@ def test_it_is_an_ordinary_user_who_runs_the_command():
     assert ("ARG", f"VERSION={PROJECT['version']}") in INSTRUCTIONS
 
 
+@pytest.mark.slow
 def test_packages_can_be_had_as_wheels_and_are_those_of_the_tests():
     command = [UV, "pip", "compile", ROOT / "pyproject.toml", "--extra", "gateway", "--quiet", "--only-binary", ":all:"]
     command += ["--constraints", LOCKED, "--constraints", CONSTRAINTS, "--no-annotate", "--no-header", "--no-config"]

@@ -31,6 +31,7 @@ from s1_gateway.origins import Origins
 from s1_gateway.request_ids import RequestIds
 from s1_gateway.settings import Settings
 from s1_gateway.state import open_gateway
+from s1_gateway.web import endpoints as web
 
 ROUTERS = (
     health.router,
@@ -42,6 +43,7 @@ ROUTERS = (
     fish_references.router,
     fish_live.router,
     live.router,
+    web.router,
 )
 
 

@@ -1,5 +1,7 @@
 """What can be an address and a header; gRPC takes much of what is none, and then goes somewhere else."""
 
+import ipaddress
+import os
 import re
 from collections.abc import Mapping
 
@@ -7,6 +9,11 @@ _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\[\]]+\]|[^\s:/\[\]]+):(?P<port>\d{1,
 _OTHER_TARGET = re.compile(r"(unix|unix-abstract|dns|ipv4|ipv6|xds):\S+")
 _HEADER_NAME = re.compile(r"[0-9a-z_.-]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
+
+_PROXY_VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")
+"""What gRPC looks at, in this order."""
+
+_EXCEPTION_VARIABLES = ("no_grpc_proxy", "no_proxy")
 
 
 def check_url(url: str) -> str:
@@ -24,6 +31,28 @@ def check_url(url: str) -> str:
     if not found and _OTHER_TARGET.fullmatch(url):
         return url
     raise ValueError(f"url: got {url!r}; allowed: host and gRPC port, such as localhost:8001, without http://")
+
+
+def is_local(url: str) -> bool:
+    """Whether an address is this machine's own, which no proxy can reach."""
+    if url.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = url.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def proxy_variable(url: str) -> str | None:
+    """Name of the environment variable by which gRPC goes to an address through a proxy; none if it goes straight."""
+    if is_local(url):
+        return None
+    excepted = next((value for name in _EXCEPTION_VARIABLES if (value := os.environ.get(name))), "")
+    host = url.rpartition(":")[0].strip("[]")
+    if any(host.endswith(name.strip()) for name in excepted.split(",") if name.strip()):
+        return None
+    return next((name for name in _PROXY_VARIABLES if os.environ.get(name)), None)
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:

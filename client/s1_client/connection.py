@@ -1,16 +1,19 @@
 """One gRPC channel to a server, and what its errors mean."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 import grpc
 from tritonclient.grpc import InferResult
 from tritonclient.grpc.aio import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
-from s1_client.address import check_headers, check_url
-from s1_client.errors import S1ClientError, ServerError, UnreachableError
+from s1_client.address import check_headers, check_url, is_local
+from s1_client.errors import ForkError, S1ClientError, ServerError, UnreachableError
 from s1_client.policy import Tls
 from s1_protocol.coded_message import CodedMessage
 from s1_protocol.errors import ErrorCode
@@ -29,6 +32,12 @@ CHANNEL_ARGUMENTS = [
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 2000),
+    # A connection that swallows everything is found out while a call waits. Ten seconds and two pings without an answer
+    # in between are what any server bears; the time after which a ping counts as lost is the last one's.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 2),
+    ("grpc.http2.ping_timeout_ms", 5_000),
     # Two clients of one process do not share a connection, so that one of them cannot hold the other up.
     ("grpc.use_local_subchannel_pool", 1),
 ]
@@ -80,21 +89,60 @@ class Connection:
         ValueError: the address or a header cannot be one.
     """
 
+    first_used_in: ClassVar[int | None] = None
+    """Process in which gRPC was first used; one that was forked from it cannot use it."""
+
     def __init__(self, url: str, tls: Tls | None, headers: Mapping[str, str]) -> None:
         self.url = check_url(url)
         self.headers = check_headers(headers)
-        self.triton = InferenceServerClient(
-            url,
+        self._tls = tls
+        self._channels: WeakKeyDictionary[asyncio.AbstractEventLoop, InferenceServerClient] = WeakKeyDictionary()
+        self._left: list[InferenceServerClient] = []
+        self._is_closed = False
+
+    @property
+    def triton(self) -> InferenceServerClient:
+        """The channel of the event loop that runs, opened at its first use.
+
+        Raises:
+            UnreachableError: it has been closed.
+            ForkError: this process was forked from one that had used gRPC.
+        """
+        if self._is_closed:
+            raise UnreachableError(self.url, "the connection has been closed")
+        Connection.first_used_in = Connection.first_used_in or os.getpid()
+        if Connection.first_used_in != os.getpid():
+            raise ForkError
+        loop = asyncio.get_running_loop()
+        if loop not in self._channels:
+            self._channels[loop] = self._open()
+        return self._channels[loop]
+
+    def renew(self) -> None:
+        """Let further calls go over a new channel; those that are under way stay on theirs."""
+        left = self._channels.pop(asyncio.get_running_loop(), None)
+        if left is not None:
+            self._left.append(left)
+
+    async def close(self) -> None:
+        """Close the channel; requests that are under way are cancelled."""
+        self._is_closed = True
+        here = self._channels.pop(asyncio.get_running_loop(), None)
+        left, self._left = self._left, []
+        for channel in filter(None, (*left, here)):
+            await channel.close()
+
+    def _open(self) -> InferenceServerClient:
+        tls = self._tls
+        straight = [("grpc.enable_http_proxy", 0)] if is_local(self.url) else []
+        return InferenceServerClient(
+            self.url,
             ssl=tls is not None,
             root_certificates=tls and tls.root_certificates,
             private_key=tls and tls.private_key,
             certificate_chain=tls and tls.certificate_chain,
-            channel_args=CHANNEL_ARGUMENTS,
+            channel_args=[*CHANNEL_ARGUMENTS, *straight],
         )
-
-    async def close(self) -> None:
-        """Close the channel; requests that are under way are cancelled."""
-        await self.triton.close()
 
     async def health(self) -> Health:
         """Ask how the server is.
@@ -107,8 +155,8 @@ class Connection:
         try:
             is_ready = await self.triton.is_server_ready(**probe)
             ready = [model for model in asked if await self.triton.is_model_ready(model.value, **probe)]
-        except InferenceServerException as error:
-            raise UnreachableError(self.url, error.message()) from error
+        except RPC_ERRORS as error:
+            raise UnreachableError(self.url, message_of(error)) from error
         return Health(is_ready=is_ready, models=frozenset(ready))
 
     async def infer(
@@ -164,7 +212,7 @@ class Connection:
     async def _is_live(self) -> bool:
         try:
             return bool(await self.triton.is_server_live(headers=self.headers, client_timeout=_PROBE_TIMEOUT_S))
-        except InferenceServerException:
+        except RPC_ERRORS:
             return False
 
 

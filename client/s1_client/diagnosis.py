@@ -2,6 +2,8 @@
 
 import asyncio
 import http.client
+import os
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from urllib.error import URLError
 
 from tritonclient.utils import InferenceServerException
 
+from s1_client.address import is_local, proxy_variable
 from s1_client.client import AsyncS1Client
+from s1_client.connection import RPC_ERRORS, message_of
 from s1_client.errors import S1ClientError
 from s1_client.metrics import MetricsPage
 from s1_client.options import SpeechOptions
@@ -75,7 +79,7 @@ class Diagnosis:
         self._client = client
         (connection,) = client.connections
         self._url = connection.url
-        self._triton = connection.triton
+        self._connection = connection
         self._probe: dict[str, Any] = {"headers": connection.headers, "client_timeout": PROBE_TIMEOUT_S}
         self._metrics_url = metrics_url
 
@@ -89,18 +93,24 @@ class Diagnosis:
     async def _server(self) -> Finding:
         url = self._url
         try:
-            metadata = await self._triton.get_server_metadata(**self._probe)
-        except InferenceServerException as error:
+            metadata = await self._connection.triton.get_server_metadata(**self._probe)
+        except RPC_ERRORS as error:
             advice = (
                 "start one with `make serve` and wait until its models are loaded, or give the address of its gRPC "
                 "port with --url; with TLS, see --tls and --root-certificates"
             )
-            return Finding(Verdict.BAD, "server", f"none answers at {url} ({error.message()})", advice)
+            variable = proxy_variable(url)
+            if variable is not None:
+                advice = (
+                    f"{variable} sends gRPC through the proxy {without_secret(os.environ[variable])}: unset it, or "
+                    f"name the host in no_proxy, if the server is to be reached straight; else {advice}"
+                )
+            return Finding(Verdict.BAD, "server", f"none answers at {url} ({message_of(error)})", advice)
         return Finding(Verdict.GOOD, "server", f"{metadata.name} {metadata.version} at {url}")
 
     async def _models(self) -> list[Finding]:
         try:
-            index = await self._triton.get_model_repository_index(**self._probe)
+            index = await self._connection.triton.get_model_repository_index(**self._probe)
         except InferenceServerException as error:
             fact = f"the server does not list them ({error.message()})"
             return [Finding(Verdict.BAD, "models", fact, "is this address a Triton server's, and open to this caller?")]
@@ -121,7 +131,7 @@ class Diagnosis:
         """Compare the tensors of the stream with those this client knows."""
         subject = f"tensors of {ModelName.STREAM.value}"
         try:
-            metadata = await self._triton.get_model_metadata(ModelName.STREAM.value, **self._probe)
+            metadata = await self._connection.triton.get_model_metadata(ModelName.STREAM.value, **self._probe)
         except InferenceServerException as error:
             return Finding(Verdict.BAD, subject, error.message() or "unknown", "see the models above")
         faults = [
@@ -210,7 +220,15 @@ def _differences(kind: str, known: tuple[TensorSpec, ...], served: Any) -> list[
     return faults
 
 
+def without_secret(address: str) -> str:
+    """An address without the name and password that may stand in it."""
+    scheme, separator, rest = address.rpartition("://")
+    return scheme + separator + rest.rpartition("@")[2]
+
+
 def _fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=PROBE_TIMEOUT_S) as answer:
+    host = urllib.parse.urlsplit(url).netloc
+    straight = [urllib.request.ProxyHandler({})] if is_local(host if ":" in host else f"{host}:80") else []
+    with urllib.request.build_opener(*straight).open(url, timeout=PROBE_TIMEOUT_S) as answer:
         page: bytes = answer.read()
     return page.decode("utf-8", "replace")

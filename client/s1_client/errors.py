@@ -33,6 +33,16 @@ class UnreachableError(S1ClientError):
         self.url = url
 
 
+class ForkError(S1ClientError):
+    """This process was forked from one that had used gRPC, in which no call would ever return."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this process was forked after a client was used, and gRPC does not outlive that; use clients only after "
+            "the fork, or start processes with multiprocessing's 'spawn' or 'forkserver'"
+        )
+
+
 class EndpointError(S1ClientError):
     """A SageMaker endpoint cannot be asked: there is none, AWS is not reached, or AWS's own settings are wrong.
 

@@ -76,7 +76,7 @@ class Delivery:
         when_full: What then becomes of further ones.
     """
 
-    deadline_s: float | None = None
+    deadline_s: float | None = 1800.0
     stall_timeout_s: float | None = 30.0
     max_buffered_chunks: int = 32
     when_full: WhenFull = WhenFull.WAIT

@@ -14,6 +14,9 @@ from s1_client.voices import NewRecording
 from s1_protocol.names import Field, ModelName, VoiceOperation
 from s1_protocol.voice_record import VoiceRecord
 
+ANSWER_TIMEOUT_S = 600.0
+"""Eight recordings of 90 s take minutes to encode on a small machine."""
+
 
 class AsyncVoices:
     """Looks at the server's stored voices and changes them.
@@ -80,7 +83,7 @@ class AsyncVoices:
 
 
 async def _answer_to(connection: Connection, inputs: Sequence[InferInput]) -> Any:
-    responses = connection.stream(inputs, None, ModelName.VOICE)
+    responses = connection.stream(inputs, ANSWER_TIMEOUT_S, ModelName.VOICE)
     try:
         result, error = await responses.__anext__()
     except StopAsyncIteration:

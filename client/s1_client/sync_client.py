@@ -83,16 +83,8 @@ class S1Client:
         retry: Retry | None = None,
         delivery: Delivery | None = None,
     ) -> None:
+        self._client = AsyncS1Client(url, pick=pick, tls=tls, headers=headers, retry=retry, delivery=delivery)
         self._loop = LoopThread()
-
-        async def connect() -> AsyncS1Client:
-            return AsyncS1Client(url, pick=pick, tls=tls, headers=headers, retry=retry, delivery=delivery)
-
-        try:
-            self._client = self._loop.run(connect())  # a channel belongs to the loop it was made on
-        except BaseException:
-            self._loop.stop()
-            raise
         self.voices = SyncVoices(self._client.voices, self._loop)
 
     def __enter__(self) -> Self:

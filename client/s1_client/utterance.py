@@ -109,6 +109,7 @@ class Utterance:
             except RPC_ERRORS as error:
                 await self._wait_or_raise(error, server, is_safe=num_chunks == 0)
             except StallError:
+                server.connection.renew()  # this one may be dead without a word
                 if not num_chunks:
                     server.failed()
                 raise
@@ -173,6 +174,7 @@ class Utterance:
         """
         status = status_of(error)
         if status is grpc.StatusCode.DEADLINE_EXCEEDED and self.delivery.deadline_s is not None:
+            server.connection.renew()
             raise DeadlineError(self.delivery.deadline_s) from error
         is_gone = await server.connection.is_broken_by(error)
         if is_gone:

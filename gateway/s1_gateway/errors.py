@@ -200,5 +200,7 @@ def _of_validation(error: RequestValidationError | ValidationError) -> Problem:
 
 
 def _of_http(error: HTTPException) -> Problem:
+    if isinstance(error.__cause__, GatewayError):  # FastAPI takes whatever a form's body raises for a malformed one
+        return error.__cause__.problem
     reasons = {404: Reason.NOT_FOUND, 405: Reason.METHOD, 413: Reason.TOO_LARGE}
     return Problem(reason=reasons.get(error.status_code, Reason.INVALID), message=str(error.detail))

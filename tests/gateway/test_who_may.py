@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -25,6 +26,7 @@ from tests.gateway.conftest import sdk_of
 from tests.gateway.hearing import assert_said, hear_pcm
 from tests.gateway.running import RunningGateway, running_gateway, until
 from tests.gateway.stand_in import StandIn
+from tests.redis_server import running_redis
 
 TEXT = "Hello there, this is what I have to say."
 LONG_TEXT = TEXT * 5
@@ -228,6 +230,28 @@ def test_characters_a_day_are_not_asked_again(guarded):
     ask(guarded, TOKENS["short"], "x" * 40)
 
 
+def test_several_gateways_count_together_in_a_redis(shared_stand_in, stand_in, tokens_file, tmp_path):
+    with running_redis(tmp_path) as (redis, url), ExitStack() as stack:
+        settings = {"tokens_file": tokens_file, "redis_url": url}
+        gateways = [stack.enter_context(running_gateway(shared_stand_in[1], **settings)) for _ in range(2)]
+        for index in range(3):
+            ask(gateways[index % 2], TOKENS["few"])
+        for gateway in gateways:
+            with pytest.raises(openai.RateLimitError):
+                ask(gateway, TOKENS["few"])
+        ask(gateways[0], TOKENS["short"], "x" * 60)
+        with pytest.raises(openai.RateLimitError) as refused:
+            ask(gateways[1], TOKENS["short"], "x" * 60)
+        assert refused.value.code == "quota_exceeded"
+        redis.kill()
+        redis.wait()
+        with pytest.raises(openai.InternalServerError) as failed:
+            ask(gateways[0], TOKENS["few"])
+        assert failed.value.status_code == 503
+        ask(gateways[0], TOKENS["plain"])  # who has no limit needs no count
+        assert all(gateway.num_open == 0 for gateway in gateways)
+
+
 def test_refused_requests_hold_nothing(guarded):
     for _ in range(5):
         with pytest.raises(openai.RateLimitError):
@@ -301,7 +325,9 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(shared_stand_in):
         body = json.dumps({"model": "m", "voice": "alloy", "input": "x" * 2000})
         declared = httpx2.post(url, content=body)
         in_chunks = httpx2.post(url, content=iter([body[:1000].encode(), body[1000:].encode()]))
-        for answer in (declared, in_chunks):
+        files = {"audio_sample": ("a.wav", bytes(3000), "audio/wav")}
+        form = httpx2.post(f"{gateway.url}/v1/audio/voices", data={"name": "a", "ref_text": "Hi."}, files=files)
+        for answer in (declared, in_chunks, form):
             assert answer.status_code == 413
             assert "2000 bytes" in answer.json()["error"]["message"]
 

@@ -4,9 +4,11 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, UploadFile
+from starlette.requests import Request
 
 from s1_client import NewRecording
 from s1_gateway.errors import GatewayError, Reason, invalid
+from s1_gateway.hangup import unless_gone
 from s1_gateway.openai.errors import Envelope, render
 from s1_gateway.routing import described, enveloped
 from s1_gateway.state import ChangingVoices, Listing, TheGateway
@@ -29,6 +31,7 @@ async def list_voices(gateway: TheGateway, _caller: Listing) -> dict[str, Any]:
 
 @router.post("/voices")
 async def add_voice(
+    request: Request,
     gateway: TheGateway,
     _caller: ChangingVoices,
     name: Annotated[str, Form(min_length=1, max_length=255)],
@@ -46,7 +49,8 @@ async def add_voice(
     created_s = int(time.time())
     metadata = {"created_at": created_s, "consent": consent} if consent else {"created_at": created_s}
     recording = NewRecording(await audio_sample.read(), ref_text)
-    await gateway.client.voices.add(name, [recording], metadata)
+    # encoding a recording takes the server a while, which it is spared if nobody waits
+    await unless_gone(request, gateway.client.voices.add(name, [recording], metadata))
     gateway.voice_names.forget()
     return {"id": name, "object": "audio.voice", "name": name, "created_at": created_s, "type": "custom"}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from socket import SO_RCVBUF, SOL_SOCKET
 from socket import socket as tcp_socket
@@ -15,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from s1_protocol.names import Field
 from tests.gateway.hearing import assert_said, hear_file, hear_pcm
 from tests.gateway.running import RunningGateway, running_gateway, until
-from tests.gateway.stand_in import StandIn, Trouble
+from tests.gateway.stand_in import StandIn, Trouble, seconds_of
 
 TEXT = "Hello there, this is what I have to say."
 LONG_TEXT = "This is a sentence of some length that takes a while to be said. " * 10
@@ -244,3 +245,30 @@ async def test_pings_of_a_listener_are_answered_while_sound_is_sent(gateway: Run
         sound, told = await say(socket, text=TEXT)
         assert told == [{"done": True}]
         assert_said(hear_pcm(sound, 24_000), TEXT)
+
+
+@pytest.mark.parametrize("when_slow", ["wait", "drop"])
+async def test_a_caller_chooses_what_becomes_of_sound_that_is_taken_too_slowly(
+    shared_stand_in: tuple[StandIn, str], stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, when_slow: str
+) -> None:
+    monkeypatch.setattr("s1_gateway.connection.SEND_BUFFER_BYTES", 4096)
+    text = LONG_TEXT[:64]
+    with running_gateway(shared_stand_in[1], ahead_s=0.2) as gateway:
+        host, _, port = gateway.address.partition(":")
+        small = tcp_socket()
+        small.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+        small.connect((host, int(port)))
+        async with connect(gateway.socket_url + "/ws/tts", sock=small, max_queue=1) as listener:
+            wish = {"text": text, "format": "pcm_f32le", "sample_rate": 48_000, "when_slow": when_slow}
+            await listener.send(json.dumps(wish))
+            listener.transport.pause_reading()
+            await asyncio.sleep(2.0)
+            listener.transport.resume_reading()
+            sound, told = await listen(listener)
+        assert told == [{"done": True}]
+        page = await asyncio.to_thread(lambda: httpx2.get(f"{gateway.url}/metrics").text)
+    heard_s = len(sound) / 4 / 48_000
+    counted = re.findall(r"^s1_gateway_dropped_samples_total\{.*\} (\S+)$", page, re.MULTILINE)
+    left_out_s = sum(map(float, counted)) / 44_100
+    assert (left_out_s > 0.4) == (when_slow == "drop")
+    assert abs(heard_s + left_out_s - seconds_of(text)) < 0.01

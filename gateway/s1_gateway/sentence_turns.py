@@ -86,12 +86,13 @@ class SentenceTurn:
         self._num_waiting = 0
         self._said_s = 0.0
         self._is_ended = False
+        self._is_over = False
         self._task = asyncio.create_task(self._run())
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it is left to be done."""
-        return self._task.done()
+        """Whether its end has been told, after which the caller may use its name for another."""
+        return self._is_over or self._task.done()
 
     @property
     def is_ended(self) -> bool:
@@ -158,7 +159,10 @@ class SentenceTurn:
                 except SocketGoneError:
                     raise
                 except Exception as error:  # the sink tells the caller what problem_of lets him know
-                    await self._sink.failed(problem_of(error))
+                    problem = problem_of(error)
+                    self._speech.count_problem(self._order, problem)
+                    self._is_over = True
+                    await self._sink.failed(problem)
         except SocketGoneError:
             pass  # the session ends by itself
         finally:
@@ -199,6 +203,7 @@ class SentenceTurn:
                 self._num_waiting_characters -= len(item.sentence)
             else:
                 await item()
+        self._is_over = True
         await self._sink.done(was_cut=False)
 
     async def _say(self, prepared: _Prepared) -> None:

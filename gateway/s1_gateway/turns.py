@@ -116,12 +116,13 @@ class Turn:
         self._pace = pace
         self._lock = order_lock
         self._may_drop = may_drop
+        self._is_over = False
         self._task = asyncio.create_task(self._run())
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it is left to be done."""
-        return self._task.done()
+        """Whether its end has been told, after which the caller may use its name for another."""
+        return self._is_over or self._task.done()
 
     async def cancel(self) -> None:
         """Stop it: when this returns, no more of its sound is sent and the server has been told."""
@@ -146,6 +147,7 @@ class Turn:
                 except Exception as error:  # the sink tells the caller what problem_of lets him know
                     problem = problem_of(error)
                     self._speech.count_problem(self._order, problem)
+                    self._is_over = True
                     await self._sink.failed(problem)
         except SocketGoneError:
             pass  # the session ends by itself
@@ -164,4 +166,5 @@ class Turn:
             if self._may_drop and lag_s > MAX_LAG_S:
                 answer.leave_out(lag_s)
                 lag_s = 0.0
+        self._is_over = True
         await self._sink.done(was_cut=answer.was_cut)

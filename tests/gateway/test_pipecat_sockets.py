@@ -1,4 +1,4 @@
-"""A bot that speaks with Pipecat's own Fish service through the gateway, and is interrupted."""
+"""A bot that speaks with Pipecat's own Fish and Cartesia services through the gateway, and is interrupted."""
 
 import pytest
 from pipecat.frames.frames import (
@@ -9,7 +9,9 @@ from pipecat.frames.frames import (
     LLMTextFrame,
     TTSAudioRawFrame,
     TTSStoppedFrame,
+    TTSTextFrame,
 )
+from pipecat.services.cartesia.tts import CartesiaTTSService
 from pipecat.services.fish.tts import FishAudioTTSService
 
 from tests.gateway.hearing import assert_said, hear_pcm
@@ -82,3 +84,45 @@ async def test_fish_waits_for_a_full_server_instead_of_losing_the_turn(
         sound = sound_of(await line.read_to(TTSStoppedFrame), 24_000)
     spoken = sound[len(sound) - len(sound.lstrip(b"\0")) & ~1 :]
     assert_said(hear_pcm(spoken, 24_000), SENTENCE, within_s=0.2)
+
+
+def cartesia_of(gateway: RunningGateway) -> CartesiaTTSService:
+    return CartesiaTTSService(url=f"{gateway.socket_url}/tts/websocket", api_key="unused")
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 24_000])
+async def test_cartesia_is_heard_turn_after_turn_and_tells_what_was_said(
+    gateway: RunningGateway, stand_in: StandIn, rate_hz: int
+) -> None:
+    async with line_of(cartesia_of(gateway), rate_hz) as line:
+        for _ in range(2):
+            await take_turn(line, SENTENCE, SECOND)
+            frames = await line.read_to(TTSStoppedFrame)
+            heard = hear_pcm(sound_of(frames, rate_hz), rate_hz)
+            assert abs(heard.duration_s - seconds_of(SENTENCE) - seconds_of(SECOND)) < 0.1
+            assert abs(heard.pitch_hz - 440) < 2
+            frames += await line.read_to(LLMFullResponseEndFrame)
+            # what the bot remembers that it said
+            spoken = " ".join(frame.text for frame in frames if isinstance(frame, TTSTextFrame))
+            assert spoken.split() == f"{SENTENCE} {SECOND}".split()
+    assert stand_in.texts == [SENTENCE, SECOND] * 2
+
+
+async def test_cartesia_is_interrupted_on_the_socket_and_the_next_turn_is_heard(
+    gateway: RunningGateway, stand_in: StandIn
+) -> None:
+    stand_in.speedup = 1.0
+    service = cartesia_of(gateway)
+    async with line_of(service, 24_000) as line:
+        socket = service._websocket
+        await take_turn(line, f"{LONG}.")
+        await line.read_to(TTSAudioRawFrame)
+        assert stand_in.num_open >= 1
+        await line.send(InterruptionFrame())
+        await line.read_to(InterruptionFrame)
+        until(lambda: stand_in.num_open == 0 and gateway.num_open == 0)
+        assert stand_in.num_cancelled >= 1
+        stand_in.speedup = float("inf")
+        await take_turn(line, SENTENCE)
+        assert_said(hear_pcm(sound_of(await line.read_to(TTSStoppedFrame), 24_000), 24_000), SENTENCE, within_s=0.1)
+        assert service._websocket is socket

@@ -33,6 +33,9 @@ OPENAI_VOICES: Final = (
 LIVEKITS_FISH_VOICE: Final = "933563129e564b19a115bedd57b7406a"
 """Default voice of LiveKit's Fish plugin."""
 
+LIVEKITS_CARTESIA_VOICE: Final = "f786b574-daa5-4673-aa0c-cbe3e8534c02"
+"""Default voice of LiveKit's Cartesia plugin."""
+
 OWN_VOICE: Final = "default"
 """Name of the model's own voice."""
 
@@ -69,7 +72,7 @@ class VoiceNames:
     def __init__(self, voices: AsyncVoices, settings: Settings) -> None:
         self._voices = voices
         self._given = {name: NamedVoice(name, stored or None) for name, stored in settings.voices.items()}
-        habits = () if settings.strict else (*OPENAI_VOICES, LIVEKITS_FISH_VOICE)
+        habits = () if settings.strict else (*OPENAI_VOICES, LIVEKITS_FISH_VOICE, LIVEKITS_CARTESIA_VOICE)
         self._habits = {name: NamedVoice(name, None) for name in (OWN_VOICE, *habits)}
         self._stored: frozenset[str] = frozenset()
         self._listed_s: float | None = None

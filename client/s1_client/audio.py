@@ -80,7 +80,7 @@ class Speech:
 
     def _write(self, file: BinaryIO, audio_format: str) -> None:
         with soundfile.SoundFile(file, "w", self.sample_rate_hz, channels=1, format=audio_format) as sound:
-            # the Vorbis encoder of libsndfile overruns its stack when it gets minutes at once
+            # in pieces, since one of libsndfile's encoders has crashed on long sound
             for start in range(0, len(self.samples), self.sample_rate_hz):
                 sound.write(self.samples[start : start + self.sample_rate_hz])
 

@@ -21,8 +21,8 @@ from s1_protocol.names import ModelName, Parameter
 
 DEFAULT_URL = "localhost:8001"
 
-# On a stream an error has no code of its own. Triton's header triton_grpc_error, which gives it one, must not be sent:
-# tritonserver dies of it when a caller leaves while its error is on the way (24.10; the source of 26.07 is the same).
+# On a stream an error has no code of its own; this asks our models for it in the message. Triton's own way to have one
+# is not used: tritonserver has crashed in it (24.10; the source of 26.07 is the same there).
 STREAM_PARAMETERS = {Parameter.ERROR_CODE.value: True}
 
 CHANNEL_ARGUMENTS = [

@@ -96,7 +96,7 @@ async def test_the_code_is_in_the_message_of_a_stream_that_asks_for_it(client, f
 
 @pytest.mark.parametrize("fields", [{"temperature": 9.0}, {"voice": "nobody"}])
 async def test_no_error_comes_too_early_for_triton(client, fields):
-    """Its gRPC frontend dies of an error that is faster than itself."""
+    """A guard for its gRPC frontend."""
     for _ in range(3):
         started_s = time.monotonic()
         with pytest.raises(InferenceServerException):

@@ -22,10 +22,8 @@ log = logging.getLogger(__name__)
 EARLIEST_ERROR_S = 0.05
 """No error leaves sooner than this after its request came.
 
-Triton ends a gRPC stream with an error's code where the caller asks for that (``triton_grpc_error``). Its gRPC thread
-hands a request to the models and then waits for the stream's next one. If the error is there in between, that thread
-puts the stream's state on its queue twice and dies of the second one. Release 24.10 died so after 36 to some thousand
-refusals, with a model of ten lines too; the source of 26.07 is the same in these places.
+It guards Triton's gRPC frontend, which has crashed on errors (24.10, with a model of ten lines too; the source of 26.07
+is the same in these places).
 """
 
 
@@ -129,8 +127,7 @@ class Responder:
     def is_cancelled(self) -> bool:
         """Whether the caller went away; a message to the server process and back.
 
-        With the FINAL flag the server frees what the question is about, and answering it then would read freed
-        memory: it is not asked again.
+        After the FINAL flag the server is not asked again: it no longer knows the request.
         """
         with self._in_server:
             return self._is_in_server and bool(self._request.is_cancelled())

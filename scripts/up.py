@@ -22,6 +22,7 @@ ready on http://{address}; server 127.0.0.1:{grpc}, its metrics 127.0.0.1:{metri
 to try, in a second terminal:
   OpenAI    curl {url}/v1/audio/speech -d '{{"model": "tts-1", "voice": "alloy", "input": "Hello."}}' -o hello.mp3
   Fish      curl {url}/v1/tts -H 'content-type: application/json' -d '{{"text": "Hello."}}' -o fish.mp3
+  Cartesia  ws://{address}/tts/websocket, for Pipecat and LiveKit
   socket    {bin}/websockets ws://{address}/v1/audio/stream   and type {{"text": "Hello."}}
 docs/gateway.md has an example for each client; Ctrl+C ends both."""
 

@@ -1,4 +1,4 @@
-"""docs/gateway.md: each example does what it says, through a gateway that runs."""
+"""The pages of the gateway: each example does what it says, through a gateway that runs."""
 
 import os
 import re
@@ -15,10 +15,12 @@ from tests.gateway.hearing import assert_said, hear_file
 from tests.gateway.running import RunningGateway
 
 PAGE = ROOT / "docs" / "gateway.md"
+PAGES = (PAGE, ROOT / "docs" / "moving_from_fish.md")
 RUN_ELSEWHERE = {"make up": "tests/gateway/test_real.py"}
 BLOCKS = [
     block
-    for block in blocks_of(PAGE)
+    for page in PAGES
+    for block in blocks_of(page)
     if block.language in ("sh", "python") and not block.is_marked and not block.text.startswith(tuple(RUN_ELSEWHERE))
 ]
 SPOKEN = "Hello there, this is the gateway."
@@ -50,7 +52,16 @@ def test_examples_do_what_they_say(block: Block, gateway: RunningGateway, tmp_pa
 
 def test_there_is_an_example_for_each_client() -> None:
     headings = re.findall(r"^### (.*)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert {"OpenAI's SDK", "curl", "Pipecat", "LiveKit", "Our own WebSocket"} <= set(headings)
+    assert {
+        "OpenAI's SDK",
+        "curl",
+        "Pipecat",
+        "LiveKit",
+        "Fish Audio's SDK",
+        "Pipecat with Fish and Cartesia",
+        "LiveKit with Fish and Cartesia",
+        "Our own WebSocket",
+    } <= set(headings)
     assert len(BLOCKS) >= len(headings)
 
 

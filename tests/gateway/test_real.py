@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import fishaudio
 import httpx2
 import numpy as np
 import openai
 import pytest
 import soxr
+from fishaudio.types import ReferenceAudio, TTSConfig
 from websockets.asyncio.client import connect
 
 from s1_client import AsyncS1Client, ServiceClass, SpeechOptions
@@ -139,6 +141,49 @@ async def test_a_cancel_frees_the_slot(stack: Stack) -> None:
             pass
         assert json.loads(message)["cancelled"]
         await asyncio.to_thread(until, lambda: stack.num_cancelled > before and stack.num_active == 0)
+
+
+async def test_a_cancel_on_cartesias_socket_frees_the_slot(stack: Stack) -> None:
+    before = stack.num_cancelled
+    sound = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 24_000}
+    async with connect(f"ws://{stack.address}/tts/websocket") as socket:
+        await socket.send(json.dumps({"context_id": "a", "transcript": LONG_TEXT, "output_format": sound}))
+        assert json.loads(await socket.recv())["type"] == "chunk"
+        await socket.send(json.dumps({"context_id": "a", "cancel": True}))
+        while (message := json.loads(await socket.recv()))["type"] == "chunk":
+            pass
+        assert message == {"type": "done", "context_id": "a", "done": True, "status_code": 200}
+        await asyncio.to_thread(until, lambda: stack.num_cancelled > before and stack.num_active == 0)
+        # nothing of it comes any more, and the socket goes on
+        await socket.send(json.dumps({"context_id": "b", "transcript": "Hello.", "output_format": sound}))
+        while (message := json.loads(await socket.recv()))["type"] == "chunk":
+            assert message["context_id"] == "b"
+        assert message["context_id"] == "b"
+
+
+def test_fish_says_the_very_samples_of_the_server(stack: Stack) -> None:
+    request = {"text": TEXT, "format": "wav", "seed": 5, "temperature": 0.8, "top_p": 0.8, "repetition_penalty": 1.1}
+    answer = httpx2.post(f"http://{stack.address}/v1/tts", json=request, timeout=60)
+    heard = hear_file(answer.content)
+    direct = asyncio.run(said_directly(stack, TEXT, ServiceClass.CALL))
+    assert heard.rate_hz == 44_100
+    np.testing.assert_allclose(heard.samples * 32768, direct, atol=4)
+
+
+def test_fish_speaks_with_a_recording_that_comes_along_and_with_a_stored_one(stack: Stack) -> None:
+    with fishaudio.FishAudio(api_key="unused", base_url=f"http://{stack.address}") as fish:
+        recording = fish.tts.convert(text=TEXT, config=TTSConfig(format="wav"))
+        reference = ReferenceAudio(audio=recording, text=TEXT)
+        sound = fish.tts.convert(text="Hello.", references=[reference], config=TTSConfig(format="wav"))
+        assert hear_file(sound).duration_s > 0.2
+        voice = fish.voices.create(title="Anna", voices=[recording, recording], texts=[TEXT, TEXT])
+        try:
+            assert [sample.text for sample in fish.voices.get(voice.id).samples] == [TEXT, TEXT]
+            config = TTSConfig(format="wav", reference_id=voice.id)
+            pieces = list(fish.tts.stream_websocket(iter(["Hello. ", "Goodbye."]), config=config))
+            assert hear_file(b"".join(pieces)).duration_s > 0.4
+        finally:
+            fish.voices.delete(voice.id)
 
 
 def test_a_caller_who_leaves_frees_the_slot(stack: Stack) -> None:

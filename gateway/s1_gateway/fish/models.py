@@ -12,11 +12,14 @@ from pydantic import BaseModel, ValidationInfo, ValidatorFunctionWrapHandler, Wr
 from s1_client import NewRecording
 from s1_gateway.errors import GatewayError, Reason, invalid
 from s1_gateway.fish.errors import Envelope, render
+from s1_gateway.metrics import Door
 from s1_gateway.routing import described, enveloped
 from s1_gateway.state import ChangingVoices, Gateway, Listing, TheGateway
 from s1_protocol.voice_record import VoiceRecord
 
-router = APIRouter(prefix="/model", tags=["Fish"], route_class=enveloped(render), responses=described(Envelope))
+router = APIRouter(
+    prefix="/model", tags=["Fish"], route_class=enveloped(render, Door.FISH), responses=described(Envelope)
+)
 
 _NOBODY = {"_id": "", "nickname": "", "avatar": ""}
 """Voices have no author here; the SDK wants one."""

@@ -12,10 +12,13 @@ from s1_gateway.bodies import json_body
 from s1_gateway.errors import GatewayError, Reason
 from s1_gateway.fish.errors import Envelope, render
 from s1_gateway.fish.packing import pack, read_body
+from s1_gateway.metrics import Door
 from s1_gateway.routing import described, enveloped
 from s1_gateway.state import ChangingVoices, Listing, TheGateway
 
-router = APIRouter(prefix="/v1/references", tags=["Fish"], route_class=enveloped(render), responses=described(Envelope))
+router = APIRouter(
+    prefix="/v1/references", tags=["Fish"], route_class=enveloped(render, Door.FISH), responses=described(Envelope)
+)
 
 
 class NamedReference(BaseModel):

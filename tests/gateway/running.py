@@ -52,7 +52,7 @@ def running_gateway(servers: str, **settings: object) -> Iterator[RunningGateway
         servers: Addresses of the servers behind it.
         settings: Others than the defaults.
     """
-    server = make_server(Settings.load({}, host="127.0.0.1", port=0, servers=servers, **settings))
+    server = make_server(Settings.load({}, **{"host": "127.0.0.1", "port": 0, "servers": servers, **settings}))
     thread = threading.Thread(target=server.run, name="gateway")
     thread.start()
     try:

@@ -19,10 +19,12 @@ import openai
 import pytest
 import soxr
 from fishaudio.types import ReferenceAudio, TTSConfig
+from playwright.sync_api import expect
 from websockets.asyncio.client import connect
 
 from s1_client import AsyncS1Client, ServiceClass, SpeechOptions
 from s1_gateway.speech import WHOLE_FRAMES
+from tests.gateway.browser import chromium, opened
 from tests.gateway.hearing import hear_file
 from tests.gateway.running import until
 
@@ -207,6 +209,39 @@ def test_a_voice_is_stored_and_spoken_with(stack: Stack, sdk: openai.OpenAI) -> 
         assert hear_file(answer.content).duration_s > 0.2
     finally:
         assert httpx2.delete(f"{url}/nova2").json()["deleted"]
+
+
+def test_a_voice_recorded_in_a_browser_is_spoken_with(stack: Stack, sdk: openai.OpenAI, tmp_path: Path) -> None:
+    spoken = sdk.audio.speech.create(model="m", voice="nova", input=TEXT, response_format="pcm").content
+    microphone = tmp_path / "microphone.wav"
+    with wave.open(str(microphone), "wb") as file:
+        file.setparams((1, 2, 24_000, 0, "NONE", ""))
+        file.writeframes(spoken)
+    with chromium(microphone) as browser, opened(browser, f"http://{stack.address}", bypass_csp=True) as page:
+        page.open_with_tap()
+        page.page.click("#record-voice")
+        page.page.fill("#said", f"{TEXT} {TEXT}")
+        page.page.click("#record")
+        expect(page.page.locator("#record-label")).to_have_text(re.compile(r"Stop \(0:0[4-9]\)"))
+        page.page.click("#record")
+        page.page.fill("#name", "recorded")
+        page.page.check("#consent")
+        page.page.click("#save-voice")
+        page.expect_voice("recorded")
+        try:
+            page.speak("Hello.")
+            page.expect_status("That was all.")
+            name, kept = page.download()
+            assert name.startswith("recorded-")
+            assert kept.duration_s > 0.2
+            assert np.abs(page.rendered()).max() > 0.05
+        finally:
+            page.page.once("dialog", lambda dialog: dialog.accept())
+            page.page.click("#remove-voice")
+            page.expect_voice("default")
+    assert "recorded" not in {
+        voice["id"] for voice in httpx2.get(f"http://{stack.address}/v1/audio/voices").json()["voices"]
+    }
 
 
 def test_errors_are_the_servers_words(stack: Stack, sdk: openai.OpenAI) -> None:

@@ -1,0 +1,41 @@
+"""One stage, in its own process: ``python -m perf.gpu.stage NAME DEVICE SIZE CHECKPOINT OUT``."""
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage works on.
+
+    Args:
+        device: Where it computes.
+        size: Of the models: ``tiny``, ``mid`` or ``full``.
+        checkpoint: Folder of a development checkpoint of that size.
+        out: Folder for files of its own.
+    """
+
+    device: torch.device
+    size: str
+    checkpoint: Path
+    out: Path
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether there is a GPU."""
+        return self.device.type == "cuda"
+
+
+def main() -> None:
+    """Run the stage that the command line names."""
+    name, device, size, checkpoint, out = sys.argv[1:]
+    stage = Stage(torch.device(device), size, Path(checkpoint), Path(out))
+    importlib.import_module(f"perf.gpu.stage_{name}").run(stage)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Do the kernels compute what torch's layers compute, on this GPU, and does a row depend on its company."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from perf.gpu.stage import Stage
+from perf.gpu.timing import first_ms, guarded, random_lm, tell
+from s1_tts.lm.model import DualArModel
+from s1_tts.lm.runner import ModelRunner
+from s1_tts.lm.stepping import Frame, PromptPiece, Row, Runner
+from s1_tts.speech_task import Sampling
+
+NUM_POSITIONS = 640
+NUM_SLOTS = 40
+NUM_FRAMES = 24
+LENGTHS = (5, 64, 17, 300, 130, 33)
+SLOTS = (0, 3, 7, 15, 20, 39)
+
+
+def run(stage: Stage) -> None:
+    """Compare in float32, where codes must agree, and in bfloat16, where keys must nearly; then rows with themselves."""
+    if not stage.is_cuda:
+        return tell(note="the kernels run on a GPU; on a CPU the tests run them in Triton's interpreter")
+    from s1_tts.lm.fused.runner import FusedRunner  # noqa: PLC0415  # needs Triton
+
+    for size, dtype in (("mid", torch.float32), (stage.size, torch.float32), (stage.size, torch.bfloat16)):
+        name = f"{size}_{str(dtype).removeprefix('torch.')}"
+        with guarded(name), torch.inference_mode():
+            model = random_lm(stage.device, dtype, size, NUM_POSITIONS)
+            fused = FusedRunner(model, NUM_SLOTS, NUM_POSITIONS)
+            warm_up_ms = first_ms(stage.device, fused.warm_up)
+            plain = ModelRunner(model, NUM_SLOTS, NUM_POSITIONS, use_cuda_graphs=False)
+            codes, expected = (speak(runner, model, range(len(SLOTS))) for runner in (fused, plain))
+            tell(
+                **{
+                    name: {
+                        "warm_up_ms": warm_up_ms,
+                        "frames_equal": int((codes == expected).all(axis=2).sum()),
+                        "frames": int(codes.shape[0] * codes.shape[1]),
+                        "first_frames_equal": int((codes[0] == expected[0]).all(axis=1).sum()),
+                        "keys_off": off(fused.pool.keys, plain.pool.keys),
+                        "values_off": off(fused.pool.values, plain.pool.values),
+                        "is_same_again": bool(np.array_equal(speak(fused, model, range(len(SLOTS))), codes)),
+                        "is_same_alone": all(
+                            np.array_equal(speak(fused, model, [index])[:, 0], codes[:, index])
+                            for index in range(len(SLOTS))
+                        ),
+                    }
+                }
+            )
+            del fused, plain, model
+            torch.cuda.empty_cache()
+
+
+def speak(runner: Runner, model: DualArModel, which: range | list[int]) -> npt.NDArray[np.int32]:
+    """Frames ``[NUM_FRAMES, rows, num_codebooks]`` of some of the prompts, every second one greedy."""
+    pieces = []
+    for index in which:
+        sampling = Sampling(seed=index, temperature=0.0 if index % 2 else 0.8)
+        runner.open(SLOTS[index], sampling)
+        columns = prompt(model, index)
+        starts = range(0, LENGTHS[index], 256)
+        pieces += [
+            PromptPiece(SLOTS[index], columns[:, start : min(start + 256, LENGTHS[index])], start) for start in starts
+        ]
+    for start in (0, 256):
+        runner.prefill_pieces([piece for piece in pieces if piece.start == start])
+    for index in which:
+        runner.start(SLOTS[index], prompt(model, index)[:, -1])
+    frames = []
+    for number in range(NUM_FRAMES):
+        runner.launch([Row(SLOTS[index], LENGTHS[index] + number, number) for index in which])
+        frames.append([_codes(frame) for frame in runner.collect()])
+    return np.array(frames)
+
+
+def prompt(model: DualArModel, index: int) -> npt.NDArray[np.int64]:
+    """Random columns ``[1 + num_codebooks, LENGTHS[index] + 1]``, text first and then speech."""
+    random = np.random.default_rng(index)
+    length = LENGTHS[index] + 1
+    columns = random.integers(0, 1024, (1 + model.config.num_codebooks, length))
+    is_text = np.arange(length) < length // 2
+    columns[0] = np.where(is_text, random.integers(0, 256, length), model.semantic_begin_id + columns[1])
+    return columns
+
+
+def off(actual: torch.Tensor, expected: torch.Tensor) -> list[float]:
+    """How far keys or values of the prompts are off, relative, in each slot; frames may differ after one flipped code."""
+    found = []
+    for slot, length in zip(SLOTS, LENGTHS, strict=True):
+        one, other = (kept[:, slot, :length].float() for kept in (actual, expected))
+        found.append(float(f"{float((one - other).norm() / other.norm()):.3g}"))
+    return found
+
+
+def _codes(frame: Frame) -> npt.NDArray[np.int32]:
+    return frame.codes

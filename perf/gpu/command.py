@@ -86,7 +86,9 @@ def _fast_folder() -> str | None:
 
 def _make_checkpoint(folder: Path, size: str) -> subprocess.Popen[bytes]:
     """Begin to make a development checkpoint, beside the first stages."""
-    code = "import sys; from pathlib import Path; from s1_tts.checkpoint.dev import write_dev_checkpoint as w"
+    code = (
+        "import sys; from pathlib import Path; from s1_training.development.checkpoint import write_dev_checkpoint as w"
+    )
     command = [sys.executable, "-c", f"{code}; w(Path(sys.argv[1]), sys.argv[2], seed=0)", str(folder), size]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 

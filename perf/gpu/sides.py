@@ -22,7 +22,7 @@ from s1_tts.speech_task import Sampling
 
 ROWS, STREAMS, FRAMES = 8, 32, 20
 NUM_POSITIONS = 1024
-SECONDS = 4.0
+SECONDS, REHEARSED_SECONDS = 4.0, 0.5
 
 Figures = dict[str, float]
 
@@ -39,7 +39,7 @@ def prepare_steps(device: torch.device, size: str, checkpoint: Path) -> Callable
     rows = [Row(slot, 200) for slot in range(ROWS)]
 
     def step() -> Figures:
-        times, ends_s = [], time.perf_counter() + SECONDS
+        times, ends_s = [], time.perf_counter() + seconds_on(device)
         while (started_s := time.perf_counter()) < ends_s:
             runner.launch(rows)
             runner.collect()
@@ -63,7 +63,7 @@ def prepare_codec(device: torch.device, size: str, checkpoint: Path) -> Callable
 
     def decode() -> Figures:
         started_s, count = time.perf_counter(), 0
-        while time.perf_counter() - started_s < SECONDS:
+        while time.perf_counter() - started_s < seconds_on(device):
             decoder.decode(states, codes)
             wait_for(device)
             count += 1
@@ -71,6 +71,11 @@ def prepare_codec(device: torch.device, size: str, checkpoint: Path) -> Callable
         return {"audio_s_per_s": audio_s / (time.perf_counter() - started_s)}
 
     return decode
+
+
+def seconds_on(device: torch.device) -> float:
+    """How long a side runs."""
+    return SECONDS if device.type == "cuda" else REHEARSED_SECONDS
 
 
 def wait_for(device: torch.device) -> None:
@@ -85,7 +90,7 @@ PREPARE = {"steps": prepare_steps, "codec": prepare_codec}
 def run_side(name: str, device: torch.device, size: str, checkpoint: Path, begin: Callable[[], None]) -> Figures:
     """Prepare a side on a stream of its own, wait for the sign to begin, and run it."""
     enter(device)
-    stream = torch.cuda.stream(torch.cuda.Stream(device)) if device.type == "cuda" else nullcontext()
+    stream = torch.cuda.stream(torch.cuda.Stream(device)) if device.type == "cuda" else nullcontext()  # type: ignore[no-untyped-call]
     with torch.inference_mode(), stream:
         work = PREPARE[name](device, size, checkpoint)
         wait(device)
@@ -115,6 +120,8 @@ def void(_: object) -> None:
 def main() -> None:
     """Be one side in a process of its own: say that it is ready, begin at a line of input, print figures."""
     name, device, size, checkpoint = sys.argv[1:]
+    if device == "cpu":
+        torch.set_num_threads(1)
 
     def begin() -> None:
         print("ready", flush=True)

@@ -4,6 +4,7 @@ import importlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 import torch
 
@@ -20,7 +21,7 @@ class Stage:
     """
 
     device: torch.device
-    size: str
+    size: Literal["tiny", "mid", "full"]
     checkpoint: Path
     out: Path
 
@@ -33,7 +34,9 @@ class Stage:
 def main() -> None:
     """Run the stage that the command line names."""
     name, device, size, checkpoint, out = sys.argv[1:]
-    stage = Stage(torch.device(device), size, Path(checkpoint), Path(out))
+    if device == "cpu":
+        torch.set_num_threads(1)  # a rehearsal computes next to nothing
+    stage = Stage(torch.device(device), cast("Literal['tiny', 'mid', 'full']", size), Path(checkpoint), Path(out))
     importlib.import_module(f"perf.gpu.stage_{name}").run(stage)
 
 

@@ -27,7 +27,8 @@ def run(stage: Stage) -> None:
     with guarded("one_process"):
         tell(one_process=sides.in_one_process(stage.device, stage.size, stage.checkpoint))
     if not stage.is_cuda or shutil.which("nvidia-cuda-mps-control") is None:
-        return tell(mps="there is no nvidia-cuda-mps-control")
+        tell(mps="there is no nvidia-cuda-mps-control")
+        return
     for name, share in (("mps", None), ("mps_with_share", CODEC_SHARE_PERCENT)):
         with guarded(name), _mps() as variables:
             tell(**{name: _run_sides(stage, list(sides.PREPARE), variables, share)})

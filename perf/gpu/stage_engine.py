@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 from statistics import median
 
 from perf.gpu.stage import Stage
@@ -62,7 +63,7 @@ class Callers:
         for index in range(self._count):
             text = f"This is a note of ordinary length, number {index}, and it goes on for a while."
             task = SpeechTask(text, Sampling(seed=index), max_frames=self._frames, service=ServiceClass.CALL)
-            self._engine.submit(task, lambda event, index=index: self._codes(index, event))
+            self._engine.submit(task, partial(self._codes, index))
         for _ in range(self._count):
             if not self._ended.acquire(timeout=TIMEOUT_S):
                 raise TimeoutError(f"{self._count} streams did not end in {TIMEOUT_S:.0f} s")
@@ -79,7 +80,7 @@ class Callers:
         if isinstance(event, StreamFailed):
             self._fail(event)
         else:
-            self._batcher.submit(event, lambda sound: self._sound(index, sound))
+            self._batcher.submit(event, partial(self._sound, index))
 
     def _sound(self, index: int, event: DecodedChunk | StreamFailed) -> None:
         if isinstance(event, StreamFailed):

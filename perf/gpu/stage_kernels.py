@@ -19,9 +19,10 @@ SLOTS = (0, 3, 7, 15, 20, 39)
 
 
 def run(stage: Stage) -> None:
-    """Compare in float32, where codes must agree, and in bfloat16, where keys must nearly; then rows with themselves."""
+    """Compare codes in float32, keys and values in bfloat16 too, and rows with themselves."""
     if not stage.is_cuda:
-        return tell(note="the kernels run on a GPU; on a CPU the tests run them in Triton's interpreter")
+        tell(note="the kernels run on a GPU; on a CPU the tests run them in Triton's interpreter")
+        return
     from s1_tts.lm.fused.runner import FusedRunner  # noqa: PLC0415  # needs Triton
 
     for size, dtype in (("mid", torch.float32), (stage.size, torch.float32), (stage.size, torch.bfloat16)):
@@ -60,10 +61,9 @@ def speak(runner: Runner, model: DualArModel, which: range | list[int]) -> npt.N
         sampling = Sampling(seed=index, temperature=0.0 if index % 2 else 0.8)
         runner.open(SLOTS[index], sampling)
         columns = prompt(model, index)
-        starts = range(0, LENGTHS[index], 256)
-        pieces += [
-            PromptPiece(SLOTS[index], columns[:, start : min(start + 256, LENGTHS[index])], start) for start in starts
-        ]
+        for start in range(0, LENGTHS[index], 256):
+            end = min(start + 256, LENGTHS[index])
+            pieces.append(PromptPiece(SLOTS[index], columns[:, start:end], start))
     for start in (0, 256):
         runner.prefill_pieces([piece for piece in pieces if piece.start == start])
     for index in which:
@@ -86,7 +86,7 @@ def prompt(model: DualArModel, index: int) -> npt.NDArray[np.int64]:
 
 
 def off(actual: torch.Tensor, expected: torch.Tensor) -> list[float]:
-    """How far keys or values of the prompts are off, relative, in each slot; frames may differ after one flipped code."""
+    """How far keys or values of the prompts are off, relative, in each slot."""
     found = []
     for slot, length in zip(SLOTS, LENGTHS, strict=True):
         one, other = (kept[:, slot, :length].float() for kept in (actual, expected))

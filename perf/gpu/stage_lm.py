@@ -1,6 +1,8 @@
 """Speed of the language model's steps and prefills, and what they launch."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,10 +13,15 @@ from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
 
+if TYPE_CHECKING:
+    from s1_tts.lm.fused.runner import FusedRunner
+
 NUM_POSITIONS = 2304
 ROWS = (1, 8, 16, 32, 64)
 POSITIONS = (200, 2000)
 TOKENS = (3, 17, 64, 65, 256)
+REPEATS = 30
+REHEARSED_ROWS, REHEARSED_POSITIONS, REHEARSED_TOKENS, REHEARSED_REPEATS = (1, 2), (20,), (3,), 1
 
 
 def run(stage: Stage) -> None:
@@ -31,7 +38,7 @@ def run(stage: Stage) -> None:
             _time(stage, "torch", ModelRunner(model, 8, NUM_POSITIONS))
 
 
-def _time(stage: Stage, name: str, runner: ModelRunner) -> None:
+def _time(stage: Stage, name: str, runner: "ModelRunner | FusedRunner") -> None:
     device, slots = stage.device, runner.pool.num_slots
     tell(**{f"{name}_warm_up_s": first_ms(device, runner.warm_up) / 1e3})
     if stage.is_cuda:
@@ -41,17 +48,18 @@ def _time(stage: Stage, name: str, runner: ModelRunner) -> None:
     for slot in range(slots):
         runner.open(slot, Sampling(seed=slot))
         runner.start(slot, column)
-    runner.pool.keys.normal_()
-    runner.pool.values.normal_()
-    for tokens in TOKENS:
+    if stage.is_cuda:
+        runner.pool.keys.normal_()
+        runner.pool.values.normal_()
+    for tokens in TOKENS if stage.is_cuda else REHEARSED_TOKENS:
         columns = np.repeat(column[:, None], tokens, axis=1)
-        first = first_ms(device, lambda columns=columns: runner.prefill(0, columns, 0))
-        then = timed_ms(device, lambda columns=columns: runner.prefill(0, columns, 0), 5, 1)
+        first = first_ms(device, partial(runner.prefill, 0, columns, 0))
+        then = timed_ms(device, partial(runner.prefill, 0, columns, 0), 5, 1)
         tell(**{f"{name}_prefill_{tokens}": {"first_ms": first, "then_ms": then}})
-    for count in (count for count in ROWS if count <= slots):
-        for position in POSITIONS:
+    for count in (count for count in (ROWS if stage.is_cuda else REHEARSED_ROWS) if count <= slots):
+        for position in POSITIONS if stage.is_cuda else REHEARSED_POSITIONS:
             rows = [Row(slot, position) for slot in range(count)]
-            ms = timed_ms(device, lambda rows=rows: runner.decode(rows), 30)
+            ms = timed_ms(device, partial(runner.decode, rows), REPEATS if stage.is_cuda else REHEARSED_REPEATS)
             figures = {"ms": ms, "frames_per_s": round(count / ms * 1e3)}
             if runner.steps_ahead:
                 ahead_ms = _ahead_ms(stage, runner, rows)
@@ -65,7 +73,7 @@ def _time(stage: Stage, name: str, runner: ModelRunner) -> None:
         Path(stage.out, f"profile_{name}.txt").write_text(table, encoding="utf-8")
 
 
-def _ahead_ms(stage: Stage, runner: ModelRunner, rows: list[Row], count: int = 40) -> float:
+def _ahead_ms(stage: Stage, runner: "ModelRunner | FusedRunner", rows: list[Row], count: int = 40) -> float:
     """Milliseconds of a step among many, each launched before the last one is read."""
 
     def many() -> None:

@@ -32,7 +32,7 @@ def run(stage: Stage) -> None:
     tell(
         gpu=torch.cuda.get_device_name(device),
         capability=torch.cuda.get_device_capability(device),
-        cudnn=torch.backends.cudnn.version(),
+        cudnn=torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
         free_gb=free / 1e9,
         total_gb=total / 1e9,
     )

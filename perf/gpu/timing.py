@@ -9,7 +9,7 @@ from statistics import median
 import torch
 
 from perf.gpu.stages import MARK
-from s1_tts.checkpoint.dev_lm import dev_lm_config
+from s1_training.development.language_model import dev_lm_config
 from s1_tts.cuda import GraphCapture
 from s1_tts.lm.model import DualArModel
 

@@ -86,7 +86,11 @@ class RowTable:
             table[index, FIRST_COLUMN:] = row.column
             slots[index] = row.slot
             options[index] = row.sampling.row
-        self._device_words.copy_(host, non_blocking=True)
+        self._send(place)
+
+    def _send(self, place: int) -> None:
+        self._device_words.copy_(self._hosts[place], non_blocking=True)
+        copied = self._copied[place]
         if copied is not None:
             copied.record()
 

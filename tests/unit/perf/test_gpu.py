@@ -1,0 +1,72 @@
+"""What waits for a GPU is rehearsed on a CPU, and the kernels compile for GPUs that are not here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from perf.gpu.stages import MARK, Check, run_stage
+
+ROOT = Path(__file__).parents[3]
+MOST_LAUNCHES = 450
+MOST_STACK_BYTES = 8
+
+
+def run_stage_of(check: Check, code: str, limit_s: float = 60.0) -> None:
+    run_stage(check, "it", [sys.executable, "-c", code], limit_s)
+
+
+def test_figures_are_kept_as_they_come_and_a_stage_that_fails_keeps_its_own(tmp_path: Path) -> None:
+    check = Check(tmp_path)
+    run_stage_of(check, f"print('{MARK}{{\"a\": 1}}'); print('noise'); raise SystemExit(3)")
+    found = json.loads((tmp_path / "check.json").read_text())
+    assert (found["it"]["a"], found["it"]["status"]) == (1, "failed with code 3")
+    assert "noise" in (tmp_path / "log.txt").read_text()
+
+
+def test_a_stage_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    check = Check(tmp_path)
+    child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
+    run_stage_of(check, f"{child}; print('{MARK}{{\"b\": 2}}', flush=True); time.sleep(600)", limit_s=3.0)
+    assert check.figures["it"]["status"] == "out of time"
+    assert check.figures["it"]["b"] == 2
+
+
+def test_a_second_command_adds_to_what_the_first_one_found(tmp_path: Path) -> None:
+    Check(tmp_path).tell("lm", ms=1.0)
+    Check(tmp_path).tell("server", ms=2.0)
+    assert json.loads((tmp_path / "check.json").read_text()) == {"lm": {"ms": 1.0}, "server": {"ms": 2.0}}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_check_is_rehearsed(tmp_path: Path) -> None:
+    stages = ("probe", "lm", "codec", "engine", "contention")
+    command = [sys.executable, "-m", "perf", "gpu", "--out", str(tmp_path), "--device", "cpu", "--size", "tiny"]
+    done = subprocess.run(
+        [*command, "--budget", "500", "--only", *stages], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "check.json").read_text())
+    assert {name: found[name]["status"] for name in stages} == dict.fromkeys(stages, "done"), done.stdout
+    assert found["lm"]["torch_step_2_at_20"]["ms"] > 0
+    assert found["codec"]["torch_1x4"]["ms"] > 0
+    assert found["engine"]["streams_4"]["failures"] == []
+    assert found["contention"]["one_process"].keys() == {"step_ms_p50", "step_ms_p99", "audio_s_per_s"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_kernel_compiles_for_every_gpu_as_recorded(tmp_path: Path) -> None:
+    """In a process of its own, where Triton's interpreter is off."""
+    made = tmp_path / "kernels.json"
+    subprocess.run([sys.executable, "-m", "perf", "kernels", "--out", str(made)], cwd=ROOT, check=True)
+    found = json.loads(made.read_text())
+    recorded = json.loads((ROOT / "perf" / "results" / "kernels.json").read_text())
+    assert found["launches_of_a_step"] <= MOST_LAUNCHES
+    usages = [usage for by_gpu in found["kernels"].values() for usage in by_gpu.values()]
+    assert len(usages) == 5 * len(found["kernels"])
+    assert max(usage["stack_bytes"] for usage in usages) <= MOST_STACK_BYTES
+    assert max(usage["shared_bytes"] for usage in usages) <= 99 * 1024  # of sm_86 and sm_89
+    assert found == recorded, "make the record anew: python -m perf kernels"

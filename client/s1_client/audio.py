@@ -10,6 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from s1_protocol.sound import SAMPLE_RATE_HZ
+
+_SILENCE_S = 0.2
+
 
 @dataclass(frozen=True, eq=False)
 class AudioChunk:
@@ -83,6 +87,11 @@ class Speech:
             # in pieces, since one of libsndfile's encoders has crashed on long sound
             for start in range(0, len(self.samples), self.sample_rate_hz):
                 sound.write(self.samples[start : start + self.sample_rate_hz])
+
+
+def silence() -> Speech:
+    """What a text sounds like in which there is nothing to say, such as a lone emoji."""
+    return Speech(np.zeros(round(_SILENCE_S * SAMPLE_RATE_HZ), dtype=np.int16), SAMPLE_RATE_HZ)
 
 
 def join(chunks: Sequence[AudioChunk]) -> Speech:

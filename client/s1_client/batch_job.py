@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from s1_client.audio import silence
 from s1_client.client import AsyncS1Client
 from s1_client.errors import S1ClientError, UnreachableError
 from s1_client.options import SpeechOptions
+from s1_protocol.text.cleaning import is_speakable
 
 JOURNAL_NAME = "batch.jsonl"
 """One line for each text that was finished or failed, in the folder of the sound."""
@@ -190,7 +192,8 @@ class BatchJob:
     async def _say(self, client: AsyncS1Client, item: Item) -> Outcome:
         digest = self._digest(item)
         try:
-            speech = await client.speak(item.text, self._options_of(item))
+            is_silent = not is_speakable(item.text)
+            speech = silence() if is_silent else await client.speak(item.text, self._options_of(item))
         except UnreachableError:
             raise
         except S1ClientError as error:

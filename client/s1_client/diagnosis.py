@@ -30,6 +30,8 @@ METRICS_PORT = 8002
 PROBE_TEXT = "One."
 PROBE_FRAMES = 8
 PROBE_TIMEOUT_S = 3.0
+ENOUGH_SHM_MB = 128.0
+"""Below it, four recordings of the largest size do not fit."""
 
 
 class Verdict(Enum):
@@ -172,7 +174,7 @@ def serving_facts(metrics: MetricsPage) -> list[Finding]:
         fact = "its metrics name no version, checkpoint and device: it is older than this client"
         return [Finding(Verdict.NOTICE, "engine", fact, "update the server; its log tells them"), _load(metrics)]
     labels = info[0].labels
-    return [_version(labels), _checkpoint(labels), _device(labels), _load(metrics)]
+    return [_version(labels), _checkpoint(labels), _device(labels), _load(metrics), *_shared_memory(metrics)]
 
 
 def _version(labels: Mapping[str, str]) -> Finding:
@@ -207,6 +209,20 @@ def _load(metrics: MetricsPage) -> Finding:
     if waiting:
         return Finding(Verdict.NOTICE, "load", fact, "requests wait; add a server, or slots with S1_MAX_SLOTS")
     return Finding(Verdict.GOOD, "load", fact)
+
+
+def _shared_memory(metrics: MetricsPage) -> list[Finding]:
+    """Room that the server has for tensors; recordings need most of it."""
+    if not metrics.of("s1_shm_free_bytes"):
+        return []
+    free_mb = metrics.total("s1_shm_free_bytes") / 1e6
+    fact = f"{free_mb:.0f} MB free in /dev/shm"
+    if free_mb < ENOUGH_SHM_MB:
+        advice = (
+            "recordings will fail; give the server more (--shm-size 1g) and a smaller S1_RECORDINGS_MB, and restart it"
+        )
+        return [Finding(Verdict.NOTICE, "shared memory", fact, advice)]
+    return [Finding(Verdict.GOOD, "shared memory", fact)]
 
 
 def _differences(kind: str, known: tuple[TensorSpec, ...], served: Any) -> list[str]:

@@ -7,15 +7,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-import numpy as np
-
-from s1_client.audio import AudioChunk
-from s1_client.errors import OptionError
+from s1_client.audio import AudioChunk, silence
 from s1_client.live_text import Pieces, sentences_of
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery, WhenFull
 from s1_client.stream import SpeechStream
-from s1_protocol.names import Field
 
 MAX_SENTENCES_UNDER_WAY = 2
 """The one that is heard and the next one, so that it is there when the first one ends."""
@@ -49,10 +45,9 @@ class LiveSpeech:
         """Read the chunks of all sentences in order; closing this stops the server.
 
         Indices go on from sentence to sentence. If the last sentence's sound was given before the text turned out to
-        be over, an empty chunk is the last one.
+        be over, an empty chunk is the last one. A text in which there is nothing to say is a moment of silence.
 
         Raises:
-            OptionError: there is nothing to say in the text.
             S1ClientError: a sentence failed.
         """
         started_s = time.perf_counter()
@@ -72,12 +67,12 @@ class LiveSpeech:
                 self._under_way.remove(stream)
                 self._slots.release()
             await asking
+            waited_s = time.perf_counter() - started_s
             if last is None:
-                raise OptionError(Field.TEXT, "there is nothing to say in its pieces")
-            if not last.is_last:
-                silence = np.zeros(0, dtype=np.int16)
-                waited_s = time.perf_counter() - started_s
-                yield replace(last, index=last.index + 1, samples=silence, is_last=True, arrival_s=waited_s)
+                nothing = silence()
+                yield AudioChunk(0, nothing.samples, nothing.sample_rate_hz, is_last=True, arrival_s=waited_s)
+            elif not last.is_last:
+                yield replace(last, index=last.index + 1, samples=last.samples[:0], is_last=True, arrival_s=waited_s)
         finally:
             asking.cancel()
             for stream in self._under_way:

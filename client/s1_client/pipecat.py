@@ -17,6 +17,7 @@ from s1_client.resampling import Resampler
 from s1_protocol.names import Field, ServiceClass
 from s1_protocol.option_kinds import Caller
 from s1_protocol.request_options import options_for
+from s1_protocol.text.cleaning import is_speakable
 
 if TYPE_CHECKING:
     from s1_client.stream import SpeechStream
@@ -110,6 +111,8 @@ class S1TTSService(TTSService):
         Yields:
             Audio frames of 16-bit mono at the pipeline's rate, as they come; an error frame if the sentence fails.
         """
+        if not is_speakable(text):  # a smile at the end of a reply is silence, no failure
+            return
         await self.start_tts_usage_metrics(text)
         resampler = Resampler(self.sample_rate)
         try:

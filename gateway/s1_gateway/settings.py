@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from s1_client.address import check_url
 from s1_protocol.limits import MAX_TEXT_CHARACTERS
+from s1_protocol.service_links import is_service_link
 
 PREFIX: Final = "S1_GATEWAY_"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -111,6 +112,12 @@ class Settings(BaseSettings):
         """Whether callers have to show a token."""
         return bool(self.tokens.strip()) or self.tokens_file is not None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _let_service_links_be(cls, given: dict[str, object]) -> dict[str, object]:
+        """Kubernetes says ``S1_GATEWAY_PORT=tcp://...`` where a Service has the name ``s1-gateway``."""
+        return {name: value for name, value in given.items() if not is_service_link(f"{name.upper()}", str(value))}
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -135,8 +142,8 @@ class Settings(BaseSettings):
             SettingsError: a setting is unknown or wrong.
         """
         known = {PREFIX + name.upper(): name for name in cls.model_fields}
-        for variable in environment:
-            if variable.startswith(PREFIX) and variable not in known:
+        for variable, value in environment.items():
+            if variable.startswith(PREFIX) and variable not in known and not is_service_link(variable, value):
                 near = difflib.get_close_matches(variable, known, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise SettingsError(f"{variable}: there is no such setting{hint}")

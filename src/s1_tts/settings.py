@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from s1_protocol.errors import SettingsError
+from s1_protocol.service_links import is_service_link
 
 ENV_PREFIX = "S1_"
 
@@ -89,6 +90,12 @@ class Settings(BaseSettings):
     voice_cache_mb: float = Field(
         default=64.0, ge=0, description="memory for codes of stored voices, and as much for those of recordings sent"
     )
+    triton_server: Path | None = Field(
+        default=None, description="program of a tritonserver elsewhere; none: on PATH, NVIDIA's image, nvidia-pytriton"
+    )
+    recordings_mb: float = Field(
+        default=256.0, gt=0, description="recordings under way at once, sent along or being stored; one always may be"
+    )
     max_waiting_voices: int = Field(
         default=64, ge=1, description="requests that may wait for their voice to be read or encoded"
     )
@@ -116,7 +123,11 @@ class Settings(BaseSettings):
             SettingsError: an unknown name (with the nearest known one) or a value out of range.
         """
         given = {name: value for name, value in (parameters or {}).items() if value != ""}
-        env_names = [name for name in os.environ if name.startswith(ENV_PREFIX) and not _is_of_others(name)]
+        env_names = [
+            name
+            for name, value in os.environ.items()
+            if name.startswith(ENV_PREFIX) and not _is_of_others(name) and not is_service_link(name, value)
+        ]
         known = set(cls.model_fields)
         for name, shown in [(n, n) for n in given] + [(n[len(ENV_PREFIX) :].lower(), n) for n in env_names]:
             if name not in known:

@@ -139,9 +139,14 @@ class HttpAnswer:
 
 
 def request_http(
-    port: int, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    port: int,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    host: str = "127.0.0.1",
 ) -> HttpAnswer:
-    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = HTTPConnection(host, port, timeout=60)
     try:
         connection.request(method, path, body, dict(headers or {}))
         response = connection.getresponse()

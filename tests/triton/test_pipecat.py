@@ -93,6 +93,15 @@ async def test_a_turn_is_spoken_sentence_by_sentence_at_the_pipelines_rate(s1: A
     assert sum(data.value for data in measured if isinstance(data, TTSUsageMetricsData)) > 0
 
 
+async def test_a_smile_at_the_end_of_a_reply_is_silence(s1: AsyncS1Client) -> None:
+    words = (LLMFullResponseStartFrame(), LLMTextFrame("Great! 😊"), LLMFullResponseEndFrame())
+    params = PipelineParams(audio_out_sample_rate=RATE_HZ)
+    service = S1TTSService(s1, settings=SHORT)
+    down, up = await run_test(service, frames_to_send=words, pipeline_params=params, start_timeout=FRAME_LIMIT_S)
+    assert len(turns_of(list(down))) == 1
+    assert not [frame for frame in (*down, *up) if isinstance(frame, ErrorFrame)]
+
+
 async def test_ten_turns_in_a_row_sound_alike(s1: AsyncS1Client) -> None:
     turns = [TTSSpeakFrame("The same again.") for _ in range(10)]
     spoken = turns_of(await run(S1TTSService(s1, settings=SHORT), *turns))

@@ -139,6 +139,33 @@ def test_the_start_up_line_tells_every_setting() -> None:
     assert "\n" not in line
 
 
+LINKS = {
+    "S1_TTS_SERVICE_HOST": "10.0.0.1",
+    "S1_TTS_SERVICE_PORT": "8001",
+    "S1_TTS_SERVICE_PORT_GRPC": "8001",
+    "S1_TTS_PORT": "tcp://10.0.0.1:8001",
+    "S1_TTS_PORT_8001_TCP": "tcp://10.0.0.1:8001",
+    "S1_TTS_PORT_8001_TCP_PROTO": "tcp",
+    "S1_TTS_PORT_8001_TCP_PORT": "8001",
+    "S1_TTS_PORT_8001_TCP_ADDR": "10.0.0.1",
+    "S1_PORT": "tcp://10.0.0.1:80",
+    "S1_SERVICE_HOST": "10.0.0.1",
+}
+
+
+def test_what_kubernetes_makes_of_a_service_of_our_name_is_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in LINKS.items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load() == Settings()
+
+
+@pytest.mark.parametrize(("name", "value"), [("S1_PORT", "8001"), ("S1_SERVICE_HOSTS", "a"), ("S1_MAX_SLOT", "3")])
+def test_a_misspelt_setting_is_found_among_them(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"unknown setting {name}"):
+        Settings.load()
+
+
 def test_every_setting_says_what_it_is() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 

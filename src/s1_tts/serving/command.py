@@ -62,6 +62,13 @@ def parse(settings: Settings, arguments: list[str] | None = None) -> argparse.Na
         help="notes: gather arrivals for a moment; calls: first sound as early as possible; also S1_PROFILE",
     )
     parser.add_argument("--device", default=settings.device, help="auto, cpu, cuda or cuda:N, also S1_DEVICE")
+    parser.add_argument(
+        "--triton-server",
+        type=Path,
+        default=settings.triton_server,
+        metavar="PROGRAM",
+        help="a tritonserver elsewhere, also S1_TRITON_SERVER; else on PATH, in NVIDIA's image, or nvidia-pytriton's",
+    )
     parser.add_argument("--model-repository", type=Path, default=PACKAGED_REPOSITORY, metavar="DIR", help=" ")
     parser.add_argument(
         "--log", type=argparse.FileType("w"), default=sys.stderr, metavar="FILE", help="where the server's log goes"
@@ -75,6 +82,7 @@ def options_of(arguments: argparse.Namespace) -> ServerOptions:
         checkpoint=arguments.checkpoint,
         model_repository=arguments.model_repository,
         host=arguments.host,
+        triton_server=arguments.triton_server,
         ports=Ports(arguments.http_port, arguments.grpc_port, arguments.metrics_port, arguments.sagemaker_port),
         profile=arguments.profile,
         device=arguments.device,

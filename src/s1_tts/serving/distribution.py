@@ -65,12 +65,19 @@ class Distribution:
         return environment
 
 
-def find_distribution() -> Distribution:
+def find_distribution(program: Path | None = None) -> Distribution:
     """Find the server: on ``PATH``, in NVIDIA's image, or in the ``nvidia-pytriton`` wheel of this Python.
+
+    Args:
+        program: The server itself, laid out as in NVIDIA's image: ``bin/tritonserver``, ``backends`` and ``lib``.
 
     Raises:
         SettingsError: there is none, or it has no model process for this Python.
     """
+    if program is not None:
+        if not os.access(program, os.X_OK) or program.is_dir():
+            raise SettingsError(f"S1_TRITON_SERVER={str(program)!r}: is no program")
+        return _installed(program.resolve())
     on_path = shutil.which("tritonserver")
     if on_path is not None:
         return _installed(Path(on_path).resolve())
@@ -88,8 +95,12 @@ def find_distribution() -> Distribution:
 
 def _installed(binary: Path) -> Distribution:
     """Take a server that is laid out as in NVIDIA's image, wherever that layout lies."""
-    backends = binary.parent.parent / "backends"
-    return Distribution(binary, backends if backends.is_dir() else None)
+    backends, libraries = binary.parent.parent / "backends", binary.parent.parent / "lib"
+    return Distribution(
+        binary,
+        backends if backends.is_dir() else None,
+        library_folders=(libraries,) if libraries.is_dir() else (),
+    )
 
 
 def _from_wheel(package: Path) -> Distribution:

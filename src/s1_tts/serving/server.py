@@ -59,6 +59,7 @@ class ServerOptions:
         checkpoint: Folder of the checkpoint.
         model_repository: Folder of the model repository.
         host: Address to listen on.
+        triton_server: A ``tritonserver`` elsewhere; none: the one that is found.
         ports: Ports to listen on; 0 chooses a free one.
         profile: What the server is tuned for.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -69,6 +70,7 @@ class ServerOptions:
     checkpoint: Path
     model_repository: Path
     host: str = "127.0.0.1"
+    triton_server: Path | None = None
     ports: Ports = field(default_factory=Ports)
     profile: Profile = Profile.NOTES
     device: str = "auto"
@@ -104,7 +106,7 @@ class TritonServer:
         if not options.checkpoint.is_dir():
             raise SettingsError(f"checkpoint: no folder {options.checkpoint}")
         self.options = options
-        self._distribution = find_distribution()
+        self._distribution = find_distribution(options.triton_server)
         self.ports = claim(options.host, options.ports)
         self._target = log
         self._folder = Path(tempfile.mkdtemp(prefix="s1-tts-server-"))
@@ -219,6 +221,7 @@ class TritonServer:
 
     def _launch(self, shm_prefix: str) -> subprocess.Popen[str]:
         distribution, folder, backends = self._distribution, self._folder, self._backends
+        host = self.options.host
         command = [
             str(distribution.binary),
             f"--model-repository={folder / 'models'}",
@@ -227,9 +230,10 @@ class TritonServer:
             f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
             "--disable-auto-complete-config",  # the files say all; asking the models would start each of them twice
             f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
-            f"--http-address={self.options.host}",
-            f"--grpc-address={self.options.host}",
-            f"--metrics-address={self.options.host}",
+            # one library names an address of IPv6 so, the other in brackets
+            f"--http-address={'ipv6:' if ':' in host else ''}{host}",
+            f"--grpc-address={f'[{host}]' if ':' in host else host}",
+            f"--metrics-address={'ipv6:' if ':' in host else ''}{host}",
             # Clients look with pings whether a connection still carries anything; none of them is too many.
             f"--grpc-http2-min-recv-ping-interval-without-data={PING_INTERVAL_MS}",
             "--grpc-http2-max-ping-strikes=0",

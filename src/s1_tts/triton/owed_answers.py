@@ -22,8 +22,9 @@ class _Stream:
 class OwedAnswers:
     """Streams by id; used by the intake's and the decoder's threads.
 
-    An ensemble that gets an error while any of its steps still runs never ends (before release 26.03). Errors
-    therefore go only with a stream's last chunk, and the answer to that one waits for all others.
+    An ensemble that gets an error while any of its steps still runs never ends (24.10), or tells its caller only when
+    the language model is done and sends the codec nothing more, so that nobody can stop the language model (26.07).
+    Errors therefore go only with a stream's last chunk, and the answer to that one waits for all others.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,7 @@
 """Metrics of the voices."""
 
+import shutil
+
 from s1_tts.triton.metric_families import Counter, Gauge
 from s1_tts.voices.cache import CacheStats
 from s1_tts.voices.service import VoiceService
@@ -26,6 +28,11 @@ class VoiceMetrics:
         self._refused = Counter("s1_voice_refused_requests_total", "Requests refused because too many were waiting")
         self._encoding = Counter("s1_voice_encoding_seconds_total", "Seconds that the encoder computed")
         self._encoded = Counter("s1_voice_encoded_audio_seconds_total", "Seconds of recordings encoded")
+        self._recordings = Gauge("s1_voice_recording_bytes", "Recordings under way, sent along or being stored")
+        self._shm_free = Gauge("s1_shm_free_bytes", "Room in /dev/shm, through which all tensors pass")
+        self._unconfirmed = Counter(
+            "s1_voice_unconfirmed_total", "Times that a voice in memory was used although its store did not answer"
+        )
         self.update()
 
     def update(self) -> None:
@@ -37,6 +44,9 @@ class VoiceMetrics:
         self._refused.show(stats.refused)
         self._encoding.show(stats.encoding_s)
         self._encoded.show(stats.encoded_s)
+        self._unconfirmed.show(stats.unconfirmed)
+        self._recordings.set(stats.recording_bytes)
+        self._shm_free.set(shutil.disk_usage("/dev/shm").free)
 
     def _show_cache(self, labels: dict[str, str], cache: CacheStats) -> None:
         self._hits.show(cache.hits, labels)

@@ -26,6 +26,7 @@ from s1_tts.device import limit_threads, resolve_device
 from s1_tts.settings import Settings
 from s1_tts.speech_task import VoicePrompt
 from s1_tts.voices.audio import RecordingReader, Samples, read_recording
+from s1_tts.voices.byte_budget import ByteBudget
 from s1_tts.voices.cache import CacheStats, SingleFlightCache
 from s1_tts.voices.fingerprint import codec_fingerprint
 from s1_tts.voices.location import store_of
@@ -40,6 +41,11 @@ log = logging.getLogger(__name__)
 
 STORE_THREADS = 8
 
+MAX_UNCONFIRMED_S = 3600.0
+"""How long a voice in memory is used while its store does not answer; it may have been removed there meanwhile."""
+RETRY_STORE_S = 5.0
+"""Pause before a store that did not answer is asked again for a voice in memory."""
+
 Prompts = tuple[VoicePrompt, ...]
 Encode = Callable[[Samples], Codes]
 
@@ -51,12 +57,14 @@ class HeldVoice:
     Args:
         prompts: Its recordings.
         version: Its version in the store.
-        checked_s: When the store last confirmed that version.
+        checked_s: When the store was last asked for that version.
+        confirmed_s: When it last confirmed it.
     """
 
     prompts: Prompts
     version: str
     checked_s: float
+    confirmed_s: float
 
     @property
     def size_bytes(self) -> int:
@@ -72,9 +80,11 @@ class VoiceStats:
         voices: Cache of stored voices.
         encodings: Cache of encoded recordings.
         waiting: Requests that wait for their voice.
-        refused: Requests refused because too many were waiting.
+        refused: Requests refused because too many, or too large recordings, were waiting.
         encoding_s: Seconds spent on encoding.
         encoded_s: Seconds of sound encoded.
+        recording_bytes: Recordings under way.
+        unconfirmed: Times that a voice in memory was used although its store did not answer.
     """
 
     voices: CacheStats
@@ -83,6 +93,8 @@ class VoiceStats:
     refused: int
     encoding_s: float
     encoded_s: float
+    unconfirmed: int
+    recording_bytes: int
 
 
 class VoiceService:
@@ -98,6 +110,7 @@ class VoiceService:
         fingerprint: Of the codec behind ``encode``.
         cache_bytes: What each of the two caches may grow to.
         max_waiting: Requests that may wait for their voice; one more is refused.
+        recordings_bytes: Recordings that may be under way at once.
         reader: What reads recordings in bounds of time and memory; none reads them in this process.
     """
 
@@ -109,6 +122,7 @@ class VoiceService:
         *,
         cache_bytes: int,
         max_waiting: int,
+        recordings_bytes: int = 2**28,
         reader: RecordingReader | None = None,
     ) -> None:
         self.store = store
@@ -123,6 +137,8 @@ class VoiceService:
         self._encoder_thread = self._tasks.threads("s1-voice-encoder", 1)
         self._changing = asyncio.Lock()
         self._encoding_s = self._encoded_s = 0.0
+        self._num_unconfirmed = 0
+        self._budget = ByteBudget(recordings_bytes)
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
@@ -149,6 +165,7 @@ class VoiceService:
             codec_fingerprint(folder),
             cache_bytes=cache_bytes,
             max_waiting=settings.max_waiting_voices,
+            recordings_bytes=int(settings.recordings_mb * 1e6),
             reader=RecordingReader(),
         )
 
@@ -158,7 +175,7 @@ class VoiceService:
             nothing: Future[Prompts] = Future()
             nothing.set_result(())
             return nothing
-        return self._tasks.begin(self._find, ask)
+        return self._budget.begin(ask.recordings, lambda: self._tasks.begin(self._find, ask))
 
     def resolve(self, ask: VoiceAsk) -> Prompts:
         """Find the prompts of a request and wait for them."""
@@ -170,7 +187,7 @@ class VoiceService:
         Returns:
             The answer as JSON: ids for ``list``, else a description of the voice that was shown, added or removed.
         """
-        return self._tasks.begin(self._run, command)
+        return self._budget.begin(command.recordings, lambda: self._tasks.begin(self._run, command))
 
     def stats(self) -> VoiceStats:
         """Counters and sizes."""
@@ -178,9 +195,11 @@ class VoiceService:
             self._voices.stats(),
             self._encodings.stats(),
             self._tasks.num_open,
-            self._tasks.num_refused,
+            self._tasks.num_refused + self._budget.num_refused,
             self._encoding_s,
             self._encoded_s,
+            self._num_unconfirmed,
+            self._budget.held,
         )
 
     def close(self) -> None:
@@ -210,7 +229,14 @@ class VoiceService:
             is_current = await self._tasks.on(self._store_threads, self.store.version, voice_id) == held.version
         except NotFoundError:
             return False
-        held.checked_s = now_s
+        except UnavailableError as error:
+            if now_s - held.confirmed_s > MAX_UNCONFIRMED_S:
+                raise
+            log.warning("voice %s: the store is away, what is held of it is used: %s", voice_id, error)
+            self._num_unconfirmed += 1
+            held.checked_s = now_s + RETRY_STORE_S - self.store.check_every_s  # asked again after so long
+            return True
+        held.checked_s = held.confirmed_s = now_s
         return is_current
 
     async def _load(self, voice_id: str) -> HeldVoice:
@@ -220,7 +246,7 @@ class VoiceService:
         encoded = await self._encoded(recordings)
         if any(recording.codes_of(self._fingerprint) is None for recording in recordings):
             self._keep_codes(replace(voice, recordings=encoded))
-        return HeldVoice(_prompts(encoded), voice.version, checked_s)
+        return HeldVoice(_prompts(encoded), voice.version, checked_s, checked_s)
 
     def _keep_codes(self, voice: Voice) -> None:
         """Write a voice back with its new codes, in the background; if that fails, it is encoded again next time."""

@@ -17,8 +17,8 @@ class CodesMessage:
     Args:
         chunk: The codes.
         error: Only with a last chunk: why the stream ended here. A language model that has sent chunks cannot send
-            an error itself: the codec may be at work on one of them, and an ensemble that gets an error while a step
-            runs never ends (before release 26.03).
+            an error itself: the codec may be at work on one of them. An ensemble that gets an error while a step runs
+            loses that chunk and, up to 24.10, never ends; by 26.07 it ends, but only with its last step.
     """
 
     chunk: CodesChunk

@@ -274,3 +274,13 @@ def test_tables_of_every_usual_make_are_read_whole(tmp_path: Path, encoding: str
         ("a", "Hello, my; friend\u2028ünd more"),
         ("b", "Bye."),
     ]
+
+
+def test_a_text_in_which_there_is_nothing_to_say_is_a_moment_of_silence(s1_tts, serve: Serve, tmp_path: Path) -> None:
+    url, service = serve(TWO_CHUNKS)
+    (tmp_path / "lines.txt").write_text("Great!\n😊\n...\n", encoding="utf-8")
+    result = s1_tts("batch", "lines.txt", "out", "--url", url)
+    assert result.exit_code == 0, result.stderr
+    assert "3 said" in result.stdout
+    assert len(service.requests) == 1
+    assert not soundfile.read(tmp_path / "out" / "0002.wav")[0].any()

@@ -164,10 +164,9 @@ async def test_an_error_of_the_writer_reaches_the_listener() -> None:
     assert heard == [0, 1]
 
 
-async def test_a_text_of_nothing_is_told() -> None:
+async def test_a_text_of_nothing_is_silence() -> None:
     async with AsyncS1Client("localhost:1") as client:
-        with pytest.raises(OptionError, match="nothing to say"):
-            async for _ in client.stream(pieces_of(" ", "...")):
-                pass
+        (chunk,) = [chunk async for chunk in client.stream(pieces_of(" ", "...", "😊"))]
+        assert (chunk.index, chunk.is_last, chunk.samples.any()) == (0, True, False)
         with pytest.raises(OptionError, match="seed"):
             client.stream(pieces_of("One."), SpeechOptions(seed=2**63))

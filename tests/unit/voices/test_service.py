@@ -283,3 +283,53 @@ def test_a_fingerprint_is_of_the_encoder_alone(checkpoint: Path, tmp_path: Path)
         prints.append(codec_fingerprint(folder))
     assert prints[0] == first
     assert prints[1] != first
+
+
+def test_a_voice_in_memory_goes_on_while_its_store_is_away(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = make()
+    service.store.put(Voice("anna", (Recording(recording(), "Words."),)))
+    spoken = service.resolve(VoiceAsk("anna"))
+
+    def away(*_: object) -> str:
+        raise UnavailableError("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.store, "version", away)
+        assert service.resolve(VoiceAsk("anna")) == spoken
+        assert "the store is away" in caplog.text
+        assert service.stats().unconfirmed == 1
+        patch.setattr(service.store, "get", away)
+        with pytest.raises(UnavailableError):
+            service.resolve(VoiceAsk("berta"))
+        patch.setattr("s1_tts.voices.service.MAX_UNCONFIRMED_S", -1.0)
+        patch.setattr("s1_tts.voices.service.RETRY_STORE_S", 0.0)
+        service._voices.peek("anna").checked_s = 0.0
+        with pytest.raises(UnavailableError):
+            service.resolve(VoiceAsk("anna"))
+    service.store.delete("anna")
+    service._voices.peek("anna").checked_s = 0.0
+    with pytest.raises(NotFoundError):
+        service.resolve(VoiceAsk("anna"))
+
+
+def test_recordings_under_way_are_bounded_in_bytes(tmp_path: Path, encoder: CountedEncoder) -> None:
+    sound = recording()
+    store = FolderStore(tmp_path / "voices")
+    service = VoiceService(
+        store, encoder, "one", cache_bytes=10**6, max_waiting=64, recordings_bytes=int(2.5 * len(sound))
+    )
+    encoder.gate.clear()
+    asks = [VoiceAsk(recordings=(Recording(recording(hz), "Words."),)) for hz in (200.0, 300.0, 400.0)]
+    waiting = [service.submit(asks[0]), service.submit(asks[1])]
+    with pytest.raises(UnavailableError, match="MB are under way already"):
+        service.submit(asks[2])
+    assert service.stats().recording_bytes == 2 * len(sound)
+    assert service.stats().refused == 1
+    encoder.gate.set()
+    for each in waiting:
+        each.result()
+    assert service.submit(asks[2]).result()
+    assert service.stats().recording_bytes == 0
+    service.close()

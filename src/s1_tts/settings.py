@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     voice_cache_mb: float = Field(
         default=64.0, ge=0, description="memory for codes of stored voices, and as much for those of recordings sent"
     )
-    triton_server: Path | None = Field(
+    triton_server: str | None = Field(
         default=None, description="program of a tritonserver elsewhere; none: on PATH, NVIDIA's image, nvidia-pytriton"
     )
     recordings_mb: float = Field(

@@ -31,13 +31,11 @@ from s1_tts.wire.drain_order import KEY_VARIABLE
 DRAIN_TIMEOUT_S = 4.5
 """Longest time to wait for streams to end before the server is stopped."""
 
-EXIT_TIMEOUT_S = 5
-"""Time that the server then gives requests in flight; from 25.05 on, a stop without any takes more than 3 s."""
-
 PING_INTERVAL_MS = 5_000
 """Pings of clients that come closer than this are counted, though never punished."""
 
-KILL_AFTER_S = EXIT_TIMEOUT_S + 0.5
+KILL_AFTER_S = 0.5
+"""What a server gets beyond its own timeout."""
 POLL_S = 0.1
 
 MAX_STARTS = 3
@@ -193,7 +191,7 @@ class TritonServer:
         elif self.wait(0) is None:
             order_drain(f"{self.reachable_host}:{self.ports.http}", self._drain_key, DRAIN_TIMEOUT_S)
         self._process.terminate()
-        deadline_s = time.monotonic() + KILL_AFTER_S
+        deadline_s = time.monotonic() + self._distribution.exit_timeout_s + KILL_AFTER_S
         while self.wait(POLL_S) is None:
             is_idle = self._log.has_unloaded(ModelName.LLAMA, ModelName.CODEC)
             if is_idle or time.monotonic() > deadline_s:
@@ -229,7 +227,7 @@ class TritonServer:
             # A prefix of its own: it marks what is left of this server after a crash.
             f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
             "--disable-auto-complete-config",  # the files say all; asking the models would start each of them twice
-            f"--exit-timeout-secs={EXIT_TIMEOUT_S}",
+            f"--exit-timeout-secs={distribution.exit_timeout_s}",
             # one library names an address of IPv6 so, the other in brackets
             f"--http-address={'ipv6:' if ':' in host else ''}{host}",
             f"--grpc-address={f'[{host}]' if ':' in host else host}",

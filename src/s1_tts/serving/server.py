@@ -107,7 +107,10 @@ class TritonServer:
         self._distribution = find_distribution(options.triton_server)
         self.ports = claim(options.host, options.ports)
         self._target = log
-        self._folder = Path(tempfile.mkdtemp(prefix="s1-tts-server-"))
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="s1-tts-server-"))
+        except OSError as error:
+            raise SettingsError(f"no temporary folder can be written ({error.strerror}): set TMPDIR") from error
         self._shm_prefix = f"s1_tts_{secrets.token_hex(6)}_"
         self._num_starts = 0
         self._was_ready = False

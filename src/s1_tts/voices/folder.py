@@ -2,10 +2,11 @@
 
 import fcntl
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import UnavailableError
@@ -35,7 +36,10 @@ class FolderStore:
         """Ids of all voices, sorted."""
         if not self._folder.is_dir():
             return []
-        names = [name.removesuffix(SUFFIX) for name in os.listdir(self._folder) if name.endswith(SUFFIX)]
+        try:
+            names = [name.removesuffix(SUFFIX) for name in os.listdir(self._folder) if name.endswith(SUFFIX)]
+        except OSError as error:
+            raise _unreadable(error) from error
         return sorted(name for name in names if is_voice_id(name))
 
     def version(self, voice_id: str) -> str:
@@ -48,6 +52,8 @@ class FolderStore:
             return _version(os.stat(self._path(voice_id)))
         except FileNotFoundError as error:
             raise no_such_voice(voice_id) from error
+        except OSError as error:
+            raise _unreadable(error) from error
 
     def get(self, voice_id: str) -> Voice:
         """Read a voice.
@@ -62,6 +68,8 @@ class FolderStore:
                 return unpack(voice_id, file.read(), version)
         except FileNotFoundError as error:
             raise no_such_voice(voice_id) from error
+        except OSError as error:
+            raise _unreadable(error) from error
 
     def put(self, voice: Voice) -> None:
         """Store a voice; one of the same id is replaced."""
@@ -95,27 +103,39 @@ class FolderStore:
         return self._folder / f"{voice_id}{SUFFIX}"
 
     def _write(self, voice: Voice) -> None:
-        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=".voice-", suffix=".part")
+        # made as any file is, so that the umask decides who may read it; tempfile's are their owner's alone
+        name = self._folder / f".voice-{secrets.token_hex(8)}.part"
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with name.open("xb") as file:
                 file.write(pack(voice))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(name, self._path(voice.id))
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            name.unlink(missing_ok=True)
             raise
+
+    def _lock_file(self) -> IO[str]:
+        path = self._folder / _LOCK_FILE
+        try:
+            return path.open("w", encoding="ascii")
+        except PermissionError:  # another user made it, who need not write into it either
+            return path.open(encoding="ascii")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Let one writer at a time look and write, whichever process or machine it is in."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with (self._folder / _LOCK_FILE).open("w", encoding="ascii") as lock:
+            with self._lock_file() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
             raise UnavailableError(f"the voice store {self._folder} cannot be written: {error.strerror}") from error
+
+
+def _unreadable(error: OSError) -> UnavailableError:
+    return UnavailableError(f"the voice store cannot be read: {error.strerror}")
 
 
 def _version(status: os.stat_result) -> str:

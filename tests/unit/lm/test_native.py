@@ -16,6 +16,7 @@ from s1_tts.lm.config import BlockSizes
 from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
 from s1_tts.lm.layers import BlockStack, RMSNorm, rotary_table
 from s1_tts.lm.loading import load_language_model
+from s1_tts.lm.native import compiler
 from s1_tts.lm.native.compiler import load_library
 from s1_tts.lm.native.native_layers import Layout, NativeLinear, NativeNorm, NativeStack, Packer
 from s1_tts.lm.packing import PackedLinear
@@ -229,3 +230,27 @@ def test_weights_are_held_once(tiny_folder: Path) -> None:
     assert names == {"embeddings.weight", "codebook_embeddings.weight", "fast_embeddings.weight"}
     assert isinstance(model.layers, NativeStack)
     assert np.isfinite(model.output(torch.zeros(1, model.config.dim)).numpy()).all()
+
+
+def test_without_a_home_one_folder_among_temporary_files_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    folder = compiler._cache_folder()
+    assert folder == compiler._cache_folder()
+    assert folder is not None
+    assert folder.parent == tmp_path
+    folder.chmod(0o777)  # another user could put his code there
+    assert compiler._cache_folder() is None
+
+
+def test_without_any_folder_to_write_in_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    assert compiler.load_library() is None

@@ -1,6 +1,7 @@
 """Every store keeps the same promises; S3 is moto's server and the hub a server of ours, both on the loopback."""
 
 import logging
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from s1_tts.voices.store import VoiceStore
 from s1_tts.voices.voice import Recording, Voice
 from s1_tts.voices.voice_archive import BrokenVoiceError
 from tests.unit.voices.hub_server import REPOSITORY, HubFiles, serve
+from tests.unit.voices.sounds import recording
 
 BUCKET = "voices"
 
@@ -225,3 +227,34 @@ def test_the_setting_chooses_the_store(tmp_path: Path, s3: str) -> None:
     assert isinstance(store_of(Settings(voices="hf://a/b@v1")), HubStore)
     with pytest.raises(SettingsError):
         store_of(Settings())
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_voice_has_the_mode_that_the_umask_gives_files(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        FolderStore(tmp_path).put(Voice("anna", (Recording(recording(), "Words."),)))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "anna.zip").stat().st_mode & 0o777 == mode
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+
+
+def test_what_cannot_be_read_is_told_as_what_cannot_be_written_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "anna.zip").mkdir()
+    store = FolderStore(tmp_path)
+    with pytest.raises(UnavailableError, match="the voice store cannot be read: Is a directory"):
+        store.get("anna")
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    for name, call in (("stat", lambda: store.version("anna")), ("listdir", store.list)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"s1_tts.voices.folder.os.{name}", denied)
+            if name == "listdir":
+                patch.setattr(Path, "is_dir", lambda _: True)
+            with pytest.raises(UnavailableError, match="cannot be read: Permission denied"):
+                call()

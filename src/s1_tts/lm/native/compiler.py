@@ -6,10 +6,12 @@ import logging
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from s1_tts.device import cpu_flags
@@ -37,6 +39,9 @@ def load_library() -> ctypes.CDLL | None:
         log.warning("no C++ compiler: the language model runs at half of the speed; install g++")
         return None
     folder = _cache_folder()
+    if folder is None:
+        log.warning("no folder can be written: the language model runs at half of the speed; set XDG_CACHE_HOME")
+        return None
     library = folder / f"lm-{_fingerprint(command)}.so"
     if not library.exists() and not _compile(command, library):
         return None
@@ -50,14 +55,24 @@ def _compiler() -> list[str] | None:
     return next(([found] for name in COMPILERS if (found := shutil.which(name))), None)
 
 
-def _cache_folder() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "s1-tts"
+def _cache_folder() -> Path | None:
+    """Where the library is kept: the user's cache, else one folder of this user among temporary files."""
+    homes = [os.environ.get("XDG_CACHE_HOME"), os.path.join(os.path.expanduser("~"), ".cache")]
+    for root in filter(os.path.isabs, filter(None, homes)):  # without HOME and name, "~" stays as it is
+        folder = Path(root) / "s1-tts"
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.gettempdir()) / f"s1-tts-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="s1-tts-"))
-    return folder if os.access(folder, os.W_OK) else Path(tempfile.mkdtemp(prefix="s1-tts-"))
+        return None
+    # what another user could write to would be his code in this process
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+    return folder if is_ours and os.access(folder, os.W_OK) else None
 
 
 def _fingerprint(command: Sequence[str]) -> str:

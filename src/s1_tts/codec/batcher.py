@@ -36,6 +36,10 @@ class ChunkDecoder(Protocol):
     def state_bytes(self) -> int:
         """Memory the state of one stream takes."""
 
+    @property
+    def keeps_states(self) -> bool:
+        """Whether a decode that fails leaves the states as they were."""
+
     def new_state(self) -> StreamState:
         """State of a stream that has not begun."""
 
@@ -284,10 +288,15 @@ class CodecBatcher:
             samples = self._decoder.decode(states, [codes_tensor(piece.codes) for piece in batch])
             pcm = _to_pcm16(samples)
         except Exception as fault:
-            error = log_internal_error(log, f"decoding {len(batch)} chunks failed", fault)
             self._has_failed = True
+            if len(batch) > 1 and self._decoder.keeps_states and not self._care.is_lost():
+                log.warning("decoding %d chunks failed; they are decoded one by one", len(batch), exc_info=fault)
+                for piece in batch:
+                    self._decode([piece])
+                return
+            error = log_internal_error(log, f"decoding {len(batch)} chunks failed", fault)
             for piece in batch:
-                self._fail(piece, error, "its batch failed")
+                self._fail(piece, error, "it could not be decoded")
             return
         now_s = time.monotonic()
         refusals = []

@@ -58,6 +58,11 @@ class StreamingDecoder:
         return cls(Weights.load(folder, config, device, dtype), config)
 
     @property
+    def keeps_states(self) -> bool:
+        """Whether a :meth:`decode` that fails leaves the states as they were."""
+        return self._fixed is None
+
+    @property
     def state_bytes(self) -> int:
         """Memory the state of one stream takes."""
         return self.state_size * self.dtype.itemsize
@@ -136,7 +141,7 @@ class StreamingDecoder:
         shortest lasts, then the others go on, so no row computes another's padding.
 
         Args:
-            states: One a stream, each stream once; moved on. After an error they are of no more use.
+            states: One a stream, each stream once; moved on. For an error, see :attr:`keeps_states`.
             codes: ``[num_codebooks, T]`` of each stream, see :meth:`check`; ``T`` may be 0.
 
         Returns:
@@ -156,11 +161,11 @@ class StreamingDecoder:
         sounds = self._decode_plain(*ordered) if self._fixed is None else self._decode_fixed(self._fixed, *ordered)
         for row, sound in zip(rows, sounds, strict=True):
             states[row].position += codes[row].shape[1]
-            samples[row] = torch.cat(sound)
+            samples[row] = sound
         return samples
 
-    def _decode_plain(self, states: list[StreamState], codes: list[Tensor]) -> list[list[Tensor]]:
-        """Decode rows, the longest first, piece by piece; gives each row's pieces of sound."""
+    def _decode_plain(self, states: list[StreamState], codes: list[Tensor]) -> list[Tensor]:
+        """Decode rows, the longest first, piece by piece; gives each row's sound, and moves states on at its end."""
         values = torch.stack([state.values for state in states])  # [B, N]
         pieces: list[list[Tensor]] = [[] for _ in states]
         for done, active, num_frames in _cuts(codes, lambda left: min(left, MAX_PIECE_FRAMES)):
@@ -170,11 +175,12 @@ class StreamingDecoder:
             decoded = self.decode_piece(piece.to(self.device, torch.int64), sight, values[:active])
             for row, part in enumerate(decoded):  # of [active, frames * samples_per_frame]
                 pieces[row].append(part)
+        sounds = [torch.cat(row) for row in pieces]
         for state, moved in zip(states, values, strict=True):
             state.values.copy_(moved)
-        return pieces
+        return sounds
 
-    def _decode_fixed(self, fixed: FixedPieces, states: list[StreamState], codes: list[Tensor]) -> list[list[Tensor]]:
+    def _decode_fixed(self, fixed: FixedPieces, states: list[StreamState], codes: list[Tensor]) -> list[Tensor]:
         """The same in fixed shapes, which move states on as they go."""
         slots = [state.slot for state in states if state.slot is not None]
         if len(slots) != len(states):
@@ -188,7 +194,7 @@ class StreamingDecoder:
                 decoded = fixed.decode(piece, self.sight(positions, num_frames), slots[part])
                 for row, sound in enumerate(decoded, begin):
                     pieces[row].append(sound)
-        return pieces
+        return [torch.cat(row) for row in pieces]
 
 
 def _cuts(codes: list[Tensor], piece_frames: Callable[[int], int]) -> Iterator[tuple[int, int, int]]:

@@ -68,7 +68,7 @@ class Admission:
         request = self._read_transcripts(request)
         parts = self._parts(request)
         columns = self._builder.first_part(parts[0], request.prompts)
-        self._check_fits(columns)
+        self._check_parts_fit(columns, parts)
         prefix = columns[:, : self._builder.prefix_length(request.prompts)]
         return Prepared(request, parts, columns, prefix.shape[1], prefix_key(prefix))
 
@@ -80,12 +80,29 @@ class Admission:
         parts = split_text(clean_text(request.text), self._part_characters)
         return tuple(self._front_end(part, normalize=request.normalize) for part in parts if is_speakable(part))
 
-    def _check_fits(self, columns: Columns) -> None:
-        limit = self._num_positions - 1
-        if columns.shape[1] > limit:
-            raise InvalidArgumentError(
-                "text", f"takes {columns.shape[1]} tokens with its voice", f"at most {limit} tokens in this server"
-            )
+    def _check_parts_fit(self, columns: Columns, parts: tuple[str, ...]) -> None:
+        """Each part may have to begin a context of its own, behind the voice."""
+        check_fits(columns.shape[1], self._num_positions)
+        around = columns.shape[1] - self._builder.text_length(parts[0])
+        for part in parts[1:]:
+            check_fits(around + self._builder.text_length(part), self._num_positions)
+
+
+def check_fits(num_tokens: int, num_positions: int) -> None:
+    """Refuse a prompt that leaves no room for speech.
+
+    Args:
+        num_tokens: Tokens of the prompt and of what its context holds already.
+        num_positions: Longest sequence.
+
+    Raises:
+        InvalidArgumentError: it is too long.
+    """
+    limit = num_positions - 1
+    if num_tokens > limit:
+        raise InvalidArgumentError(
+            "text", f"takes {num_tokens} tokens with its voice", f"at most {limit} tokens in this server"
+        )
 
 
 def check_deadline(sequence: Sequence, scheduler: Scheduler, recorder: Recorder, first_frames: int) -> None:

@@ -299,28 +299,26 @@ class LmEngine:
                 chosen.append((sequence, self._prefiller.next_piece(sequence)))
         self._prefill_clock.begin()
         pieces = [piece for _, piece in chosen if piece.columns.shape[1]]
-        try:
-            self._runner.prefill_pieces(pieces)
-        except Exception as fault:
-            error = log_internal_error(log, "prompts could not be computed", fault)
-            for sequence, _ in chosen:
-                self._fail(sequence, error)
-            return
+        faults = self._prefiller.compute(pieces)
         for sequence, piece in chosen:
             with self._failing_alone(sequence):
+                if piece.slot in faults:
+                    raise faults[piece.slot]
                 self._prefiller.advance(sequence, piece)
         self._prefill_clock.end([sequence for sequence, _ in chosen], is_computed=bool(pieces))
 
     def _decode(self) -> None:
-        """Decode one frame of every stream whose prompt is computed; a fault of this step ends all of them."""
-        result = self._steps.advance(self._scheduler.running)
-        if result is None:
-            return
+        """Decode one frame of every stream whose prompt is computed."""
+        advance = self._steps.advance(self._scheduler.running)
         now_s = time.monotonic()
-        self._recorder.decoded(result.sequences, result.frames, now_s, result.elapsed_s)
-        for sequence, frame in zip(result.sequences, result.frames, strict=True):
+        for result in advance.results:
+            self._recorder.decoded(result.sequences, result.frames, now_s, result.elapsed_s)
+            for sequence, frame in zip(result.sequences, result.frames, strict=True):
+                with self._failing_alone(sequence):
+                    self._take_frame(sequence, frame, now_s)
+        for sequence, fault in advance.faults:
             with self._failing_alone(sequence):
-                self._take_frame(sequence, frame, now_s)
+                raise fault
 
     def _take_frame(self, sequence: Sequence, frame: Frame, now_s: float) -> None:
         sequence.position += 1
@@ -356,6 +354,8 @@ class LmEngine:
         """Let a fault in what concerns one stream end that stream and no other."""
         try:
             yield
+        except S1Error as error:  # for the caller: what it is, and what is allowed
+            self._fail(sequence, error)
         except Exception as fault:
             self._fail(sequence, log_internal_error(log, "a row of the language model failed", fault))
 

@@ -20,7 +20,10 @@ class PartPlanner:
         self._num_positions = num_positions
 
     def begin_next(self, sequence: Sequence) -> bool:
-        """Go on with the next part, in the context of those before it; returns whether there is one."""
+        """Go on with the next part, in the context of those before it; returns whether there is one.
+
+        The door has seen that each part fits behind its voice (``lm/admission.py``).
+        """
         if not sequence.finish_part():
             return False
         columns = self._builder.next_part(sequence.parts[0])

@@ -1,10 +1,15 @@
 """Compute prompts piece by piece, so that no prompt holds up the streams that run."""
 
+import logging
 from collections.abc import Iterable
+from collections.abc import Sequence as AbstractSequence
 
+from s1_tts.lm.admission import check_fits
 from s1_tts.lm.prefix_cache import PrefixCache
 from s1_tts.lm.sequence import Sequence
 from s1_tts.lm.stepping import PromptPiece, Runner
+
+log = logging.getLogger(__name__)
 
 
 class Prefiller:
@@ -49,10 +54,37 @@ class Prefiller:
         return chosen
 
     def next_piece(self, sequence: Sequence) -> PromptPiece:
-        """Cut the next piece of a sequence's prompt; empty when all that was left was a known prefix."""
+        """Cut the next piece of a sequence's prompt; empty when all that was left was a known prefix.
+
+        Raises:
+            InvalidArgumentError: the prompt does not fit into the context.
+        """
+        check_fits(sequence.position + sequence.pending.shape[1], self._runner.num_positions)
         if sequence.position == 0 and sequence.prefix_length:
             self._restore_prefix(sequence)
         return PromptPiece(sequence.slot, sequence.pending[:, : self._size(sequence)], sequence.position)
+
+    def compute(self, pieces: AbstractSequence[PromptPiece]) -> dict[int, Exception]:
+        """Store keys and values of pieces, each of another slot.
+
+        Computing them again changes nothing. So when they cannot be computed together, each is computed alone.
+
+        Returns:
+            What was raised for those that cannot be computed, by slot.
+
+        Raises:
+            Exception: the device is lost.
+        """
+        try:
+            self._runner.prefill_pieces(pieces)
+        except Exception as fault:
+            if self._runner.is_lost():
+                raise
+            if len(pieces) == 1:
+                return {pieces[0].slot: fault}
+            log.warning("%d prompts could not be computed together", len(pieces), exc_info=fault)
+            return {slot: fault for piece in pieces for slot, fault in self.compute([piece]).items()}
+        return {}
 
     def advance(self, sequence: Sequence, piece: PromptPiece) -> None:
         """Note that a piece was computed; at the end of its prompt the sequence is decoding."""

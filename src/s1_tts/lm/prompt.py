@@ -42,6 +42,10 @@ class PromptBuilder:
         """
         return self._prefix(prompts).shape[1] if prompts else 0
 
+    def text_length(self, text: str) -> int:
+        """Columns of a text that is to be said."""
+        return self._to_say(text).shape[1]
+
     def first_part(self, text: str, prompts: tuple[VoicePrompt, ...] = ()) -> Columns:
         """Columns that start a speech: the voice's recordings, then the text.
 

@@ -1,12 +1,15 @@
 """Decode steps on their way: what was launched, for whom, and what came of it."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Sequence as AbstractSequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from s1_tts.lm.sequence import Sequence, Status
 from s1_tts.lm.stepping import Frame, Row, Runner
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,19 @@ class StepResult:
     elapsed_s: float
 
 
+@dataclass(frozen=True, eq=False)
+class Advance:
+    """What came of going on by a step.
+
+    Args:
+        results: Steps that were read, oldest first.
+        faults: Sequences that cannot be decoded, each with what it raises when it is decoded alone.
+    """
+
+    results: list[StepResult] = field(default_factory=list)
+    faults: list[tuple[Sequence, Exception]] = field(default_factory=list)
+
+
 class Steps:
     """Launches steps of a runner, as far ahead as it allows.
 
@@ -53,20 +69,34 @@ class Steps:
         """Whether any step is launched and not read."""
         return bool(self._flying)
 
-    def advance(self, running: AbstractSequence[Sequence]) -> StepResult | None:
+    def advance(self, running: AbstractSequence[Sequence]) -> Advance:
         """Launch a step of all that decode, and read the oldest one if no more may be on their way.
+
+        A step that cannot be launched has changed nothing. So its rows are decoded one by one: a fault that one of them
+        brings along ends that one, and the others get the frames that they would have got together.
 
         Args:
             running: Sequences that have a slot.
 
         Returns:
-            What was read, if anything.
+            What was read, if anything, and who cannot be decoded.
+
+        Raises:
+            Exception: the device is lost, or a step that was launched cannot be read: no row can go on.
         """
-        ready = [sequence for sequence in running if sequence.wants_frame(self._runner.num_positions)]
+        ready = self._ready(running)
         if ready:
-            self._launch(ready)
+            try:
+                self._launch(ready)
+            except Exception as fault:
+                if self._runner.is_lost():
+                    raise
+                if self._flying:  # it is read first; then this step is tried again
+                    return Advance([self._read()])
+                log.warning("a step of %d rows failed; they are decoded one by one", len(ready), exc_info=fault)
+                return self._advance_one_by_one(ready)
         is_due = len(self._flying) > (self._runner.steps_ahead if ready else 0)
-        return self._read() if is_due else None
+        return Advance([self._read()] if is_due else [])
 
     def forget(self) -> None:
         """Give up what is on its way."""
@@ -75,6 +105,19 @@ class Steps:
                 sequence.in_flight = 0
         self._flying.clear()
         self._runner.forget()
+
+    def _ready(self, running: AbstractSequence[Sequence]) -> list[Sequence]:
+        return [sequence for sequence in running if sequence.wants_frame(self._runner.num_positions)]
+
+    def _advance_one_by_one(self, ready: list[Sequence]) -> Advance:
+        advance = Advance()
+        for sequence in ready:
+            try:
+                self._launch([sequence])
+                advance.results.append(self._read())
+            except Exception as fault:
+                advance.faults.append((sequence, fault))
+        return advance
 
     def _launch(self, sequences: list[Sequence]) -> None:
         launched_s = time.monotonic()

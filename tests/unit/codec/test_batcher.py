@@ -27,6 +27,7 @@ class FakeDecoder:
     """Its samples are the first codebook's codes over 32767; it can be held up, and fails on 666, its check on 667."""
 
     state_bytes: int = 100
+    keeps_states: bool = True
     batches: list[list[int]] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -360,24 +361,27 @@ def test_idle_streams_are_dropped(fake: FakeDecoder) -> None:
     batcher.close()
 
 
-def test_a_failing_decoder_fails_its_batch_and_no_other(
-    batcher: CodecBatcher, fake: FakeDecoder, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("keeps_states", [True, False])
+def test_a_chunk_that_breaks_the_decoder_ends_its_stream_and_where_states_are_kept_no_other(
+    batcher: CodecBatcher, fake: FakeDecoder, caplog: pytest.LogCaptureFixture, *, keeps_states: bool
 ) -> None:
+    fake.keeps_states = keeps_states
     sink, bad, after = Sink(), Sink(), Sink()
     hold(batcher, fake, Sink())
     batcher.submit(chunk(1), sink)
     batcher.submit(chunk(2, code=666), bad)
     batcher.submit(chunk(2, 1), bad)
     fake.gate.set()
-    failed = [sink.wait(1)[0], *bad.wait(2)]
+    neighbour, failed = sink.wait(1)[0], bad.wait(2)
+    assert isinstance(neighbour, DecodedChunk if keeps_states else StreamFailed)
     errors = {event.error.error_id for event in failed if isinstance(event, StreamFailed)}  # type: ignore[attr-defined]
-    assert len(failed) == 3
+    assert len(failed) == 2
     assert len(errors) == 1
     assert next(iter(errors)) in caplog.text
     assert "out of memory" in caplog.text
     batcher.submit(chunk(3, last=True), after)
     assert isinstance(after.wait(1)[0], DecodedChunk)
-    assert batcher.stats().failed_chunks == 3
+    assert batcher.stats().failed_chunks == (2 if keeps_states else 3)
 
 
 @pytest.mark.parametrize("bad", [np.full((2, 1), -1, np.int32), np.full((2, 1), np.nan, np.float32)])

@@ -129,13 +129,14 @@ class FusedRunner:
         for row in rows:
             slot = self._slots[row.slot]
             table[row.slot] = TableRow(row.position, row.slot, slot.column, slot.age, row.draw_number, slot.sampling)
-            slot.age += 1
         self._step.table.fill(table)
         most = max(row.slot for row in rows)
         num_rows = next(bucket for bucket in self._row_buckets if bucket > most)
         self._steps.get(num_rows, partial(self._step.run, num_rows))()
         self._landing.send(self._step.frames)
         self._launched.append([row.slot for row in rows])
+        for row in rows:  # at the end: a step that could not be launched may be tried again
+            self._slots[row.slot].age += 1
 
     def collect(self) -> list[Frame]:
         """Wait for the frames of the oldest step that was not collected."""

@@ -16,11 +16,12 @@ from tritonclient.utils import InferenceServerException
 from s1_client.address import is_local, proxy_variable
 from s1_client.client import AsyncS1Client
 from s1_client.connection import RPC_ERRORS, message_of
-from s1_client.errors import S1ClientError
+from s1_client.errors import S1ClientError, ServerError
 from s1_client.metrics import MetricsPage
 from s1_client.options import SpeechOptions
 from s1_client.report import SpeechTimes
-from s1_protocol.names import InfoLabel, ModelName
+from s1_protocol.errors import ErrorCode
+from s1_protocol.names import InfoLabel, ModelName, ServiceClass
 from s1_protocol.notices import NOISE_NOTICE
 from s1_protocol.tensors import CHUNK_OUTPUTS, SPEECH_INPUTS, TensorSpec
 from s1_protocol.version import UNKNOWN, package_version
@@ -32,6 +33,8 @@ PROBE_FRAMES = 8
 PROBE_TIMEOUT_S = 3.0
 ENOUGH_SHM_MB = 128.0
 """Below it, four recordings of the largest size do not fit."""
+PROBE_DEADLINE_MS = 2000
+"""A server that cannot begin to speak within this time refuses the probe, and is busy."""
 
 
 class Verdict(Enum):
@@ -92,6 +95,29 @@ class Diagnosis:
             return [server]
         return [server, *await self._models(), await self._interface(), *await self._engine(), await self._speech()]
 
+    async def probe(self) -> Finding:
+        """Let the server speak a word, ahead of those that wait, and say whether it did.
+
+        A server that refuses it because it is busy is well: its language model has answered.
+        """
+        options = SpeechOptions(
+            seed=0, max_frames=PROBE_FRAMES, service=ServiceClass.CALL, deadline_ms=PROBE_DEADLINE_MS
+        )
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                async for _ in self._client.stream(PROBE_TEXT, options):
+                    pass
+        except ServerError as error:
+            if error.code is not ErrorCode.UNAVAILABLE or "shutting down" in str(error):
+                return Finding(Verdict.BAD, "speech", str(error), "the server's log has the details")
+            return Finding(Verdict.NOTICE, "speech", str(error), "it is busy; add a server, or slots with S1_MAX_SLOTS")
+        except TimeoutError:
+            fact = f"none within {PROBE_TIMEOUT_S:g} s"
+            return Finding(Verdict.BAD, "speech", fact, "the server's log has the details")
+        except S1ClientError as error:
+            return Finding(Verdict.BAD, "speech", str(error), "the server's log has the details")
+        return Finding(Verdict.GOOD, "speech", "it speaks")
+
     async def _server(self) -> Finding:
         url = self._url
         try:
@@ -111,22 +137,20 @@ class Diagnosis:
         return Finding(Verdict.GOOD, "server", f"{metadata.name} {metadata.version} at {url}")
 
     async def _models(self) -> list[Finding]:
-        try:
-            index = await self._connection.triton.get_model_repository_index(**self._probe)
-        except InferenceServerException as error:
-            fact = f"the server does not list them ({error.message()})"
-            return [Finding(Verdict.BAD, "models", fact, "is this address a Triton server's, and open to this caller?")]
-        states = {model.name: (model.state, model.reason) for model in index.models}
         findings = []
         for name in ModelName:
-            state, reason = states.get(name.value, ("not in the repository", ""))
-            if state == "READY":
+            try:
+                is_ready = await self._connection.triton.is_model_ready(name.value, **self._probe)
+            except InferenceServerException as error:
+                fact = f"the server does not say ({error.message()})"
+                advice = "is this address a Triton server's, and open to this caller?"
+                findings.append(Finding(Verdict.BAD, name.value, fact, advice))
+                continue
+            if is_ready:
                 findings.append(Finding(Verdict.GOOD, name.value, "ready"))
             else:
-                fact = ": ".join(part for part in (state.lower() or "not loaded", reason) if part)
-                is_loading = state == "LOADING"
-                advice = "wait until it is loaded" if is_loading else "the server's log says why it was not loaded"
-                findings.append(Finding(Verdict.BAD, name.value, fact, advice))
+                advice = "wait until it is loaded; the server's log says so, and why if it is not"
+                findings.append(Finding(Verdict.BAD, name.value, "not ready", advice))
         return findings
 
     async def _interface(self) -> Finding:

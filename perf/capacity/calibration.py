@@ -26,8 +26,9 @@ from s1_tts.codec.batch_policy import CPU_BATCH_FRAMES, CPU_PIECE_FRAMES
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.lm.cuda_graphs import key_buckets
-from s1_tts.lm.engine import PREFILL_TOKENS, LmEngine
+from s1_tts.lm.engine import LmEngine
 from s1_tts.lm.loading import load_language_model
+from s1_tts.lm.prefill import PREFILL_TOKENS
 from s1_tts.settings import Settings
 from s1_tts.speech_task import Sampling, SpeechTask
 from s1_tts.stream_events import CodesChunk, StreamFailed

@@ -24,7 +24,7 @@ from s1_tts.buckets import row_buckets
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.cuda_graphs import key_buckets
-from s1_tts.lm.engine import PREFILL_TOKENS
+from s1_tts.lm.prefill import PREFILL_TOKENS
 
 CODEC_FLOP_PER_FRAME = 138e9 / FRAMES_PER_SECOND
 """``docs/performance.md``."""

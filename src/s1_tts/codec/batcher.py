@@ -23,6 +23,7 @@ from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.cuda import enter, is_lost, memory_bytes, prepare_process
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
+from s1_tts.heartbeat import RoundClock
 from s1_tts.settings import Settings
 from s1_tts.stream_events import AudioSink, CodesChunk, StreamFailed
 
@@ -133,6 +134,7 @@ class CodecBatcher:
         self._done = CodecStats()
         self._care = care
         self._begun: Future[None] = Future()
+        self.rounds = RoundClock()
         self._has_failed = False
         self._thread = threading.Thread(target=self._run, name="codec-batcher", daemon=True)
 
@@ -226,7 +228,9 @@ class CodecBatcher:
         work = _Work([], [], is_closing=False)
         while not work.is_closing:
             try:
+                self.rounds.end()
                 work = self._next_work()
+                self.rounds.begin()
                 self._refuse(work.refusals)
                 self._decode(self._valid(work.batch))
             except Exception as fault:

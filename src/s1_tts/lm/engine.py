@@ -18,11 +18,12 @@ from s1_protocol.errors import CancelledError, InvalidArgumentError, S1Error, Un
 from s1_protocol.names import ServiceClass
 from s1_tts.cuda import enter, memory_bytes, prepare_process
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
+from s1_tts.heartbeat import RoundClock
 from s1_tts.lm.admission import Admission, check_deadline, deadline_error
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
 from s1_tts.lm.loading import load_language_model, make_runner
 from s1_tts.lm.parts import PartPlanner
-from s1_tts.lm.prefill import Prefiller
+from s1_tts.lm.prefill import PREFILL_TOKENS, Prefiller
 from s1_tts.lm.prefill_clock import PrefillClock
 from s1_tts.lm.prefix_cache import PrefixCache
 from s1_tts.lm.prompt import PromptBuilder
@@ -38,9 +39,6 @@ from s1_tts.stream_events import CodesChunk, CodesSink, StreamFailed, StreamIds
 from s1_tts.text.front_end import TextFrontEnd, load_text_front_end, plain_text
 
 log = logging.getLogger(__name__)
-
-PREFILL_TOKENS = {"cpu": 32, "cuda": 256}
-"""Prompt tokens that take about as long as a decode step of 8 rows, by device."""
 
 
 class LmEngine:
@@ -91,6 +89,7 @@ class LmEngine:
         self._is_warmed_up = is_warmed_up
         self._on_lost = on_lost
         self._begun: Future[None] = Future()
+        self.rounds = RoundClock()
         self._thread = threading.Thread(target=self._run, name="s1-lm-engine", daemon=True)
 
     @classmethod
@@ -258,8 +257,10 @@ class LmEngine:
 
     def _wait_for_work(self) -> bool:
         """Wait until there is something to do; returns whether the engine stays open."""
+        self.rounds.end()
         with self._changed:
             self._changed.wait_for(lambda: self._is_closing or self._aborts or self._steps or self._scheduler.has_work)
+            self.rounds.begin()
             return not self._is_closing
 
     def _end_aborted_and_late(self) -> None:

@@ -11,6 +11,9 @@ from s1_tts.lm.stepping import PromptPiece, Runner
 
 log = logging.getLogger(__name__)
 
+PREFILL_TOKENS = {"cpu": 32, "cuda": 256}
+"""Prompt tokens that take about as long as a decode step of 8 rows, by device."""
+
 
 class Prefiller:
     """Brings sequences from their prompt to their first decode step.

@@ -3,6 +3,8 @@
 import argparse
 import signal
 import sys
+import time
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -13,6 +15,10 @@ from s1_tts.serving.ports import Ports
 from s1_tts.serving.repository import PACKAGED_REPOSITORY, Profile
 from s1_tts.serving.server import ServerOptions, TritonServer
 from s1_tts.settings import Settings
+
+MAX_RESTARTS = 5
+RESTARTS_WITHIN_S = 600.0
+"""With ``--restart`` a server that is lost more often than this ends: something is wrong that a start does not mend."""
 
 
 class Interrupted(Exception):  # noqa: N818 - it is an order, not a fault
@@ -71,6 +77,11 @@ def parse(settings: Settings, arguments: list[str] | None = None) -> argparse.Na
     )
     parser.add_argument("--model-repository", type=Path, default=PACKAGED_REPOSITORY, metavar="DIR", help=" ")
     parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="start the server again when it was lost, five times in ten minutes at most, instead of ending",
+    )
+    parser.add_argument(
         "--log", type=argparse.FileType("w"), default=sys.stderr, metavar="FILE", help="where the server's log goes"
     )
     return parser.parse_args(arguments)
@@ -111,6 +122,26 @@ def ready_line(server: TritonServer) -> str:
     )
 
 
+@dataclass
+class Restarts:
+    """How often a server that was lost may still be started again.
+
+    Args:
+        most: Times within ``RESTARTS_WITHIN_S``.
+    """
+
+    most: int
+    _times_s: list[float] = field(default_factory=list)
+
+    def take(self, now_s: float) -> bool:
+        """Whether it may be started again now; counts it."""
+        self._times_s = [at_s for at_s in self._times_s if now_s - at_s < RESTARTS_WITHIN_S]
+        if len(self._times_s) >= self.most:
+            return False
+        self._times_s.append(now_s)
+        return True
+
+
 def serve(arguments: argparse.Namespace) -> int:
     """Run the server until it ends or a signal comes; returns the exit code."""
     if arguments.download:
@@ -120,8 +151,15 @@ def serve(arguments: argparse.Namespace) -> int:
         if server.options.notice:
             print(server.options.notice, flush=True)
         print(ready_line(server), flush=True)
-        print(f"error: {server.outlive()}", file=sys.stderr)
-        return 1
+        restarts = Restarts(MAX_RESTARTS if arguments.restart else 0)
+        while True:
+            ending = server.outlive()
+            print(f"error: {ending.words}", file=sys.stderr, flush=True)
+            if not restarts.take(time.monotonic()):
+                return ending.exit_code
+            server.restart()
+            server.wait_until_ready()
+            print(ready_line(server), flush=True)
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -22,6 +22,12 @@ GRACE_S = 3.0
 POLL_S = 0.05
 
 
+def remove_regions(prefix: str) -> None:
+    """Remove the shared memory regions whose names begin so."""
+    for region in SHARED_MEMORY.glob(f"{prefix}*"):
+        region.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Remains:
     """What one server leaves on the machine.
@@ -36,8 +42,7 @@ class Remains:
 
     def remove(self) -> None:
         """Remove the folder and the shared memory; both may be gone already."""
-        for region in SHARED_MEMORY.glob(f"{self.shm_prefix}*"):
-            region.unlink(missing_ok=True)
+        remove_regions(self.shm_prefix)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

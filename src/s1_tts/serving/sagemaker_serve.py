@@ -137,8 +137,9 @@ def serve(options: ServerOptions) -> int:
             f"http {ports.http}, grpc {ports.grpc}, metrics {ports.metrics} on {LOOPBACK} only",
             flush=True,
         )
-        print(f"error: {server.outlive()}", file=sys.stderr)
-        return 1
+        ending = server.outlive()
+        print(f"error: {ending.words}", file=sys.stderr)
+        return ending.exit_code
 
 
 def main() -> int:

@@ -20,9 +20,11 @@ from typing import Self, TextIO
 from s1_protocol.errors import S1Error, SettingsError
 from s1_protocol.names import ModelName
 from s1_protocol.notices import is_dev_checkpoint, notice_of
+from s1_tts.heartbeat import FOLDER_VARIABLE
 from s1_tts.serving.distribution import find_distribution
 from s1_tts.serving.drain_caller import order_drain
-from s1_tts.serving.janitor import Janitor, Remains
+from s1_tts.serving.janitor import Janitor, Remains, remove_regions
+from s1_tts.serving.model_watch import ModelWatch
 from s1_tts.serving.ports import Ports, claim
 from s1_tts.serving.repository import Profile, render
 from s1_tts.serving.server_log import ServerLog
@@ -43,6 +45,30 @@ MAX_STARTS = 3
 Seen on machines that are busy with other work; the next start goes well."""
 
 ABORT_SIGNALS = frozenset({signal.SIGABRT, signal.SIGSEGV})
+
+
+WATCH_S = 0.2
+"""Time between two looks at the processes of a server that is ready."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a server ended that was not stopped.
+
+    Args:
+        words: In words.
+        exit_code: What its command ends with.
+    """
+
+    words: str
+    exit_code: int
+
+
+EXIT_ENDED = 1
+"""The server ended by itself, or did not start."""
+
+EXIT_MODEL_LOST = 70
+"""A process of a model died or stood still, and the server was ended because of it."""
 
 
 class ServerFailedError(S1Error):
@@ -112,12 +138,14 @@ class TritonServer:
         except OSError as error:
             raise SettingsError(f"no temporary folder can be written ({error.strerror}): set TMPDIR") from error
         self._shm_prefix = f"s1_tts_{secrets.token_hex(6)}_"
-        self._num_starts = 0
+        self._num_starts = self._num_aborts = 0
         self._was_ready = False
+        self._signs = self._folder / "signs"
         self._drain_key = secrets.token_hex(16)
         self._janitor = Janitor(Remains(self._folder, self._shm_prefix))
         try:
             render(options.model_repository, self._folder / "models", options.profile)
+            self._signs.mkdir()
             self._backends = self._distribution.lay_out_backends(self._folder / "backends")
             self._start()
         except BaseException:
@@ -157,8 +185,9 @@ class TritonServer:
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._was_ready:
             code = self.wait(POLL_S)
-            if code is not None and self._has_aborted(code) and self._num_starts < MAX_STARTS:
-                self._start_again()
+            if code is not None and self._has_aborted(code) and self._num_aborts < MAX_STARTS - 1:
+                self._num_aborts += 1
+                self._start_again(f"the server aborted while it started ({self._log.failure})")
             elif code is not None or self._log.is_stopping:
                 raise ServerFailedError(self._log.failure)
             if deadline_s is not None and time.monotonic() > deadline_s:
@@ -176,11 +205,28 @@ class TritonServer:
         except subprocess.TimeoutExpired:
             return None
 
-    def outlive(self) -> str:
-        """Wait for a server that ends without being stopped, and return how it ended, in words."""
-        code = self._process.wait()
+    def outlive(self) -> Ending:
+        """Wait for the end of a server that is ready; end it when a process of a model is lost.
+
+        A model that is dead or stands still answers nobody, and Triton does not start it again. So the whole server is
+        killed at once: every caller has an error then, and no new one takes it for ready.
+        """
+        watch = ModelWatch(self.process_id, self._signs, time.monotonic())
+        while (code := self.wait(WATCH_S)) is None:
+            lost = watch.look(time.monotonic())
+            if lost is None and not self._log.is_followed:
+                lost = "the thread that reads the log has ended"
+            if lost is not None and self.wait(0) is None:
+                self._kill_all()
+                return Ending(f"{lost}: the server was ended", EXIT_MODEL_LOST)
         how = f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with code {code}"
-        return f"the server ended by itself, {how}"
+        return Ending(f"the server ended by itself, {how}", EXIT_ENDED)
+
+    def restart(self) -> None:
+        """Start a server that has ended anew, on the same ports; then wait until it is ready."""
+        self._was_ready = False
+        self._num_aborts = 0
+        self._start_again("the server was lost")
 
     def stop(self) -> None:
         """Stop the server: requests in flight have a few seconds, then all of it is ended and removed.
@@ -207,12 +253,18 @@ class TritonServer:
         self._log.join(1.0)
         return -code in ABORT_SIGNALS or self._log.has_aborted
 
-    def _start_again(self) -> None:
-        """Start the server anew, after what is left of the one that aborted has been ended."""
-        self._target.write(f"the server aborted while it started ({self._log.failure}); it is started again\n")
+    def _start_again(self, why: str) -> None:
+        """Start the server anew, after what is left of the one before it has been ended."""
+        self._log.tell(f"{why}; it is started again")
+        self._kill_all()
+        self._log.join(1.0)
+        self._start()
+
+    def _kill_all(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._start()
+        self._process.wait()
+        remove_regions(self._shm_prefix)
 
     def _start(self) -> None:
         self._num_starts += 1
@@ -263,6 +315,7 @@ class TritonServer:
             "S1_CHECKPOINT": str(self.options.checkpoint.resolve()),
             "S1_DEVICE": self.options.device,
             KEY_VARIABLE: self._drain_key,
+            FOLDER_VARIABLE: str(self._signs),
         }
 
     def _is_ready(self) -> bool:

@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from typing import TextIO
 
+from s1_tts.serving.log_writer import LONGEST_LINE, LogWriter
+
 KEPT_LINES = 4000
 
 _LOAD_FAILURE = re.compile(r"failed to load '(?P<model>\w+)' version \d+: (?P<reason>.*)")
@@ -28,17 +30,32 @@ class ServerLog:
     """
 
     def __init__(self, process: subprocess.Popen[str], target: TextIO) -> None:
-        self._source = process.stdout or ()
-        self._target = target
+        self._source = process.stdout
+        self._writer = LogWriter(target)
         self._unloaded: set[str] = set()
         self._is_stopping = threading.Event()
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._thread = threading.Thread(target=self._copy, name="server-log", daemon=True)
         self._thread.start()
 
+    def tell(self, words: str) -> None:
+        """Write a line of our own."""
+        self._writer.write(f"{words}\n")
+
     def join(self, timeout_s: float) -> None:
-        """Wait until the server has closed its output."""
+        """Wait until the server has closed its output and all of it is written."""
         self._thread.join(timeout_s)
+        self._writer.close(timeout_s)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the output is still read; a server that nobody reads stands still when the pipe is full."""
+        return self._thread.is_alive()
+
+    @property
+    def num_lost(self) -> int:
+        """Lines that could not be written."""
+        return self._writer.num_lost
 
     @property
     def is_stopping(self) -> bool:
@@ -60,14 +77,13 @@ class ServerLog:
         return find_failure(list(self._lines))
 
     def _copy(self) -> None:
-        for line in self._source:
+        while self._source is not None and (line := self._source.readline(LONGEST_LINE)):
             self._lines.append(line.rstrip("\n"))
             if _STOPPING in line:
                 self._is_stopping.set()
             if unloaded := _UNLOADED.search(line):
                 self._unloaded.add(unloaded["model"])
-            self._target.write(line)
-            self._target.flush()
+            self._writer.write(line)
 
 
 def find_failure(lines: list[str]) -> str:

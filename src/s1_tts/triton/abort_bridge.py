@@ -52,8 +52,11 @@ class AbortBridge:
                 except Empty:
                     break
             is_open = orders[-1] is not None
-            for order in merge([order for order in orders if order is not None]):
-                _deliver(order)
+            try:
+                for order in merge([order for order in orders if order is not None]):
+                    _deliver(order)
+            except Exception:
+                log.exception("aborts could not be sent")
 
 
 def _deliver(order: AbortOrder) -> None:

@@ -63,19 +63,10 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.requested = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.knows_codes = True
-        self.states: dict[str, str] | None = None
+        self.ready = {"s1_mini_stream"}
 
     async def ServerMetadata(self, request, context):  # noqa: N802  # the protocol's name
         return service_pb2.ServerMetadataResponse(name="triton", version="2.0")
-
-    async def RepositoryIndex(self, request, context):  # noqa: N802  # the protocol's name
-        if self.states is None:
-            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no such method")
-        models = [
-            service_pb2.RepositoryIndexResponse.ModelIndex(name=name, state=state)
-            for name, state in self.states.items()
-        ]
-        return service_pb2.RepositoryIndexResponse(models=models)
 
     async def ServerLive(self, request, context):  # noqa: N802  # the protocol's name
         return service_pb2.ServerLiveResponse(live=True)
@@ -84,7 +75,7 @@ class KServe(service_pb2_grpc.GRPCInferenceServiceServicer):
         return service_pb2.ServerReadyResponse(ready=True)
 
     async def ModelReady(self, request, context):  # noqa: N802  # the protocol's name
-        return service_pb2.ModelReadyResponse(ready=request.name == "s1_mini_stream")
+        return service_pb2.ModelReadyResponse(ready=request.name in self.ready)
 
     async def ModelInfer(self, request, context):  # noqa: N802  # the protocol's name
         self.requests.append(request)

@@ -178,11 +178,11 @@ def test_bench_as_json_counts_failures(s1_tts, serve: Serve) -> None:
 
 
 def test_doctor_tells_of_a_server_without_our_models(s1_tts, serve: Serve) -> None:
-    url, _ = serve(TWO_CHUNKS)  # it answers, but lists no models and knows no tensors
+    url, _ = serve(TWO_CHUNKS)  # it answers, but has not our models and knows no tensors
     result = s1_tts("doctor", "--url", url, "--metrics-url", "http://localhost:1/metrics")
     assert result.exit_code == 1
     assert "ok     server: triton 2.0 at" in result.stdout
-    assert "WRONG  models: the server does not list them" in result.stdout
+    assert "WRONG  s1_llama: not ready" in result.stdout
     assert "WRONG  tensors of s1_mini_stream" in result.stdout
     assert "note   engine: no metrics at http://localhost:1/metrics" in result.stdout
     assert "ok     speech: 0.02 s of audio" in result.stdout
@@ -190,11 +190,11 @@ def test_doctor_tells_of_a_server_without_our_models(s1_tts, serve: Serve) -> No
 
 def test_doctor_tells_which_models_are_still_loading(s1_tts, serve: Serve) -> None:
     url, service = serve(TWO_CHUNKS)
-    service.states = dict.fromkeys(ModelName, "READY") | {ModelName.LLAMA: "LOADING"}
+    service.ready = set(ModelName) - {ModelName.LLAMA}
     result = s1_tts("doctor", "--url", url, "--metrics-url", "http://localhost:1/metrics")
     assert result.exit_code == 1
     assert "ok     s1_codec: ready" in result.stdout
-    assert "WRONG  s1_llama: loading" in result.stdout
+    assert "WRONG  s1_llama: not ready" in result.stdout
     assert "is loaded" in result.stdout
 
 
@@ -203,6 +203,27 @@ def test_an_address_that_is_none_is_wrong_usage_in_one_line(s1_tts, url: str) ->
     result = s1_tts("doctor", "--url", url)
     assert result.exit_code == 2
     assert [line for line in result.stderr.splitlines() if "allowed: host and gRPC port" in line]
+
+
+def test_a_probe_speaks_and_says_nothing_else(s1_tts, serve: Serve) -> None:
+    url, _ = serve(TWO_CHUNKS)
+    result = s1_tts("doctor", "--probe", "--url", url)
+    assert (result.exit_code, result.stdout) == (0, "ok     speech: it speaks\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "the queue is full", 0),
+        (grpc.StatusCode.UNAVAILABLE, "the server is shutting down", 3),
+        (grpc.StatusCode.INTERNAL, "internal error 1", 3),
+    ],
+)
+def test_a_probe_knows_a_busy_server_from_a_broken_one(
+    s1_tts, serve: Serve, status: grpc.StatusCode, message: str, code: int
+) -> None:
+    url, _ = serve(playing(RefusalError(status, message)))
+    assert s1_tts("doctor", "--probe", "--url", url).exit_code == code
 
 
 def test_doctor_without_a_server_says_what_to_do(s1_tts) -> None:

@@ -108,12 +108,12 @@ def test_the_server_is_an_ordinary_user_and_sagemakers_is_root():
     assert INSTRUCTIONS[-1] == ("CMD", '["s1-tts-serve"]'), "the default target has to be the last one"
 
 
-@pytest.mark.parametrize(("target", "url"), [("server", "8000/v2/health/ready"), ("sagemaker", "8080}/ping")])
-def test_health_check_asks_whether_the_models_are_ready(target, url):
+@pytest.mark.parametrize(("target", "question"), [("server", '"doctor", "--probe"'), ("sagemaker", "8080}/ping")])
+def test_health_check_asks_whether_it_speaks_or_at_least_is_ready(target, question):
     checks = [value for name, value in stage(target) if name == "HEALTHCHECK"]
     assert len(checks) == 1
-    assert url in checks[0]
-    assert "--fail" in checks[0]
+    assert question in checks[0]
+    assert target == "server" or "--fail" in checks[0]
 
 
 def test_commands_are_those_of_the_wheel():

@@ -20,6 +20,7 @@ from s1_tts.settings import Settings
 from s1_tts.stream_events import CodesChunk, DecodedChunk, StreamFailed
 from s1_tts.triton.abort_bridge import AbortBridge
 from s1_tts.triton.codec_metrics import CodecMetrics
+from s1_tts.triton.life_sign import start_life_sign
 from s1_tts.triton.lost_device import end_process
 from s1_tts.triton.owed_answers import OwedAnswers
 from s1_tts.triton.sender import Responder, Sender
@@ -56,6 +57,7 @@ class CodecModel:
         with start_up_failures(log):
             self._batcher.start()
         self._intake.start()
+        self._life_sign = start_life_sign([self._batcher.rounds])
 
     def load_batcher(self, settings: Settings) -> CodecBatcher:
         """Load the engine that does the work."""
@@ -70,6 +72,7 @@ class CodecModel:
 
     def finalize(self) -> None:
         """Stop the threads in order: each before the one it feeds."""
+        self._life_sign.close()
         self._metrics_ticker.close()
         self._arrivals.put(None)
         self._intake.join()

@@ -14,6 +14,7 @@ from s1_tts.settings import Settings
 from s1_tts.speech_task import CodesFormat
 from s1_tts.triton.drain import Drain
 from s1_tts.triton.info_metrics import InfoMetrics
+from s1_tts.triton.life_sign import start_life_sign
 from s1_tts.triton.lm_metrics import LmMetrics
 from s1_tts.triton.lost_device import end_process
 from s1_tts.triton.open_streams import OpenStream, OpenStreams
@@ -58,6 +59,7 @@ class LlamaModel:
         ]
         with start_up_failures(log):
             self._engine.start()
+        self._life_sign = start_life_sign([self._engine.rounds])
 
     def load_engine(self, settings: Settings) -> LmEngine:
         """Load the engine that does the work."""
@@ -80,7 +82,7 @@ class LlamaModel:
 
     def finalize(self) -> None:
         """Stop the threads in order: first what feeds the sender, then the sender."""
-        for ticker in self._tickers:
+        for ticker in [self._life_sign, *self._tickers]:
             ticker.close()
         self._engine.close()
         self._sender.close()

@@ -18,6 +18,7 @@ from s1_protocol.names import Field, ModelName, Parameter
 from s1_protocol.request_options import ONE_ANSWER_CHUNK_FRAMES
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.triton.abort_bridge import AbortBridge
+from s1_tts.triton.life_sign import start_life_sign
 from s1_tts.triton.start_up import set_up_logging
 from s1_tts.triton.ticker import Ticker
 from s1_tts.triton.triton_errors import as_s1_error, from_triton_error, to_triton_error
@@ -41,6 +42,7 @@ class CollectorModel:
         self._current: _Collection | None = None
         self._current_lock = threading.Lock()
         self._ticker = Ticker("s1-cancel-watch", CANCEL_POLL_S, self._abort_if_cancelled)
+        self._life_sign = start_life_sign()
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer requests one after the other; waits for each, which is why there are many instances."""
@@ -48,6 +50,7 @@ class CollectorModel:
 
     def finalize(self) -> None:
         """Stop the threads."""
+        self._life_sign.close()
         self._ticker.close()
         self._bridge.close()
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field, VoiceOperation
 from s1_tts.settings import Settings
+from s1_tts.triton.life_sign import start_life_sign
 from s1_tts.triton.sender import Responder, Sender
 from s1_tts.triton.start_up import read_config_parameters, set_up_logging, start_up_failures
 from s1_tts.triton.ticker import Ticker
@@ -45,6 +46,7 @@ class VoiceModel:
         self._sender = Sender()
         metrics = VoiceMetrics(self._service)
         self._metrics_ticker = Ticker("s1-voice-metrics", METRICS_INTERVAL_S, metrics.update)
+        self._life_sign = start_life_sign()
 
     def execute(self, requests: list[Any]) -> None:
         """Take requests in; never waits."""
@@ -57,6 +59,7 @@ class VoiceModel:
 
     def finalize(self) -> None:
         """Stop the threads in order: first what feeds the sender, then the sender."""
+        self._life_sign.close()
         self._metrics_ticker.close()
         self._service.close()
         self._sender.close()

@@ -66,7 +66,7 @@ def adapted(text: str, server: TritonServer) -> str:
     ports = {"8000": server.ports.http, "8001": server.ports.grpc, "8002": server.ports.metrics}
     text = re.sub(r"\blocalhost:(800[012])\b", lambda found: f"127.0.0.1:{ports[found[1]]}", text)
     text = re.sub(r"s1-tts (say|batch) ", r"s1-tts \1 --max-frames 20 ", text)
-    text = re.sub(r"^s1-tts(?= (?:say|batch) )", "cut_is_fine s1-tts", text, flags=re.MULTILINE)
+    text = re.sub(r"(?:^|(?<=\| ))(?=\S*s1-tts (?:say|batch) )", "cut_is_fine ", text, flags=re.MULTILINE)
     text = text.replace("SpeechOptions(", "SpeechOptions(max_frames=20, ")
     # It looks for the metrics on the default port, wherever the rest of the server is.
     return text.replace("s1-tts doctor", f"s1-tts doctor --metrics-url http://127.0.0.1:{server.ports.metrics}/metrics")

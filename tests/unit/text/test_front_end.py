@@ -1,11 +1,13 @@
 """The front end that a checkpoint declares: espeak-ng's phonemes, or nothing at all."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from s1_protocol.errors import CheckpointError, InvalidArgumentError
 from s1_tts.text.english.spelling import spell_out
+from s1_tts.text.espeak import Espeak
 from s1_tts.text.front_end import (
     ESPEAK_PHONEMES_EN,
     EspeakPhonemes,
@@ -96,3 +98,17 @@ def test_what_is_not_normalized_is_read_as_it_is_written(phonemes: EspeakPhoneme
     assert phonemes("It costs $5.", normalize=False) == phonemes("It costs dollars five.")
     assert phonemes("Well-known words.", normalize=False) == phonemes("Well-known words.")
     assert plain_text("It costs $5.", normalize=False) == "It costs $5."
+
+
+def test_threads_get_the_phonemes_of_their_own_texts(phonemes: EspeakPhonemes) -> None:
+    texts = [f"The number {number} is not the number {number + 1}." for number in range(40)]
+    expected = [phonemes(text) for text in texts]
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(5):
+            assert list(threads.map(phonemes, texts)) == expected
+
+
+def test_marks_of_a_changed_language_are_no_phonemes() -> None:
+    said = Espeak().phonemes("hello 안녕 hello")
+    assert "(" not in said
+    assert said.startswith("həlˈoʊ")

@@ -42,10 +42,8 @@ def test_a_thousand_recordings_have_the_length_that_they_have(folder: Path) -> N
 
 @pytest.mark.parametrize("make", corpus.MAKES, ids=lambda make: make.name)
 def test_every_make_holds_the_sound_that_was_written(make: Make, folder: Path) -> None:
-    if make not in corpus.available_makes():
-        pytest.skip(f"this ffmpeg cannot write {make.options}")
     mine = read_recording(corpus.written(make, 2.25, 330.0, folder))
-    theirs = corpus.samples_by_ffmpeg(corpus.written(make, 2.25, 330.0, folder), make.suffix, folder, 44_100)
+    theirs = corpus.samples_by_ffmpeg(corpus.written(make, 2.25, 330.0, folder), make.suffix, folder)
     assert likeness(mine[11_025:77_175], theirs) > 0.98
 
 
@@ -57,15 +55,13 @@ def likeness(mine: Samples, theirs: Samples) -> float:
     return float(np.corrcoef(mine, theirs[shift : shift + len(mine)])[0, 1])
 
 
-@pytest.mark.parametrize("share", [0.4, 0.9])
+@pytest.mark.parametrize("share", [0.7])
 @pytest.mark.parametrize("make", corpus.MAKES, ids=lambda make: make.name)
 def test_a_file_that_broke_off_is_refused_or_has_the_length_of_what_is_there(
     make: Make, share: float, folder: Path
 ) -> None:
     """MP3, AAC and other rows of frames do not tell where they end; their transcripts do."""
-    if make not in corpus.available_makes():
-        pytest.skip(f"this ffmpeg cannot write {make.options}")
-    whole = corpus.written(make, 3.1, 180.0, folder)
+    whole = corpus.written(make, 2.25, 330.0, folder)
     cut = whole[: int(len(whole) * share)]
     try:
         seconds, fault = len(read_recording(cut)) / 44_100, None

@@ -1,7 +1,8 @@
 """Read published weights and load them strictly: every key and every shape must match."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -22,7 +23,8 @@ def read_state_dict(path: Path) -> StateDict:
         path: A file written by ``torch.save``: a state dict, or an object that holds one under ``state_dict``.
 
     Returns:
-        Tensors on the CPU, backed by the file: they cost memory only where they are read.
+        Tensors on the CPU, backed by the file: they cost memory only where they are read. A program that goes on takes
+        copies, since the file may be overwritten or cut while it is mapped; see :func:`unchanged`.
 
     Raises:
         CheckpointError: the file is missing, is no weights file, or holds something other than tensors.
@@ -42,6 +44,34 @@ def read_state_dict(path: Path) -> StateDict:
         if not isinstance(value, Tensor):
             raise CheckpointError(f"{path}: {key} is a {type(value).__name__}; allowed: a tensor")
     return dict(loaded)
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Make sure that a mapped weights file stays as it is while memory of one's own is filled from it.
+
+    Raises:
+        CheckpointError: it was written to or replaced meanwhile; what was read may be of two files.
+    """
+    before = _state(path)
+    yield
+    if _state(path) != before:
+        raise CheckpointError(f"{path} was changed while it was read; start again when it is whole")
+
+
+def take_into_memory(module: nn.Module) -> None:
+    """Give every weight of a module memory of its own, so that none depends on the file it was mapped from."""
+    for weight in (*module.parameters(), *module.buffers()):
+        if weight.device.type == "cpu":
+            weight.data = weight.data.clone()
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def strip_prefix(state_dict: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> StateDict:

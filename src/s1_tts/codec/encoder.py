@@ -10,12 +10,13 @@ from torch import Tensor
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field
 from s1_tts.codec.causal_layers import CausalConv, ResidualUnit, Snake
-from s1_tts.codec.codec_config import CodecConfig
+from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig
 from s1_tts.codec.packed import exact_products
 from s1_tts.codec.quantizer import LatentToCodes
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.transformer import WindowTransformer
 from s1_tts.codec.weights import Weights
+from s1_tts.state_dict import unchanged
 
 PIECE_FRAMES = 16
 """Frames encoded in one go: a long recording takes no more memory than a short one."""
@@ -119,7 +120,8 @@ class CodecEncoder:
             CheckpointError: the checkpoint is missing, unreadable, or not of the published layout.
         """
         config = CodecConfig.load(folder)
-        return cls(Weights.load(folder, config, device, dtype), config)
+        with unchanged(folder / CODEC_WEIGHTS_FILE):
+            return cls(Weights.load(folder, config, device, dtype), config)
 
     @torch.inference_mode()
     def encode(self, samples: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field
-from s1_tts.codec.codec_config import CodecConfig
+from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig
 from s1_tts.codec.decoder import ConvDecoder
 from s1_tts.codec.packed import exact_products
 from s1_tts.codec.piece_graphs import FixedPieces, GraphedPieces
@@ -16,6 +16,7 @@ from s1_tts.codec.quantizer import CodesToLatent
 from s1_tts.codec.state import StateLayout, StreamState
 from s1_tts.codec.transformer import Sight
 from s1_tts.codec.weights import Weights
+from s1_tts.state_dict import unchanged
 
 MAX_PIECE_FRAMES = 64
 """Frames decoded in one go, so that a long chunk takes no more memory than a short one."""
@@ -55,7 +56,8 @@ class StreamingDecoder:
             CheckpointError: the checkpoint is missing, unreadable, or not of the published layout.
         """
         config = CodecConfig.load(folder)
-        return cls(Weights.load(folder, config, device, dtype), config)
+        with unchanged(folder / CODEC_WEIGHTS_FILE):
+            return cls(Weights.load(folder, config, device, dtype), config)
 
     @property
     def keeps_states(self) -> bool:

@@ -53,6 +53,8 @@ class Weights:
     def load(cls, folder: Path, config: CodecConfig, device: torch.device, dtype: torch.dtype) -> "Weights":
         """Map ``codec.pth`` and check every key and shape in it; nothing is read into memory yet.
 
+        What :meth:`tensor` and :meth:`conv` give has memory of its own.
+
         Raises:
             CheckpointError: the file is missing, unreadable, or does not fit the config.
         """
@@ -73,8 +75,8 @@ class Weights:
         return Weights(self.tensors, self.device, self.dtype, f"{self.prefix}{name}.")
 
     def tensor(self, name: str) -> Tensor:
-        """One tensor, converted."""
-        return self.tensors[self.prefix + name].to(self.device, self.dtype)
+        """One tensor, converted, in memory of its own."""
+        return self.tensors[self.prefix + name].to(self.device, self.dtype, copy=True)
 
     def conv(self, name: str) -> tuple[Tensor, Tensor]:
         """Weight and bias of a convolution, weight norm folded if it has one.
@@ -93,7 +95,7 @@ class Weights:
                 weight = torch._weight_norm(direction, norm, 0)
                 break
         else:
-            weight = self.tensors[base + ".weight"].float()
+            weight = self.tensors[base + ".weight"].float().clone()
         return weight.to(self.device, self.dtype), self.tensor(f"{name}.bias")
 
 

@@ -17,7 +17,7 @@ from s1_tts.lm.packing import pack_linears
 from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.stepping import Runner
 from s1_tts.lm.tokenizer import Tokenizer
-from s1_tts.state_dict import StateDict, load_strict, read_state_dict, strip_prefix
+from s1_tts.state_dict import StateDict, load_strict, read_state_dict, strip_prefix, take_into_memory, unchanged
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +77,11 @@ def load_language_model(
         )
     with torch.device("meta"):
         model = DualArModel(config)
-    load_strict(model, read_llama_weights(folder / WEIGHTS_FILE), source=str(folder / WEIGHTS_FILE))
-    model.cut_heads(tokenizer.semantic_begin_id, tokenizer.num_semantic, tokenizer.im_end_id)
-    model.eval().requires_grad_(False).to(device=device, dtype=dtype)
+    with unchanged(folder / WEIGHTS_FILE):
+        load_strict(model, read_llama_weights(folder / WEIGHTS_FILE), source=str(folder / WEIGHTS_FILE))
+        model.cut_heads(tokenizer.semantic_begin_id, tokenizer.num_semantic, tokenizer.im_end_id)
+        model.eval().requires_grad_(False).to(device=device, dtype=dtype)
+        take_into_memory(model)
     num_positions = min(num_positions or config.max_seq_len, config.max_seq_len)
     model.make_tables(num_positions + 1)
     weight_bytes = sum(weight.nbytes for weight in model.parameters())

@@ -1,3 +1,4 @@
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -8,15 +9,18 @@ from torch import nn
 
 from s1_protocol.errors import CheckpointError
 from s1_tts.codec.codec_config import CodecConfig
+from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.lm.loading import read_llama_weights
-from s1_tts.state_dict import load_strict, read_state_dict
+from s1_tts.state_dict import load_strict, read_state_dict, unchanged
 from tests.unit.codec.conftest import CPU, random_codes
 
 
 @pytest.fixture
 def folder(tiny_folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_folder, tmp_path / "codec"))
+    made = Path(shutil.copytree(tiny_folder, tmp_path / "codec"))
+    shutil.copyfile(made / "codec.pth", made / "kept.pth")
+    return made
 
 
 def rewrite(folder: Path, **changes: torch.Tensor | None) -> None:
@@ -135,3 +139,30 @@ def test_load_strict_takes_the_tensors_themselves(tmp_path: Path) -> None:
     assert module.weight.data_ptr() == weights["weight"].data_ptr()
     with pytest.raises(CheckpointError, match=r"model.pth does not fit the model: missing \(1\): bias"):
         load_strict(nn.Linear(3, 2), weights, source="model.pth")
+
+
+@pytest.mark.parametrize("kind", [StreamingDecoder, CodecEncoder])
+def test_what_is_loaded_has_memory_of_its_own(folder: Path, kind: type[StreamingDecoder] | type[CodecEncoder]) -> None:
+    loaded = kind.load(folder, CPU, torch.float32)
+    gc.collect()
+    assert str(folder) not in Path("/proc/self/maps").read_text()
+    assert loaded is not None
+
+
+def test_a_running_decoder_does_not_hear_weights_written_over_its_file(folder: Path) -> None:
+    decoder = load(folder)
+    codes = random_codes(decoder.config, 8)
+    path = folder / "codec.pth"
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    late = decoder.decode([decoder.new_state()], [codes])[0]
+    path.unlink()
+    shutil.copyfile(folder / "kept.pth", path)
+    whole = load(folder)
+    assert torch.equal(late, whole.decode([whole.new_state()], [codes])[0])
+
+
+def test_weights_that_change_while_they_are_read_are_refused(folder: Path) -> None:
+    path = folder / "codec.pth"
+    with pytest.raises(CheckpointError, match="changed while it was read"), unchanged(path):
+        path.write_bytes(path.read_bytes())

@@ -1,5 +1,6 @@
 """A checkpoint loads whole or not at all, and the message says what is wrong with it."""
 
+import gc
 import json
 import shutil
 from collections.abc import Callable
@@ -113,3 +114,11 @@ def test_bfloat16_computes(tiny_folder: Path) -> None:
     loaded = load_language_model(tiny_folder, CPU, torch.bfloat16)
     assert loaded.model.dtype is torch.bfloat16
     assert loaded.model.rotations.dtype is torch.complex64
+
+
+@pytest.mark.parametrize("use_native", [True, False])
+def test_a_loaded_model_has_memory_of_its_own(folder: Path, use_native: bool) -> None:
+    loaded = load_language_model(folder, CPU, torch.float32, use_native=use_native)
+    gc.collect()
+    assert str(folder) not in Path("/proc/self/maps").read_text()
+    assert loaded.weight_bytes > 0

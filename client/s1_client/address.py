@@ -30,6 +30,8 @@ def check_url(url: str) -> str:
         return url
     if not found and _OTHER_TARGET.fullmatch(url):
         return url
+    if "@" in url or "?" in url:
+        raise ValueError("url: names a user, a key or a query, which is not shown here; allowed: host and gRPC port")
     raise ValueError(f"url: got {url!r}; allowed: host and gRPC port, such as localhost:8001, without http://")
 
 

@@ -4,13 +4,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
 from s1_protocol.sound import SAMPLE_RATE_HZ
+from s1_protocol.whole_file import write_whole
 
 _SILENCE_S = 0.2
 
@@ -62,7 +62,7 @@ class Speech:
         return len(self.samples) / self.sample_rate_hz
 
     def save(self, path: str | Path) -> None:
-        """Write an audio file; its ending names the format.
+        """Write an audio file, whole or not at all; its ending names the format.
 
         Args:
             path: File to write, for example ``speech.wav``.
@@ -73,20 +73,19 @@ class Speech:
         """
         if not can_save(path):
             raise ValueError(f"{path}: no audio format ends like this; try .wav")
-        with open(path, "wb") as file:  # soundfile's own errors for a path do not say why it cannot be written
-            self._write(file, _format(path))
+        write_whole(Path(path), self._encode(_format(path)))  # libsndfile does not say why a file cannot be written
 
     def to_wav(self) -> bytes:
         """Make a whole WAV file."""
-        file = io.BytesIO()
-        self._write(file, "WAV")
-        return file.getvalue()
+        return self._encode("WAV")
 
-    def _write(self, file: BinaryIO, audio_format: str) -> None:
+    def _encode(self, audio_format: str) -> bytes:
+        file = io.BytesIO()
         with soundfile.SoundFile(file, "w", self.sample_rate_hz, channels=1, format=audio_format) as sound:
             # in pieces, since one of libsndfile's encoders has crashed on long sound
             for start in range(0, len(self.samples), self.sample_rate_hz):
                 sound.write(self.samples[start : start + self.sample_rate_hz])
+        return file.getvalue()
 
 
 def silence() -> Speech:

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -129,7 +128,7 @@ def _csv_items(lines: io.StringIO) -> Iterator[Item]:
 class BatchJob:
     """Says the texts of a batch.
 
-    A file is renamed into place when it is whole, so what is there is finished. An item is said again when its text or
+    A file is there whole or not at all, so what is there is finished. An item is said again when its text or
     its options have changed.
 
     Args:
@@ -198,10 +197,7 @@ class BatchJob:
             raise
         except S1ClientError as error:
             return Outcome(item.name, digest, error=str(error))
-        path = self._path_of(item)
-        partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-        speech.save(partial)
-        os.replace(partial, path)
+        speech.save(self._path_of(item))
         fault = "cut: max_frames was reached before all of the text was said" if speech.is_cut else None
         return Outcome(item.name, digest, audio_s=round(speech.duration_s, 3), error=fault)
 

@@ -157,5 +157,6 @@ def _fault(error: Mapping[str, object]) -> str:
     location = error["loc"]
     name = PREFIX + str(location[0]).upper() if isinstance(location, tuple) and location else ""
     message = str(error["msg"]).removeprefix("Value error, ")
-    shown = "" if not name or "TOKENS" in name else f", got {error['input']!r}"
+    is_secret = "TOKENS" in name or "REDIS" in name or "@" in str(error["input"])
+    shown = "" if not name or is_secret else f", got {error['input']!r}"
     return f"{name}: {message}{shown}" if name else message

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from s1_protocol.errors import SettingsError
+from s1_protocol.secret_free import check_secret_free
 from s1_protocol.service_links import is_service_link
 
 ENV_PREFIX = "S1_"
@@ -100,6 +102,11 @@ class Settings(BaseSettings):
         default=64, ge=1, description="requests that may wait for their voice to be read or encoded"
     )
 
+    @field_validator("voices")
+    @classmethod
+    def _check_voices(cls, value: str | None) -> str | None:
+        return value if value is None else check_secret_free("voices", value)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -137,10 +144,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)  # type: ignore[arg-type]  # pydantic turns the strings into the fields' types
         except ValidationError as error:
-            faults = "; ".join(
-                f"{ENV_PREFIX}{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors()
-            )
-            raise SettingsError(faults) from error
+            raise SettingsError("; ".join(_fault(each) for each in error.errors())) from None
 
     def sized_for(self, device_bytes: int) -> Self:
         """The settings with slots and context as a GPU's memory allows, where both are left to the server.
@@ -169,6 +173,12 @@ class Settings(BaseSettings):
     def describe(self) -> str:
         """Tell every setting and its value on one line, for the start-up log."""
         return " ".join(f"{name}={value}" for name, value in self.model_dump().items())
+
+
+def _fault(error: ErrorDetails) -> str:
+    name = str(error["loc"][0])
+    shown = "" if name == "voices" else f"={error['input']!r}"  # which may hold a secret
+    return f"{ENV_PREFIX}{name.upper()}{shown}: {error['msg']}"
 
 
 def _is_of_others(name: str) -> bool:

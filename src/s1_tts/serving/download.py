@@ -23,6 +23,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, but not re-exported
 
 from s1_protocol.errors import CheckpointError
+from s1_protocol.whole_file import write_whole
 
 REPOSITORY = "fishaudio/openaudio-s1-mini"
 PINNED_REVISION = "f4b445029346701e082b60bb63fcc2d1bb17a0e2"
@@ -109,6 +110,7 @@ def download_checkpoint(
         snapshot = _look_up(revision, token)
         tell(f"{REPOSITORY} at {snapshot.commit}")
         _fetch_files(folder, snapshot, token, tell)
+        write_whole(folder / REVISION_FILE, f"{snapshot.commit}\n".encode())
     except GatedRepoError as error:
         raise DownloadError(f"the hub refuses this token the files. {LICENCE_NOTICE}") from error
     except RevisionNotFoundError as error:
@@ -127,7 +129,6 @@ def download_checkpoint(
     except OSError as error:
         reason = str(error).partition("\n")[0]
         raise DownloadError(f"{reason}; what was fetched is kept, run the same command again") from error
-    (folder / REVISION_FILE).write_text(f"{snapshot.commit}\n", encoding="ascii")
     return snapshot.commit
 
 

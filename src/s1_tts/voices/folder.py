@@ -1,8 +1,8 @@
 """Voices in a folder, one file each."""
 
 import fcntl
+import logging
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +10,12 @@ from typing import IO
 
 from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import UnavailableError
+from s1_protocol.whole_file import write_whole
 from s1_tts.voices.store import no_such_voice
 from s1_tts.voices.voice import Voice
-from s1_tts.voices.voice_archive import SUFFIX, pack, unpack
+from s1_tts.voices.voice_archive import MAX_VOICE_BYTES, SUFFIX, pack, unpack
+
+log = logging.getLogger(__name__)
 
 _LOCK_FILE = ".lock"
 
@@ -65,16 +68,17 @@ class FolderStore:
         try:
             with self._path(voice_id).open("rb") as file:
                 version = _version(os.fstat(file.fileno()))
-                return unpack(voice_id, file.read(), version)
+                data = file.read(MAX_VOICE_BYTES + 1)
         except FileNotFoundError as error:
             raise no_such_voice(voice_id) from error
         except OSError as error:
             raise _unreadable(error) from error
+        return unpack(voice_id, data, version)
 
     def put(self, voice: Voice) -> None:
         """Store a voice; one of the same id is replaced."""
         with self._writing():
-            self._write(voice)
+            write_whole(self._path(voice.id), pack(voice))
 
     def refresh(self, voice: Voice) -> bool:
         """Store a voice that was read and completed, unless someone changed or deleted it since."""
@@ -82,7 +86,7 @@ class FolderStore:
             path = self._path(voice.id)
             is_unchanged = path.exists() and _version(path.stat()) == voice.version
             if is_unchanged:
-                self._write(voice)
+                write_whole(path, pack(voice))
             return is_unchanged
 
     def delete(self, voice_id: str) -> None:
@@ -102,19 +106,6 @@ class FolderStore:
     def _path(self, voice_id: str) -> Path:
         return self._folder / f"{voice_id}{SUFFIX}"
 
-    def _write(self, voice: Voice) -> None:
-        # made as any file is, so that the umask decides who may read it; tempfile's are their owner's alone
-        name = self._folder / f".voice-{secrets.token_hex(8)}.part"
-        try:
-            with name.open("xb") as file:
-                file.write(pack(voice))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self._path(voice.id))
-        except BaseException:
-            name.unlink(missing_ok=True)
-            raise
-
     def _lock_file(self) -> IO[str]:
         path = self._folder / _LOCK_FILE
         try:
@@ -131,7 +122,8 @@ class FolderStore:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
-            raise UnavailableError(f"the voice store {self._folder} cannot be written: {error.strerror}") from error
+            log.warning("the voice store %s cannot be written: %s", self._folder, error)
+            raise UnavailableError(f"the voice store cannot be written: {error.strerror}") from error
 
 
 def _unreadable(error: OSError) -> UnavailableError:

@@ -31,7 +31,7 @@ from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import SettingsError, UnavailableError
 from s1_tts.voices.store import HUB_SCHEME, no_such_voice
 from s1_tts.voices.voice import Voice
-from s1_tts.voices.voice_archive import SUFFIX, pack, unpack
+from s1_tts.voices.voice_archive import MAX_VOICE_BYTES, SUFFIX, pack, too_large, unpack
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,8 @@ class HubStore:
             BrokenVoiceError: what is there is no voice.
         """
         found = self._look_up(voice_id)
+        if (found.size or 0) > MAX_VOICE_BYTES:
+            raise too_large(voice_id)
         data = io.BytesIO()
         with self._asking(voice_id):
             # of the commit that was looked up: the branch may move in between

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from s1_protocol.errors import SettingsError
+from s1_protocol.secret_free import check_secret_free
 from s1_tts.settings import Settings
 from s1_tts.voices.folder import FolderStore
 from s1_tts.voices.store import HUB_SCHEME, S3_SCHEME, VoiceStore
@@ -17,8 +18,12 @@ def open_store(location: str) -> VoiceStore:
         location: ``hf://owner/name[@revision]``, ``s3://bucket[/prefix]`` or the path of a folder.
 
     Raises:
-        SettingsError: the location is malformed, or a package it needs is not installed.
+        SettingsError: the location is malformed or holds a secret, or a package it needs is not installed.
     """
+    try:
+        check_secret_free("voices", location)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     # imported here: what they stand on takes long to import and is wanted by few
     if location.startswith(HUB_SCHEME):
         from s1_tts.voices.hub import HubStore  # noqa: PLC0415

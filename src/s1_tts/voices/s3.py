@@ -13,7 +13,7 @@ from s1_protocol.checks import is_voice_id
 from s1_protocol.errors import SettingsError, UnavailableError
 from s1_tts.voices.store import S3_SCHEME, no_such_voice
 from s1_tts.voices.voice import Voice
-from s1_tts.voices.voice_archive import SUFFIX, pack, unpack
+from s1_tts.voices.voice_archive import MAX_VOICE_BYTES, SUFFIX, pack, too_large, unpack
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ class S3Store:
         """
         with self._asking(voice_id):
             answer = self._client.get_object(Bucket=self._bucket, Key=self._key(voice_id))
+            if answer["ContentLength"] > MAX_VOICE_BYTES:
+                raise too_large(voice_id)
             data = answer["Body"].read()
         return unpack(voice_id, data, str(answer["ETag"]))
 

@@ -22,6 +22,11 @@ Codes = npt.NDArray[np.int32]
 Metadata = Mapping[str, Any]
 """A JSON object; it means nothing to the server."""
 
+MAX_METADATA_DEPTH = 64
+METADATA_ALLOWED = (
+    f"a JSON object of at most {MAX_METADATA_BYTES} bytes and {MAX_METADATA_DEPTH} levels, without NaN and Infinity"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -86,16 +91,47 @@ def read_metadata(text: str) -> Metadata:
     Raises:
         InvalidArgumentError: it is no JSON object, or too large.
     """
-    allowed = f"a JSON object of at most {MAX_METADATA_BYTES} bytes"
-    if len(text.encode()) > MAX_METADATA_BYTES:
-        raise InvalidArgumentError(Field.METADATA, f"has {len(text.encode())} bytes", allowed)
+    size_bytes = len(text.encode(errors="surrogatepass"))
+    if size_bytes > MAX_METADATA_BYTES:
+        raise InvalidArgumentError(Field.METADATA, f"has {size_bytes} bytes", METADATA_ALLOWED)
     try:
         metadata = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidArgumentError(Field.METADATA, f"is no JSON: {error}", allowed) from error
-    if not isinstance(metadata, dict):
-        raise InvalidArgumentError(Field.METADATA, f"is a JSON {type(metadata).__name__}", allowed)
-    return metadata
+        raise InvalidArgumentError(Field.METADATA, f"is no JSON: {error}", METADATA_ALLOWED) from error
+    check_metadata(metadata)
+    return dict(metadata)
+
+
+def check_metadata(metadata: Any) -> None:
+    """Refuse metadata that could not be written as JSON and read again as the same.
+
+    Args:
+        metadata: Read from JSON, or given by a program.
+
+    Raises:
+        InvalidArgumentError: it is no object, too large or too deep, or holds numbers or characters that are none.
+    """
+    if not isinstance(metadata, Mapping):
+        raise InvalidArgumentError(Field.METADATA, f"is a JSON {type(metadata).__name__}", METADATA_ALLOWED)
+    if _depth(metadata, MAX_METADATA_DEPTH) > MAX_METADATA_DEPTH:
+        raise InvalidArgumentError(Field.METADATA, "is nested too deep", METADATA_ALLOWED)
+    try:
+        written = json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        fault = "has half of a surrogate pair, which is no character"
+        raise InvalidArgumentError(Field.METADATA, fault, METADATA_ALLOWED) from error
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(Field.METADATA, f"cannot be kept: {error}", METADATA_ALLOWED) from error
+    if len(written) > 2 * MAX_METADATA_BYTES:  # written again, it may have more spaces than it came with
+        raise InvalidArgumentError(Field.METADATA, f"has {len(written)} bytes", METADATA_ALLOWED)
+
+
+def _depth(value: Any, limit: int) -> int:
+    """How deep values are nested; beyond the limit it is not followed."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    if limit <= 0:
+        return 1
+    return 1 + max((_depth(each, limit - 1) for each in inner), default=0)
 
 
 def describe(voice: Voice) -> VoiceRecord:

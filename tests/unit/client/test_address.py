@@ -42,3 +42,10 @@ def test_what_is_no_header_is_refused_without_telling_its_value(headers: dict[st
     with pytest.raises(ValueError, match=fault) as caught:
         check_headers(headers)
     assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["user:SECRET@host:8001", "SECRET@host:8001x", "host:8001?token=SECRET"])
+def test_a_secret_in_an_address_is_not_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^url: ") as caught:
+        check_url(url)
+    assert "SECRET" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import soundfile
 
 from s1_client import Retry, S1Client, ServerError, Speech, SpeechOptions
+from tests.full_disk import disk_with_room_for
 from tests.unit.client.conftest import Serve
 from tests.unit.client.kserve import Chunk, RefusalError, playing, tensor_of
 
@@ -95,6 +97,17 @@ def test_speech_is_saved_by_its_ending(name: str, tmp_path) -> None:
     read, rate_hz = soundfile.read(tmp_path / name, dtype="int16")
     assert rate_hz == 44_100
     assert abs(len(read) - 441_000) < 5_000  # mp3 pads
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+def test_a_full_disk_leaves_the_older_file(name: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(-9000, 9000, 441_000).astype(np.int16)
+    Speech(noise[:4410], 44_100).save(tmp_path / name)
+    older = (tmp_path / name).read_bytes()
+    with disk_with_room_for(20_000), pytest.raises(OSError, match=name):
+        Speech(noise, 44_100).save(tmp_path / name)
+    assert (tmp_path / name).read_bytes() == older
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
 
 
 def test_a_wav_file_in_memory(tmp_path) -> None:

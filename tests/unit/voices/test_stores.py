@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from huggingface_hub import HfApi
 from moto.server import ThreadedMotoServer
 
-from s1_protocol.errors import NotFoundError, SettingsError, UnavailableError
+from s1_protocol.errors import InvalidArgumentError, NotFoundError, SettingsError, UnavailableError
 from s1_tts.settings import Settings
 from s1_tts.voices import hub as hub_module
 from s1_tts.voices.folder import FolderStore
@@ -178,7 +179,7 @@ def test_other_things_in_a_store_are_passed_over_and_a_broken_voice_is_told(tmp_
 def test_a_failed_write_leaves_the_old_voice_and_nothing_else(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.put(voice())
-    with pytest.raises(TypeError):
+    with pytest.raises(InvalidArgumentError, match="metadata: cannot be kept"):
         store.put(voice(metadata={"no": object()}))
     assert store.get("anna").metadata == {"language": "de"}
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "anna.zip"]
@@ -217,6 +218,31 @@ def test_a_hub_that_is_not_reached_is_unavailable(monkeypatch: pytest.MonkeyPatc
 def test_a_malformed_location_is_refused(location: str, s3: str) -> None:
     with pytest.raises(SettingsError, match="voices"):
         open_store(location)
+
+
+SECRET = "fJ3kx9SECRET"
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        f"s3://AKIAKEY:{SECRET}@bucket/prefix",
+        f"s3://AKIAKEY:{SECRET}/more@bucket",
+        f"s3://bucket/prefix?X-Amz-Signature={SECRET}",
+        f"hf://{SECRET}@owner/name",
+        f"https://user:{SECRET}@host/voices",
+    ],
+)
+def test_a_secret_in_a_location_is_refused_and_not_repeated(
+    location: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SettingsError, match="voices: names a user, a key") as caught:
+        open_store(location)
+    monkeypatch.setenv("S1_VOICES", location)
+    with pytest.raises(SettingsError, match=r"S1_VOICES: .*names a user, a key") as set_wrong:
+        Settings.load()
+    told = "".join(traceback.format_exception(caught.value) + traceback.format_exception(set_wrong.value))
+    assert SECRET not in told + caplog.text
 
 
 def test_the_setting_chooses_the_store(tmp_path: Path, s3: str) -> None:

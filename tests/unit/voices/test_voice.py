@@ -7,6 +7,8 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from s1_protocol.checks import check_voice_id
 from s1_protocol.errors import InvalidArgumentError
@@ -154,3 +156,81 @@ def test_a_wrong_ask_is_refused_by_field(tensors: dict[Field, np.ndarray], field
     with pytest.raises(InvalidArgumentError) as caught:
         read_voice_ask(tensors)
     assert caught.value.field == field
+
+
+def archive_of(manifest: object, method: int = zipfile.ZIP_STORED, **files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("voice.json", manifest if isinstance(manifest, bytes) else json.dumps(manifest))
+        for name, data in files.items():
+            archive.writestr(name.replace("_", "."), data)
+    return buffer.getvalue()
+
+
+MANIFEST = {"format": 1, "recordings": [{"transcript": "a", "fingerprint": ""}], "metadata": {}}
+
+
+def broken_archives() -> dict[str, bytes]:
+    """Files of every way that a stored voice may be damaged or be something else."""
+    deflated = bytearray(archive_of(MANIFEST, zipfile.ZIP_DEFLATED, **{"0_audio": b"sound" * 100}))
+    packed = deflated.find(b"0.audio") + len(b"0.audio")
+    deflated[packed : packed + 3] = b"\xff\xff\xff"
+    locked = bytearray(archive_of(MANIFEST, **{"0_audio": b"sound"}))
+    for mark, place in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        start = locked.find(mark)
+        while start >= 0:
+            locked[start + place] |= 1  # as if it had a password
+            start = locked.find(mark, start + 1)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<i4", "fortran_order": False, "shape": (10, 10**9)})
+    return {
+        "compressed data that is none": bytes(deflated),
+        "a password": bytes(locked),
+        "no text": archive_of(b"\xff\xfe{", **{"0_audio": b"sound"}),
+        "a list": archive_of([MANIFEST], **{"0_audio": b"sound"}),
+        "entries that are numbers": archive_of(MANIFEST | {"recordings": [7]}, **{"0_audio": b"sound"}),
+        "metadata that is a number": archive_of(MANIFEST | {"metadata": 7}, **{"0_audio": b"sound"}),
+        "codes that are none": archive_of(MANIFEST, **{"0_audio": b"sound", "0_npy": b"codes"}),
+        "codes that promise more": archive_of(MANIFEST, **{"0_audio": b"sound", "0_npy": header.getvalue()}),
+        "nothing": b"",
+    }
+
+
+@pytest.mark.parametrize("fault", broken_archives())
+def test_every_damaged_file_of_a_voice_is_told_as_that(fault: str) -> None:
+    with pytest.raises(BrokenVoiceError, match=r"the stored voice 'anna' cannot be read: .*store it again, or remove"):
+        unpack("anna", broken_archives()[fault], "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": NaN}',
+        '{"a": -Infinity}',
+        '{"a": 1e999}',
+        '{"a": "\\ud800"}',
+        '{"a": ' + "[" * 70 + "]" * 70 + "}",
+    ],
+)
+def test_metadata_that_could_not_be_read_again_is_refused_before_anything_is_written(text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^metadata: "):
+        read_metadata(text)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
+def test_what_is_written_is_read_again(value: object) -> None:
+    """The writer obeys the reader's limits: a voice is refused, or comes back as it was."""
+    before = Voice("anna", (Recording(b"sound", "words"),), {"value": value})
+    try:
+        data = pack(before)
+    except InvalidArgumentError:
+        return
+    assert unpack("anna", data, "").metadata == before.metadata
+
+
+def test_the_largest_voice_can_be_read() -> None:
+    """Metadata at its limit, which indentation would make much longer, and transcripts of characters that JSON escapes."""
+    metadata = read_metadata('{"a":[' + ",".join(["0"] * 32_000) + "]}")
+    transcript = "a" + "\x01" * 4_999
+    before = Voice("anna", tuple(Recording(b"sound", transcript) for _ in range(MAX_RECORDINGS)), metadata)
+    assert unpack("anna", pack(before), "").metadata == metadata

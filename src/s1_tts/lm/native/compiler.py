@@ -29,7 +29,7 @@ def load_library() -> ctypes.CDLL | None:
     """Compile the library, unless that was done before, and load it.
 
     The result is kept in ``$XDG_CACHE_HOME/s1-tts`` (``~/.cache/s1-tts``) under a name that tells sources, compiler and
-    CPU apart.
+    CPU apart, with its digest beside it: one that was cut short or damaged is made anew.
 
     Returns:
         The library; none where it cannot be compiled, and the log says why.
@@ -43,9 +43,25 @@ def load_library() -> ctypes.CDLL | None:
         log.warning("no folder can be written: the language model runs at half of the speed; set XDG_CACHE_HOME")
         return None
     library = folder / f"lm-{_fingerprint(command)}.so"
-    if not library.exists() and not _compile(command, library):
+    if not _is_whole(library) and not _compile(command, library):
         return None
     return ctypes.CDLL(str(library))
+
+
+def _is_whole(library: Path) -> bool:
+    """Whether a library is what was once compiled."""
+    try:
+        return _digest_file(library).read_text(encoding="ascii") == _digest(library)
+    except (OSError, ValueError):
+        return False
+
+
+def _digest_file(library: Path) -> Path:
+    return library.with_suffix(".sha256")
+
+
+def _digest(library: Path) -> str:
+    return hashlib.sha256(library.read_bytes()).hexdigest()
 
 
 def _compiler() -> list[str] | None:
@@ -110,6 +126,10 @@ def _compile(command: Sequence[str], library: Path) -> bool:
                 "\n".join(fault.splitlines()[:10]),
             )
             return False
-        os.replace(made, library)  # at once, so that servers that start together all find a whole file
+        # Each at once, so that servers that start together all find whole files.
+        digest = Path(folder) / "digest"
+        digest.write_text(_digest(made), encoding="ascii")
+        os.replace(made, library)
+        os.replace(digest, _digest_file(library))
     log.info("kernels of the language model compiled by %s in %.1f s", command[0], time.monotonic() - started_s)
     return True

@@ -229,7 +229,7 @@ def test_what_is_written_is_read_again(value: object) -> None:
 
 
 def test_the_largest_voice_can_be_read() -> None:
-    """Metadata at its limit, which indentation would make much longer, and transcripts of characters that JSON escapes."""
+    """Metadata at its limit, which indentation would make much longer; transcripts of characters that JSON escapes."""
     metadata = read_metadata('{"a":[' + ",".join(["0"] * 32_000) + "]}")
     transcript = "a" + "\x01" * 4_999
     before = Voice("anna", tuple(Recording(b"sound", transcript) for _ in range(MAX_RECORDINGS)), metadata)

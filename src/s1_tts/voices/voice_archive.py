@@ -29,9 +29,6 @@ MAX_MANIFEST_BYTES = 2 * MAX_METADATA_BYTES + MAX_RECORDINGS * 6 * MAX_TRANSCRIP
 MAX_CODES_BYTES = 2**20
 MAX_VOICE_BYTES = MAX_MANIFEST_BYTES + MAX_RECORDINGS * (MAX_RECORDING_BYTES + MAX_CODES_BYTES) + 2**16
 
-_HEADER_BYTES = 2**12
-"""Of an array of numbers; more would be read as Python."""
-
 _FAULTS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -142,9 +139,10 @@ def _write_codes(codes: Codes) -> bytes:
 
 def _read_codes(data: bytes) -> Codes:
     file = io.BytesIO(data)
-    if np.lib.format.read_magic(file) != (1, 0):  # what is written for an array of numbers
+    # numpy types neither of these
+    if np.lib.format.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
         raise ValueError("codes are in another format")
-    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_HEADER_BYTES)
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
     if dtype != np.int32 or len(shape) != 2 or is_fortran:
         raise ValueError(f"codes are {dtype} of shape {shape}")
     codes = np.frombuffer(file.read(), dtype=np.int32).reshape(shape)  # a shape that promises more takes no memory

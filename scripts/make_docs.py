@@ -82,7 +82,7 @@ def _default_of(field: FieldInfo) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         value = ",".join(value)
-    return "none" if value in (None, "", {}) else f"`{value}`" if isinstance(value, str) else plain_number(value)
+    return "none" if value in (None, "", {}) else f"`{value}`" if isinstance(value, str | Path) else plain_number(value)
 
 
 def row_of(option: Option) -> str:

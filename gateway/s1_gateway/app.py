@@ -22,6 +22,7 @@ from s1_gateway.fish import live as fish_live
 from s1_gateway.fish import models as fish_models
 from s1_gateway.fish import references as fish_references
 from s1_gateway.health import endpoints as health
+from s1_gateway.jobs_http import endpoints as jobs
 from s1_gateway.limits import Limits
 from s1_gateway.live import endpoints as live
 from s1_gateway.openai import endpoints as openai_speech
@@ -46,6 +47,7 @@ ROUTERS = (
     cartesia.router,
     live.router,
     web.router,
+    jobs.router,
 )
 
 
@@ -79,8 +81,8 @@ def make_app(settings: Settings, limits: Limits) -> FastAPI:
                 CORSMiddleware,
                 allow_origins=list(settings.cors_origins),
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=["authorization", "content-type", "x-api-key", "model"],
-                expose_headers=["x-request-id", "retry-after"],
+                allow_headers=["authorization", "content-type", "x-api-key", "model", "idempotency-key"],
+                expose_headers=["x-request-id", "retry-after", "location"],
             ),
         )
     app = FastAPI(

@@ -35,6 +35,54 @@ def serve(
 
 
 @app.command()
+def worker(
+    servers: Annotated[str | None, typer.Option(help="gRPC addresses of Triton servers, with commas")] = None,
+) -> None:
+    """Do jobs until SIGTERM; every setting is S1_GATEWAY_..., see docs/jobs.md."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    from s1_gateway.jobs.worker import Worker  # noqa: PLC0415 - the gateway itself needs no Celery
+
+    try:
+        status = Worker(Settings.load(servers=servers)).run()
+    except SettingsError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(status)
+
+
+@app.command()
+def bucket_rule() -> None:
+    """Write the rule by which the bucket of S1_GATEWAY_JOBS_BUCKET forgets the sound of jobs."""
+    from s1_gateway.jobs.bucket import BucketStore  # noqa: PLC0415 - boto3 is slow to import
+    from s1_gateway.jobs.store import StoreError  # noqa: PLC0415 - beside it
+
+    try:
+        settings = Settings.load()
+        if settings.jobs_bucket is None:
+            raise SettingsError("S1_GATEWAY_JOBS_BUCKET: got none; allowed: s3://bucket/prefix")
+        days = BucketStore(settings).write_rule()
+    except (SettingsError, StoreError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{settings.jobs_bucket} forgets sound after {days} days")
+
+
+@app.command()
+def webhook_secret(name: Annotated[str, typer.Argument(help="of the token whose jobs it signs")]) -> None:
+    """Print the secret with which a token's webhooks are verified."""
+    from s1_gateway.jobs.webhooks import signing_secret  # noqa: PLC0415 - the gateway itself signs nothing
+
+    try:
+        secret = Settings.load().webhook_secret
+        if secret is None:
+            raise SettingsError("S1_GATEWAY_WEBHOOK_SECRET: got none; allowed: 24 characters or more")
+    except SettingsError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(signing_secret(secret, name))
+
+
+@app.command()
 def token(
     name: Annotated[str, typer.Argument(help="whose it is: letters, digits, dot, hyphen, underscore")],
 ) -> None:

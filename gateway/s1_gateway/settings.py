@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from s1_client.address import check_url
+from s1_gateway.job_settings import JobSettings
 from s1_protocol.limits import MAX_TEXT_CHARACTERS
 from s1_protocol.service_links import is_service_link
 
@@ -24,7 +25,7 @@ class SettingsError(Exception):
     """A setting is unknown, out of range, or does not go with another; the message names it."""
 
 
-class Settings(BaseSettings):
+class Settings(JobSettings, BaseSettings):
     """Validated settings. Build them with :meth:`load`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
@@ -53,7 +54,8 @@ class Settings(BaseSettings):
     open_metrics: bool = Field(default=False, description="whether `/metrics` is read without a token")
     cors_origins: Names = Field(default=(), description="origins whose pages may call, with commas between them")
     redis_url: str | None = Field(
-        default=None, description="Redis that counts requests and characters for several gateways; none: memory"
+        default=None,
+        description="Redis for jobs, and for counts of several gateways; none: no jobs",
     )
 
     # what
@@ -157,6 +159,6 @@ def _fault(error: Mapping[str, object]) -> str:
     location = error["loc"]
     name = PREFIX + str(location[0]).upper() if isinstance(location, tuple) and location else ""
     message = str(error["msg"]).removeprefix("Value error, ")
-    is_secret = "TOKENS" in name or "REDIS" in name or "@" in str(error["input"])
+    is_secret = "TOKENS" in name or "REDIS" in name or "SECRET" in name or "@" in str(error["input"])
     shown = "" if not name or is_secret else f", got {error['input']!r}"
     return f"{name}: {message}{shown}" if name else message

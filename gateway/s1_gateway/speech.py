@@ -55,6 +55,7 @@ class SpeechOrder:
         caller: Who asks.
         retry: How long it goes on asking while servers are full; None: for a moment.
         asked_s: When, on ``time.perf_counter``.
+        is_whole: Whether nothing is heard before all of it is there: its header then tells the true length.
     """
 
     text: str | AsyncIterator[Piece]
@@ -64,6 +65,7 @@ class SpeechOrder:
     caller: Caller
     retry: Retry | None = None
     asked_s: float = field(default_factory=time.perf_counter)
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,7 @@ class Answer:
     async def _encode(self) -> AsyncGenerator[Sound]:
         labels = (self._order.door, self._order.caller.name)
         clock = PlaybackClock()
-        encoder = SoundEncoder(self._order.sound)
+        encoder = SoundEncoder(self._order.sound, is_whole=self._order.is_whole)
         outcome = Outcome.DONE
         try:
             async with self._stream:

@@ -1,7 +1,7 @@
 """What all requests share, opened when the gateway starts and closed when it ends."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -10,6 +10,9 @@ from starlette.requests import HTTPConnection
 
 from s1_client import AsyncS1Client
 from s1_gateway.auth import Caller, Scope, Tokens, token_in
+from s1_gateway.jobs.ledger import open_ledger
+from s1_gateway.jobs.stores import open_store
+from s1_gateway.jobs.submitting import Jobs
 from s1_gateway.limits import Limits
 from s1_gateway.metrics import Metrics
 from s1_gateway.servers import DNS, following_servers
@@ -30,6 +33,7 @@ class Gateway:
         metrics: What is counted.
         speech: Makes sound.
         voice_names: What a caller's name of a voice means.
+        jobs: Speech that is fetched later; None: there is no Redis to keep jobs in.
     """
 
     settings: Settings
@@ -39,6 +43,7 @@ class Gateway:
     metrics: Metrics
     speech: Speech
     voice_names: VoiceNames
+    jobs: Jobs | None
 
     def caller_of(self, connection: HTTPConnection, *, may_be_in_query: bool = False) -> Caller:
         """Find who calls.
@@ -64,7 +69,12 @@ async def open_gateway(settings: Settings, tokens: Tokens, limits: Limits) -> As
     async with (
         AsyncS1Client(urls) as client,
         following_servers(settings.servers, client, metrics, settings.resolve_s),
+        AsyncExitStack() as stack,
     ):
+        jobs = None
+        if settings.redis_url is not None:
+            ledger = await stack.enter_async_context(open_ledger(settings.redis_url, settings))
+            jobs = Jobs(ledger, open_store(settings), limits, settings)
         yield Gateway(
             settings=settings,
             client=client,
@@ -73,6 +83,7 @@ async def open_gateway(settings: Settings, tokens: Tokens, limits: Limits) -> As
             metrics=metrics,
             speech=Speech(client, limits, metrics, settings),
             voice_names=VoiceNames(client.voices, settings),
+            jobs=jobs,
         )
 
 

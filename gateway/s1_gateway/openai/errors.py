@@ -1,5 +1,6 @@
 """OpenAI's envelope: what its SDK reads ``code``, ``param`` and ``type`` from."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -33,10 +34,15 @@ _TYPES = {
 }
 
 
-def error_object(problem: Problem) -> dict[str, Any]:
-    """Make what stands under ``error``, in bodies and in events."""
+def error_object(problem: Problem, fields: Mapping[str, str] = FIELDS) -> dict[str, Any]:
+    """Make what stands under ``error``, in bodies and in events.
+
+    Args:
+        problem: What went wrong.
+        fields: Names of fields where they differ from ours.
+    """
     is_server = problem.status >= 500
-    param = FIELDS.get(problem.field, problem.field) if problem.field else None
+    param = fields.get(problem.field, problem.field) if problem.field else None
     message = problem.message
     if problem.field and param != problem.field:
         message = message.replace(f"{problem.field}: ", f"{param}: ", 1)

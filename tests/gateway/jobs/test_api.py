@@ -1,0 +1,167 @@
+"""The API of jobs, with a real Redis and a real worker."""
+
+import io
+import time
+
+import httpx2
+import pytest
+import soundfile
+
+from tests.gateway.jobs.conftest import Place
+from tests.gateway.stand_in import Trouble, seconds_of
+
+TEXT = "A voice note that is fetched later."
+
+
+@pytest.fixture(scope="module")
+def place(shared_place: Place) -> Place:
+    shared_place.start_worker()
+    return shared_place
+
+
+def direct(place: Place, text: str, seed: int, sound_format: str = "wav") -> bytes:
+    body = {"model": "tts-1", "voice": "default", "input": text, "seed": seed, "response_format": sound_format}
+    answer = place.http.post(f"{place.gateway.url}/v1/audio/speech", json=body)
+    assert answer.status_code == 200
+    return answer.content
+
+
+def samples(data: bytes) -> list[int]:
+    return soundfile.read(io.BytesIO(data), dtype="int16")[0].tolist()
+
+
+def test_a_job_from_its_submission_to_its_sound(place):
+    answer = place.post("/v1/audio/speech/async", {"text": TEXT, "seed": 7})
+    made = answer.json()
+    assert made["status_url"] == answer.headers["location"] == f"{place.gateway.url}/v1/jobs/{made['job_id']}"
+    shown = place.wait(made["job_id"])
+    assert shown["progress"] == 100
+    assert shown["error"] is None
+    assert shown["created_at"] <= shown["completed_at"] < shown["expires_at"]
+    assert shown["duration_seconds"] == pytest.approx(seconds_of(TEXT), abs=0.01)
+    assert shown["audio_url"] == f"{made['status_url']}/content"
+    data = place.http.get(shown["audio_url"])
+    assert data.headers["content-type"] == "audio/wav"
+    assert f'filename="{made["job_id"]}.wav"' in data.headers["content-disposition"]
+    assert samples(data.content) == samples(direct(place, TEXT, 7))
+
+
+@pytest.mark.parametrize("sound_format", ["wav", "flac", "mp3", "opus"])
+def test_formats(place, sound_format):
+    job_id = place.submit(f"{TEXT} In {sound_format}.", response_format=sound_format)
+    place.wait(job_id)
+    sound, _ = soundfile.read(io.BytesIO(place.content(job_id)))
+    assert len(sound) > 40_000
+
+
+def test_a_batch_of_the_users_own_form_and_one_with_defaults(place):
+    bare = place.post("/v1/audio/speech/batch", [{"text": "One."}, {"text": "Two.", "voice_id": "alloy"}]).json()
+    assert len(bare["job_ids"]) == 2
+    items = [{"text": "Three."}, {"text": "Four.", "response_format": "mp3"}]
+    other = place.post("/v1/audio/speech/batch", {"items": items, "response_format": "flac"}).json()
+    for job_id in bare["job_ids"] + other["job_ids"]:
+        assert place.wait(job_id)["batch_id"] in (bare["batch_id"], other["batch_id"])
+    assert place.content(other["job_ids"][0])[:4] == b"fLaC"
+    assert place.content(other["job_ids"][1])[:4] != b"fLaC"
+    shown = place.http.get(other["status_url"]).json()
+    assert shown["status"] == "completed"
+    assert shown["job_counts"] == {
+        "total": 2, "completed": 2, "queued": 0, "in_progress": 0, "failed": 0, "cancelled": 0,
+    }  # fmt: skip
+
+
+def test_the_same_key_makes_no_second_job(place):
+    body = {"text": "Once only."}
+    first = place.post("/v1/audio/speech/async", body, **{"Idempotency-Key": "key-1"}).json()
+    again = place.post("/v1/audio/speech/async", body, **{"Idempotency-Key": "key-1"}).json()
+    assert again["job_id"] == first["job_id"]
+    other = place.post("/v1/audio/speech/async", {"text": "Else."}, 409, **{"Idempotency-Key": "key-1"})
+    assert other.headers["x-should-retry"] == "false"
+    place.post("/v1/audio/speech/async", body, 400, **{"Idempotency-Key": "x" * 129})
+    first = place.post("/v1/audio/speech/batch", [body], **{"Idempotency-Key": "key-2"}).json()
+    assert (
+        place.post("/v1/audio/speech/batch", [body], **{"Idempotency-Key": "key-2"}).json()["job_ids"]
+        == first["job_ids"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, "text"),
+        ({"text": "  "}, "nothing to say"),
+        ({"text": "a", "response_format": "aac"}, "response_format"),
+        ({"text": "a", "speed": 9}, "speed"),
+        ({"text": "a", "sample_rate": 123}, "sample_rate"),
+        ({"text": "a", "temperature": 99}, "temperature"),
+        ({"text": "a", "voice_id": ""}, "voice_id"),
+        ({"text": "a", "webhook_url": "ftp://a"}, "webhook_url"),
+    ],
+)
+def test_bad_input_is_refused_before_there_is_a_job(place, body, told):
+    num_before = place.redis.client().zcard("s1:jobs:of:anybody")
+    assert told in place.post("/v1/audio/speech/async", body, 400).json()["error"]["message"]
+    assert place.redis.client().zcard("s1:jobs:of:anybody") == num_before
+
+
+def test_a_text_that_the_model_refuses_fails_at_once_and_says_why(place):
+    shown = place.wait(place.submit(f"{Trouble.INVALID} here."), "failed")
+    assert shown["error"]["code"] == "invalid_request"
+    assert "temperature" in shown["error"]["message"]
+    assert shown["attempts"] == 1
+    assert place.http.get(f"{place.gateway.url}/v1/jobs/{shown['id']}/content").status_code == 404
+
+
+def test_what_may_pass_is_tried_again_and_what_does_not_pass_fails_in_the_end(place):
+    place.stand_in.refuse_next = 20
+    assert place.wait(place.submit("Refused, then taken."))["attempts"] > 1
+    shown = place.wait(place.submit(f"{Trouble.BUSY} here."), "failed", 100)
+    assert shown["error"]["code"] == "busy"
+    assert shown["attempts"] == 8
+
+
+def test_a_running_job_is_cancelled_and_its_stream_ends(place):
+    place.stand_in.speedup = 0.5
+    try:
+        num_before = place.stand_in.num_cancelled
+        job_id = place.submit("This one is spoken slowly. " * 5)
+        while place.show(job_id)["status"] == "queued":
+            time.sleep(0.02)
+        answer = place.http.delete(f"{place.gateway.url}/v1/jobs/{job_id}")
+        assert answer.json()["status"] == "cancelled"
+        while place.stand_in.num_cancelled == num_before:
+            time.sleep(0.02)
+    finally:
+        place.stand_in.speedup = float("inf")
+    assert place.show(job_id)["status"] == "cancelled"
+
+
+def test_the_same_again_is_answered_without_a_server(place):
+    body = {"text": "Cached once.", "seed": 3, "response_format": "flac"}
+    first = place.submit(**body)
+    place.wait(first)
+    num_before = len(place.stand_in.requests)
+    again, other = place.submit(**body), place.submit(**{**body, "seed": 4})
+    place.wait(again)
+    place.wait(other)
+    assert [text for text in place.stand_in.texts[num_before:] if text == "Cached once."] == ["Cached once."]
+    assert place.content(again) == place.content(first)
+
+
+def test_the_estimate_is_measured(place):
+    place.wait(place.submit("Something that is done."))
+    assert place.post("/v1/audio/speech/async", {"text": "And one more."}).json()["estimated_seconds"] > 0
+
+
+def test_jobs_are_listed_and_unknown_ones_are_not_found(place):
+    job_id = place.submit("Listed.")
+    listed = place.http.get(f"{place.gateway.url}/v1/jobs", params={"limit": 5}).json()["data"]
+    assert listed[0]["id"] == job_id
+    for path in ("jobs/job_x", "jobs/job_x/content", "batches/batch_x"):
+        assert place.http.get(f"{place.gateway.url}/v1/{path}").status_code == 404
+
+
+def test_without_redis_there_are_no_jobs(gateway):
+    answer = httpx2.post(f"{gateway.url}/v1/audio/speech/async", json={"text": "a"})
+    assert answer.status_code == 404
+    assert "S1_GATEWAY_REDIS_URL" in answer.json()["error"]["message"]

@@ -76,6 +76,8 @@ class LiveSpeech:
         finally:
             asking.cancel()
             for stream in self._under_way:
+                stream.cancel()  # takes effect even if nothing can be awaited any more
+            for stream in self._under_way:
                 await stream.aclose()
 
     def _is_over(self, asking: asyncio.Task[None]) -> bool:

@@ -48,7 +48,9 @@ class SpeechStream:
             self._task = asyncio.create_task(self._fill(self._read, self._buffer))
 
     def cancel(self) -> None:
-        """Stop the utterance; what was not yet read is lost."""
+        """Stop the utterance; what was not yet read is lost. A second time does nothing."""
+        if self._is_cancelled:
+            return  # cancelled again, its task would be torn out of its own cleaning up
         self._is_cancelled = True
         self._buffer.clear()
         self._buffer.close()

@@ -7,11 +7,13 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 import httpx2
+import msgpack
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from s1_client import SpeechStream
 from s1_gateway.encoding import SoundEncoder
+from s1_gateway.sentence_turns import SentenceTurn
 from s1_gateway.speech import Answer
 from s1_gateway.turns import Turn
 from tests.gateway.hearing import assert_said, hear_pcm
@@ -24,7 +26,7 @@ CROWD = 20
 """Streams that are open at the same time before half of the callers leave."""
 
 Leave = Callable[[RunningGateway, asyncio.Event, random.Random], Awaitable[None]]
-HELD = (Answer, SpeechStream, SoundEncoder, Turn)
+HELD = (Answer, SpeechStream, SoundEncoder, Turn, SentenceTurn)
 """Where a stream's memory is."""
 
 
@@ -68,6 +70,31 @@ async def wait_by_chance(crowd: asyncio.Event, chance: random.Random) -> None:
     await asyncio.sleep(chance.random())
 
 
+async def leave_fish(gateway: RunningGateway, crowd: asyncio.Event, chance: random.Random) -> None:
+    async with connect(gateway.socket_url + "/v1/tts/live", open_timeout=None) as socket:
+        request = {"text": "", "format": chance.choice(["pcm", "wav", "mp3", "opus"])}
+        for event in ({"event": "start", "request": request}, {"event": "text", "text": LONG_TEXT}):
+            await socket.send(msgpack.packb(event))
+        await wait_by_chance(crowd, chance)
+        if chance.random() < 0.5:
+            await socket.send(msgpack.packb({"event": "stop"}))
+        if chance.random() < 0.5:
+            socket.transport.abort()
+
+
+async def leave_cartesia(gateway: RunningGateway, crowd: asyncio.Event, chance: random.Random) -> None:
+    sound = {"container": "raw", "encoding": "pcm_s16le", "sample_rate": 24_000}
+    async with connect(gateway.socket_url + "/tts/websocket", open_timeout=None) as socket:
+        for name in range(chance.randint(1, 3)):
+            message = {"context_id": str(name), "transcript": LONG_TEXT, "output_format": sound}
+            await socket.send(json.dumps({**message, "continue": chance.random() < 0.5}))
+        await wait_by_chance(crowd, chance)
+        if chance.random() < 0.3:
+            await socket.send(json.dumps({"context_id": "0", "cancel": True}))
+        if chance.random() < 0.5:
+            socket.transport.abort()
+
+
 async def storm(gateway: RunningGateway, stand_in: StandIn, leave: Sequence[Leave]) -> None:
     chance = random.Random(7)
     seeds = [random.Random(chance.random()) for _ in range(200)]
@@ -87,12 +114,14 @@ def test_nothing_is_left_of_200_callers_who_hang_up_by_chance(
     # callers, gateway and server share this process, in which a handshake may take its time
     with running_gateway(shared_stand_in[1], handshake_s=100) as gateway:
         before = tasks_of(gateway)
-        asyncio.run(storm(gateway, stand_in, [leave_http, leave_socket]))
+        asyncio.run(storm(gateway, stand_in, [leave_http, leave_socket, leave_fish, leave_cartesia]))
         until(lambda: gateway.num_open == 0 and stand_in.num_open == 0, 60.0)
         until(lambda: tasks_of(gateway) <= before, 60.0)
         assert stand_in.num_cancelled > CROWD
         assert held() == []
-        assert 's1_gateway_open_sockets{door="live"} 0.0' in httpx2.get(f"{gateway.url}/metrics").text
+        page = httpx2.get(f"{gateway.url}/metrics").text
+        for door in ("live", "fish_live", "cartesia"):
+            assert f's1_gateway_open_sockets{{door="{door}"}} 0.0' in page
 
 
 def strange(chance: random.Random, message: dict[str, object]) -> str | bytes:

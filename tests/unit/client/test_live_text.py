@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s1_client import FLUSH, AsyncS1Client, OptionError, ServerError, SpeechOptions, SpeechStream
+from s1_client import FLUSH, AsyncS1Client, Delivery, OptionError, ServerError, SpeechOptions, SpeechStream
 from s1_client.live_text import MAX_SENTENCE_CHARACTERS, Flush, SentenceCutter
 from tests.unit.client.kserve import Chunk, KServe, RefusalError, playing, serving, tensor_of, until
 
@@ -136,6 +136,30 @@ async def test_two_sentences_are_under_way_at_most() -> None:
             break
         await service.cancelled.wait()
     assert len(service.requests) == 2
+
+
+async def test_a_second_cancel_does_not_disturb_the_first() -> None:
+    num_ended = 0
+
+    async def model(_request) -> AsyncIterator[Chunk]:
+        nonlocal num_ended
+        try:
+            yield Chunk(0)
+            await asyncio.Event().wait()
+        finally:
+            num_ended += 1
+
+    service = KServe(model)
+    async with serving(service) as url, AsyncS1Client(url) as client:
+        stream = client.stream(pieces_of("One. Two. Three. Four."), delivery=Delivery(stall_timeout_s=None))
+        await anext(aiter(stream))
+        await until(lambda: len(service.requests) == 2)
+        stream.cancel()
+        for _ in range(3):  # while it stops one sentence after the other
+            await asyncio.sleep(0)
+            stream.cancel()
+        await stream.aclose()
+        await until(lambda: num_ended == 2)
 
 
 async def test_a_sentence_that_fails_ends_the_stream_after_what_came_before() -> None:

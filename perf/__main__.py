@@ -47,6 +47,7 @@ COMMANDS = {
     "capacity-record": Command("perf.capacity.record", "measure costs and runs that the simulation is checked against"),
     "sound": Command("perf.gateway.sound", "what a second of sound costs the gateway in each format"),
     "gpu": Command("perf.gpu.command", "everything that waits for a GPU, in minutes"),
+    "gpu-carry": Command("perf.gpu.carry", "pack what a bare GPU machine lacks"),
     "kernels": Command("perf.gpu.kernel_record", "what the kernels take, compiled for GPUs that are not here"),
     "report": Command("perf.report.command", "a page of tables and pictures of records"),
     "docs": Command("perf.report.docs", "write the tables of docs/ that are made of records"),

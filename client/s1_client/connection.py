@@ -13,6 +13,7 @@ from tritonclient.grpc.aio import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
 from s1_client.address import check_headers, check_url, is_local
+from s1_client.believing import MAX_ANSWER_BYTES
 from s1_client.errors import ForkError, S1ClientError, ServerError, UnreachableError
 from s1_client.policy import Tls
 from s1_protocol.coded_message import CodedMessage
@@ -27,7 +28,7 @@ STREAM_PARAMETERS = {Parameter.ERROR_CODE.value: True}
 
 CHANNEL_ARGUMENTS = [
     ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
     # A server that comes back is found within a second or two; gRPC's own pause grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1000),

@@ -32,7 +32,9 @@ class AsyncVoices:
 
     async def list(self) -> list[str]:
         """Ids of all voices, sorted."""
-        ids: list[str] = await self._ask(VoiceOperation.LIST, {})
+        ids = await self._ask(VoiceOperation.LIST, {})
+        if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
+            raise UnexpectedAnswerError(ModelName.VOICE, f"what is no list of ids: {json.dumps(ids)[:80]}")
         return ids
 
     async def show(self, voice_id: str) -> VoiceRecord:
@@ -95,13 +97,16 @@ async def _answer_to(connection: Connection, inputs: Sequence[InferInput]) -> An
     answer = result and result.as_numpy(Field.VOICES.value)
     if answer is None or answer.size != 1:
         raise UnexpectedAnswerError(ModelName.VOICE, f"no {Field.VOICES.value}")
-    return json.loads(answer.reshape(-1)[0])
+    try:
+        return json.loads(answer.reshape(-1)[0])
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnexpectedAnswerError(ModelName.VOICE, "what is no JSON") from error
 
 
 def _read_record(answer: Any) -> VoiceRecord:
     try:
         return VoiceRecord.from_json(answer)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnexpectedAnswerError(ModelName.VOICE, f"what is no voice: {json.dumps(answer)[:80]}") from error
 
 

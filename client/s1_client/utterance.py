@@ -13,6 +13,7 @@ from tritonclient.grpc import InferResult
 from tritonclient.grpc.aio import InferInput
 
 from s1_client.audio import AudioChunk, Speech
+from s1_client.believing import SoundCheck
 from s1_client.connection import RPC_ERRORS, Connection, ResponseIterator, RpcError, status_of
 from s1_client.errors import (
     CutShortError,
@@ -77,11 +78,9 @@ class Utterance:
                 await self._wait_or_raise(error, server, is_safe=True)
             else:
                 server.succeeded()
-                speech = Speech(
-                    samples=read_tensor(result, Field.AUDIO, model).reshape(-1),
-                    sample_rate_hz=_element(result, Field.SAMPLE_RATE, model),
-                    is_cut=_is_cut(result),
-                )
+                sample_rate_hz = _element(result, Field.SAMPLE_RATE, model)
+                samples = SoundCheck(model).take(read_tensor(result, Field.AUDIO, model), sample_rate_hz)
+                speech = Speech(samples, sample_rate_hz, is_cut=_is_cut(result))
                 if speech.is_cut:
                     self._check_cut(speech.duration_s)
                 return speech
@@ -118,7 +117,7 @@ class Utterance:
 
     async def _attempt(self, connection: Connection) -> AsyncGenerator[AudioChunk]:
         num_chunks = 0
-        num_samples = 0
+        check = SoundCheck(ModelName.STREAM)
         is_complete = False
         responses = connection.stream(self._inputs(), self._left_s(), headers=self.headers)
         try:
@@ -128,18 +127,17 @@ class Utterance:
                     raise StreamGapError(None if is_complete else num_chunks, index)
                 num_chunks += 1
                 is_complete = bool(_element(result, Field.IS_LAST))
-                samples = read_tensor(result, Field.AUDIO, ModelName.STREAM).reshape(-1)
-                num_samples += len(samples)
+                sample_rate_hz = int(_element(result, Field.SAMPLE_RATE))
                 yield AudioChunk(
                     index=index,
-                    samples=samples,
-                    sample_rate_hz=int(_element(result, Field.SAMPLE_RATE)),
+                    samples=check.take(read_tensor(result, Field.AUDIO, ModelName.STREAM), sample_rate_hz),
+                    sample_rate_hz=sample_rate_hz,
                     is_last=is_complete,
                     arrival_s=time.perf_counter() - self.started_s,
                     is_cut=_is_cut(result),
                 )
                 if _is_cut(result):
-                    self._check_cut(num_samples / int(_element(result, Field.SAMPLE_RATE)))
+                    self._check_cut(check.duration_s)
             if not is_complete:
                 raise EarlyEndError(num_chunks)
         finally:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from s1_protocol.names import ServiceClass
+from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.codec.chunk_streams import ChunkStream, Piece
 
 DEFAULT_MAX_BATCH = 8
@@ -23,6 +24,10 @@ Larger batches are a little faster, but more streams underrun with them (docs/se
 CPU_PIECE_FRAMES = 8
 """Frames of one chunk that a CPU decodes in one go. A multiple of 4, as all sizes of chunks are, keeps the shapes few:
 oneDNN builds code for each new one."""
+
+URGENT_FRAMES = 16
+"""Frames of a first chunk that somebody waits for in silence. Who asks for more at once has time: as long as what is
+over takes to play."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +105,20 @@ def _rank(stream: ChunkStream) -> tuple[int, float, int]:
     """Order of a stream's next chunk among those of all streams; the least goes first.
 
     First chunks of calls, then calls, then notes; within these the stream that would underrun first. A listener has
-    nothing to play before the first chunk, so that stream underruns from its arrival on. A chunk that is decoded in
+    nothing to play before the first chunk, so that stream underruns from its arrival on; of a large first chunk later,
+    so that nobody is held up by one. A chunk that is decoded in
     part ranks as before: its listener hears nothing of it until all of it is decoded.
     """
     head = stream.waiting[0]
-    dry_s = head.arrived_s if stream.played_s is None else stream.played_s
+    num_over = max(0, head.chunk.codes.shape[-1] - URGENT_FRAMES)
+    dry_s = stream.played_s
+    if dry_s is None:
+        dry_s = head.arrived_s + num_over / FRAMES_PER_SECOND
     if stream.service is ServiceClass.CALL:
-        return min(head.chunk.index, 1), dry_s, head.arrival
+        return int(head.chunk.index > 0 or num_over > 0), dry_s, head.arrival
     return 2, dry_s, head.arrival
 
 
 def _is_urgent(stream: ChunkStream) -> bool:
-    """Whether its next chunk is the first of a call, which somebody waits for in silence."""
+    """Whether its next chunk is the first of a call and small, which somebody waits for in silence."""
     return _rank(stream)[0] == 0

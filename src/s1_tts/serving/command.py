@@ -11,6 +11,7 @@ from types import FrameType
 
 from s1_protocol.errors import S1Error
 from s1_tts.serving.download import LICENCE_NOTICE, REVISION_FILE, download_checkpoint
+from s1_tts.serving.machine import check_shared_memory, raise_open_files
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.repository import PACKAGED_REPOSITORY, Profile
 from s1_tts.serving.server import ServerOptions, TritonServer
@@ -146,6 +147,9 @@ def serve(arguments: argparse.Namespace) -> int:
     """Run the server until it ends or a signal comes; returns the exit code."""
     if arguments.download:
         fetch_if_missing(arguments.checkpoint)
+    raise_open_files()
+    if warning := check_shared_memory():
+        print(f"warning: {warning}", file=sys.stderr)
     with TritonServer(options_of(arguments), log=arguments.log) as server:
         server.wait_until_ready()
         if server.options.notice:

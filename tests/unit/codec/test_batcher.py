@@ -121,7 +121,7 @@ def test_a_batch_has_no_more_frames_than_allowed(fake: FakeDecoder) -> None:
     batcher = CodecBatcher(fake, BatchPolicy(max_batch_frames=6, wait_s=0))
     sink = Sink()
     hold(batcher, fake, sink)
-    for stream_id, frames in ((1, 3), (2, 3), (3, 20), (4, 2)):
+    for stream_id, frames in ((1, 3), (2, 3), (3, 16), (4, 2)):
         batcher.submit(chunk(stream_id, frames=frames), sink)
     fake.gate.set()
     sink.wait(5)

@@ -141,7 +141,7 @@ def test_a_call_that_begins_does_not_wait_for_all_of_a_large_chunk() -> None:
 
 def test_a_batch_has_no_more_frames_than_allowed_and_only_whole_pieces() -> None:
     queue = make(max_batch=8, piece_frames=8, max_batch_frames=20)
-    for stream_id, frames in ((1, 4), (2, 64), (3, 12), (4, 4)):
+    for stream_id, frames in ((1, 4), (2, 16), (3, 12), (4, 4)):
         add(queue, chunk(stream_id, 0, frames), now_s=10 + stream_id)
     assert take(queue, 20) == [(1, 0, 4, True), (2, 0, 8, False), (3, 0, 8, False)]
 
@@ -222,3 +222,28 @@ def test_every_chunk_is_decoded_once_in_order_or_refused_once(
         sounded = [index for index, what in events if what == "sound"]
         assert sounded == list(range(len(sounded)))
     assert queue.num_streams == queue.num_waiting == 0
+
+
+def test_a_huge_first_chunk_of_a_call_holds_nobody_up() -> None:
+    call = ServiceClass.CALL
+    queue = make(max_batch=8, piece_frames=8)
+    play(queue, chunk(1, 0, 8, call), now_s=10)  # dry at 10.37
+    add(queue, chunk(2, 0, 3000, call), now_s=10)
+    assert take(queue, 10.01) == [(2, 0, 8, False)]  # nobody else waits
+    add(queue, chunk(3, 0, 4, call), now_s=10.02)
+    assert take(queue, 10.03) == [(3, 0, 4, True)]  # alone, and before all
+    queue = make(max_batch=1, piece_frames=8)
+    play(queue, chunk(1, 0, 8, call), now_s=10)
+    add(queue, chunk(2, 0, 3000, call), now_s=10)
+    for index in range(1, 20):  # a call that goes on is heard without a gap, whatever the other one is decoded of
+        add(queue, chunk(1, index, 8, call), now_s=10 + index * 8 * FRAME_S)
+        assert take(queue, 10 + index * 8 * FRAME_S) == [(1, 0, 8, True)]
+        assert take(queue, 10 + index * 8 * FRAME_S)[0][0] == 2
+
+
+def test_a_large_chunk_of_a_note_waits_for_those_who_would_underrun_before() -> None:
+    queue = make(piece_frames=8)
+    play(queue, chunk(1, 0, 8), now_s=10)  # dry at 10.37
+    add(queue, chunk(2, 0, 256), now_s=10.1)
+    add(queue, chunk(1, 1, 8), now_s=10.2)
+    assert take(queue, 10.2) == [(1, 0, 8, True)]

@@ -50,6 +50,28 @@ def test_ports_are_for_this_machine_only(name):
     assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in SERVICES[name]["ports"])
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_nobody_has_more_rights_or_memory_than_needed(name):
+    service = SERVICES[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+
+
+@pytest.mark.parametrize("name", ["s1-tts", "s1-gateway"])
+def test_every_caller_has_a_file_to_open(name):
+    assert SERVICES[name]["ulimits"]["nofile"] == {"soft": 65536, "hard": 65536}
+    assert SERVICES[name]["pids_limit"] >= 1024
+
+
+def test_what_the_server_writes_to_can_be_written():
+    """The compiled kernels are loaded from their folder, which a tmpfs allows only where it says so."""
+    mounts = {each.partition(":")[0]: each for each in SERVER["tmpfs"]}
+    assert mounts.keys() == {"/tmp", "/home/triton-server/.cache"}
+    assert mounts["/home/triton-server/.cache"].endswith(",exec")
+
+
 def test_dockerfile_exists():
     assert (ROOT / SERVER["build"]["context"] / SERVER["build"]["dockerfile"]).is_file()
 

@@ -5,6 +5,7 @@ the same share of the tensor cores' rate, whichever is slower, and each launch t
 assumption that matters most; the planner answers for several.
 """
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from perf.engine.weights import (
     slow_weights,
     weights_of_a_step,
 )
+from perf.records import RESULTS
 
 from s1_protocol.sound import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
 from s1_training.development.language_model import dev_lm_config
@@ -29,12 +31,13 @@ from s1_tts.lm.prefill import PREFILL_TOKENS
 CODEC_FLOP_PER_FRAME = 138e9 / FRAMES_PER_SECOND
 """``docs/performance.md``."""
 
-LM_KERNELS_PER_LAYER = 12
-LM_KERNELS_PER_DRAW = 25
-GRAPH_KERNEL_S = 1.5e-6
-"""A small kernel replayed by a CUDA graph: decode steps are captured."""
+KERNELS: dict[str, int] = json.loads((RESULTS / "kernels.json").read_text(encoding="utf-8"))
+"""What the language model launches, counted; see :mod:`perf.gpu.kernel_record`."""
 
-CODEC_KERNELS = 500
+GRAPH_KERNEL_S = 1.5e-6
+"""A small kernel replayed by a CUDA graph: decode steps and prefills are captured."""
+
+CODEC_KERNELS = 450
 LAUNCHED_KERNEL_S = 6e-6
 """A small kernel launched by PyTorch: the codec's CUDA graphs have run on no GPU yet, and are not counted on here."""
 
@@ -139,15 +142,13 @@ def modelled_costs(gpu: Gpu, efficiency: float, slots: int, positions: int) -> C
 def _step_s(config: LmConfig, num_rows: int, bytes_per_s: float, flop_per_s: float) -> float:
     """A decode step at position 0: each weight is read once a use, the fast ones once a codebook."""
     used = weights_of_a_step(config)
-    kernels = LM_KERNELS_PER_LAYER * (config.slow.n_layer + config.num_codebooks * config.fast.n_layer)
-    kernels += LM_KERNELS_PER_DRAW * config.num_codebooks
     work_s = max(used * BYTES_PER_VALUE / bytes_per_s, 2 * num_rows * used / flop_per_s)
-    return work_s + kernels * GRAPH_KERNEL_S
+    return work_s + KERNELS["launches_of_a_step"] * GRAPH_KERNEL_S
 
 
 def _prefill_s(config: LmConfig, num_tokens: int, bytes_per_s: float, flop_per_s: float) -> float:
     weights = slow_weights(config)
-    launches_s = LM_KERNELS_PER_LAYER * config.slow.n_layer * LAUNCHED_KERNEL_S
+    launches_s = KERNELS["launches_of_a_prefill"] * GRAPH_KERNEL_S
     return max(weights * BYTES_PER_VALUE / bytes_per_s, 2 * num_tokens * weights / flop_per_s) + launches_s
 
 

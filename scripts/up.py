@@ -1,10 +1,15 @@
-"""Run a server and the gateway before it, until interrupted; print a line to try for each protocol."""
+"""Run a server and the gateway before it, with jobs, until interrupted; print a line to try for each protocol.
+
+Without ``S1_GATEWAY_REDIS_URL`` a Redis of its own keeps the jobs, in ``out/redis``, if redis-server is installed.
+"""
 
 import argparse
 import contextlib
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,8 +28,13 @@ to try, in a second terminal:
   OpenAI    curl {url}/v1/audio/speech -d '{{"model": "tts-1", "voice": "alloy", "input": "Hello."}}' -o hello.mp3
   Fish      curl {url}/v1/tts -H 'content-type: application/json' -d '{{"text": "Hello."}}' -o fish.mp3
   Cartesia  ws://{address}/tts/websocket, for Pipecat and LiveKit
+  jobs      {jobs}
   socket    {bin}/websockets ws://{address}/v1/audio/stream   and type {{"text": "Hello."}}
-docs/gateway.md has an example for each client; Ctrl+C ends both."""
+docs/gateway.md has an example for each client; Ctrl+C ends all."""
+
+TRY_JOBS = 'curl {url}/v1/audio/speech/async -d \'{{"text": "Hello."}}\'   and look at its status_url'
+NO_JOBS = "none: redis-server is not installed, and S1_GATEWAY_REDIS_URL is not set"
+REDIS = "S1_GATEWAY_REDIS_URL"
 
 
 class UpError(Exception):
@@ -49,7 +59,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 @contextlib.contextmanager
 def running(
-    command: list[str | Path], stream: str, ready: str
+    command: list[str | Path], stream: str, ready: str, environment: dict[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], re.Match[str]]]:
     """Run a program; gives it, and what its line says that tells that it is ready.
 
@@ -57,13 +67,15 @@ def running(
         command: Program and arguments.
         stream: Where the line comes: ``stdout`` or ``stderr``.
         ready: Pattern of the line.
+        environment: Variables that it has besides ours.
 
     Raises:
         UpError: it ended before.
     """
     pipes = {stream: subprocess.PIPE}
     # a signal that the terminal sends to all must not end the server before the gateway has drained
-    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as process:
+    told = os.environ | (environment or {})
+    with subprocess.Popen(command, text=True, start_new_session=True, env=told, **pipes) as process:
         try:
             lines = process.stdout or process.stderr
             assert lines is not None
@@ -106,12 +118,44 @@ def up(arguments: argparse.Namespace) -> None:
     with running(server_command, "stdout", r"ready on .*grpc (\d+), metrics (\d+)") as (server, where):
         gateway_command = [BIN / "s1-gateway", "serve", "--port", str(arguments.port)]
         gateway_command += ["--servers", f"127.0.0.1:{where[1]}"]
-        with running(gateway_command, "stderr", r"ready on http://(\S+)") as (gateway, found):
+        with contextlib.ExitStack() as stack:
+            parts = [server]
+            redis = _redis(stack, parts)
+            gateway, found = stack.enter_context(running(gateway_command, "stderr", r"ready on http://(\S+)", redis))
+            parts.append(gateway)
+            if redis is not None:
+                worker_command = [BIN / "s1-gateway", "worker", "--servers", f"127.0.0.1:{where[1]}"]
+                worker, _ = stack.enter_context(running(worker_command, "stderr", "the worker is ready", redis))
+                parts.append(worker)
             address, grpc, metrics = found[1], where[1], where[2]
             names = {"address": address, "url": f"http://{address}", "grpc": grpc, "metrics": metrics}
-            print(TRY.format(bin=os.path.relpath(BIN), **names), flush=True)
-            ended = _wait_for_either(server, gateway)
+            jobs = NO_JOBS if redis is None else TRY_JOBS.format(url=names["url"])
+            print(TRY.format(bin=os.path.relpath(BIN), jobs=jobs, **names), flush=True)
+            ended = _wait_for_either(*parts)
             raise UpError(f"{Path(ended.args[0]).name} ended with {ended.returncode}")
+
+
+def _redis(stack: contextlib.ExitStack, parts: list[subprocess.Popen[str]]) -> dict[str, str] | None:
+    """Start a Redis unless one is named; gives the variable that names it, or None: there is none to be had.
+
+    Args:
+        stack: Ends it.
+        parts: It is added here, if it is started.
+    """
+    if os.environ.get(REDIS):
+        return {}
+    if shutil.which("redis-server") is None:
+        return None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = ROOT / "out" / "redis"
+    folder.mkdir(parents=True, exist_ok=True)
+    command: list[str | Path] = ["redis-server", "--port", str(port), "--dir", folder, "--bind", "127.0.0.1"]
+    command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
+    process, _ = stack.enter_context(running(command, "stdout", "Ready to accept connections"))
+    parts.append(process)
+    return {REDIS: f"redis://127.0.0.1:{port}/0"}
 
 
 def _wait_for_either(*processes: subprocess.Popen[str]) -> subprocess.Popen[str]:

@@ -1,8 +1,10 @@
 """The command ``s1-gateway``."""
 
 import logging
+import os
 import secrets
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -43,10 +45,16 @@ def worker(
     from s1_gateway.jobs.worker import Worker  # noqa: PLC0415 - the gateway itself needs no Celery
 
     try:
-        status = Worker(Settings.load(servers=servers)).run()
+        made = Worker(Settings.load(servers=servers))
     except SettingsError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
+    status = made.run()
+    if not made.is_ending:
+        typer.echo(f"Celery gave up with {status}; the worker starts anew", err=True)
+        time.sleep(1)
+        # as another program: what Celery keeps in its modules is not fit for a second start
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606, RUF100 - its own command line
     raise typer.Exit(status)
 
 

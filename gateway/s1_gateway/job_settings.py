@@ -31,9 +31,6 @@ class JobSettings(BaseModel):
     jobs_lease_s: float = Field(default=30.0, gt=0, description="a job without a sign of life for so long is put back")
     jobs_deaths: int = Field(default=3, ge=1, description="workers that a job may take with it before it is set aside")
     jobs_grace_s: float = Field(default=20.0, ge=0, description="after SIGTERM, how long a worker's jobs may go on")
-    jobs_metrics_port: int | None = Field(
-        default=None, ge=0, le=65_535, description="port on which a worker shows its own metrics; none: nowhere"
-    )
     webhook_secret: str | None = Field(
         default=None,
         min_length=24,

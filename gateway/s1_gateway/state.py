@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from s1_client import AsyncS1Client
 from s1_gateway.auth import Caller, Scope, Tokens, token_in
+from s1_gateway.jobs.gauges import following_jobs
 from s1_gateway.jobs.ledger import open_ledger
 from s1_gateway.jobs.stores import open_store
 from s1_gateway.jobs.submitting import Jobs
@@ -74,6 +75,7 @@ async def open_gateway(settings: Settings, tokens: Tokens, limits: Limits) -> As
         jobs = None
         if settings.redis_url is not None:
             ledger = await stack.enter_async_context(open_ledger(settings.redis_url, settings))
+            await stack.enter_async_context(following_jobs(ledger, metrics.registry))
             jobs = Jobs(ledger, open_store(settings), limits, settings)
         yield Gateway(
             settings=settings,

@@ -1,16 +1,11 @@
 """Celery's part: it brings ids to workers. What a job is, and how far it is, stands in the ledger."""
 
-import os
 from collections.abc import Callable
 from typing import Any, Final
 
-# read by billiard when it is imported: SIGTERM then begins Celery's soft shutdown, which gives jobs back
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
-
 from celery import Celery
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
-from s1_gateway.job_settings import JobSettings
 from s1_gateway.jobs.records import JobClass
 
 WEBHOOKS: Final = "webhooks"
@@ -23,17 +18,17 @@ def queue_of(job_class: JobClass) -> str:
     return f"s1.{job_class}"
 
 
-def make_celery(url: str, settings: JobSettings, speak: Callable[[str], None], tell: Callable[[str], None]) -> Celery:
+def make_celery(url: str, speak: Callable[[str], None], tell: Callable[[str], None]) -> Celery:
     """Make Celery's application.
 
     Args:
         url: Of Redis.
-        settings: Of jobs.
         speak: Does the job of an id.
         tell: Tells the caller of the job of an id.
     """
     names = (*map(queue_of, JobClass), f"s1.{WEBHOOKS}")
-    queues = [Queue(name) for name in names]  # type: ignore[no-untyped-call]
+    # each with an exchange of its own: else what is sent to one goes into the lists of all
+    queues = [Queue(name, Exchange(name), routing_key=name) for name in names]  # type: ignore[no-untyped-call]
     app = Celery("s1_gateway", broker=url, set_as_current=False)
     app.conf.update(
         task_acks_late=True,
@@ -41,7 +36,6 @@ def make_celery(url: str, settings: JobSettings, speak: Callable[[str], None], t
         task_ignore_result=True,
         task_track_started=True,
         worker_prefetch_multiplier=1,
-        worker_soft_shutdown_timeout=settings.jobs_grace_s,
         worker_send_task_events=True,  # flower shows them
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,

@@ -2,6 +2,10 @@
 
 Celery's pool is that of threads. Its thread waits for the loop, so that an id is acknowledged when its job is over. A
 process for each stream would cost 64 times the memory, and the solo pool takes one id at a time.
+
+SIGTERM begins Celery's warm shutdown, which waits for its threads; what still runs near the end of the grace is given
+back here, so that they end. Celery's soft shutdown cannot be had: it kills jobs at its end, and the pool of threads
+cannot kill any.
 """
 
 import asyncio
@@ -9,6 +13,7 @@ import concurrent.futures
 import contextlib
 import logging
 import secrets
+import socket
 import threading
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -61,13 +66,18 @@ class Worker:
         self._loop = asyncio.new_event_loop()
         self._running: set[asyncio.Task[None]] = set()
         self._is_ending = False
-        self.celery = make_celery(self._url, settings, self._speak, self._tell)
+        self.celery = make_celery(self._url, self._speak, self._tell)
         self._ready = threading.Event()
         self._end = asyncio.Event()
         self._ledger: Ledger | None = None
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was asked to end."""
+        return self._is_ending
+
     def run(self) -> int:
-        """Work until SIGTERM; gives the exit status."""
+        """Work until SIGTERM, or until Celery gives up, as it does where Redis is full; gives the exit status."""
         thread = threading.Thread(
             target=self._loop.run_until_complete, args=(self._serve(),), name="streams", daemon=True
         )
@@ -80,7 +90,7 @@ class Worker:
         worker = self.celery.Worker(
             pool="threads",
             concurrency=num_threads,
-            hostname=f"s1-{self._id}@%h",
+            hostname=f"s1-{self._id}@{socket.gethostname()}",
             loglevel="WARNING",
             without_mingle=True,
             without_gossip=True,
@@ -143,7 +153,7 @@ class Worker:
             log.info("a job is left to its lease: %r", error)
 
     def _drain(self, **_: object) -> None:
-        """Begin no job any more; give back, before Celery's time is over, what still runs."""
+        """Begin no job any more; give back what still runs before the grace is over."""
         self._is_ending = True
         self._loop.call_soon_threadsafe(self._loop.call_later, self._settings.jobs_grace_s * 0.8, self._give_back)
 

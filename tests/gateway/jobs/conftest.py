@@ -51,7 +51,7 @@ class RunningRedis:
         return redis.Redis.from_url(self.url, decode_responses=True)
 
     def start(self) -> None:
-        self.folder.mkdir(exist_ok=True)
+        self.folder.mkdir(exist_ok=True, parents=True)
         options = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--bind", "127.0.0.1"]
         command = ["redis-server", "--port", str(self.port), "--dir", str(self.folder), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -7,7 +7,9 @@ import httpx2
 import pytest
 import soundfile
 
+from s1_gateway.jobs.queue import make_celery
 from tests.gateway.jobs.conftest import Place
+from tests.gateway.running import until
 from tests.gateway.stand_in import Trouble, seconds_of
 
 TEXT = "A voice note that is fetched later."
@@ -151,6 +153,22 @@ def test_the_same_again_is_answered_without_a_server(place):
 def test_the_estimate_is_measured(place):
     place.wait(place.submit("Something that is done."))
     assert place.post("/v1/audio/speech/async", {"text": "And one more."}).json()["estimated_seconds"] > 0
+
+
+def test_metrics_tell_of_jobs(place):
+    place.wait(place.submit("Counted."))
+
+    def told(line: str) -> bool:
+        return line in place.http.get(f"{place.gateway.url}/metrics").text
+
+    until(lambda: told('s1_gateway_jobs_waiting{queue="single"} 0.0') and told("s1_gateway_jobs_running 0.0"))
+    until(lambda: told('s1_gateway_jobs_counted{what="completed"}') and told("s1_gateway_jobs_characters 0.0"))
+
+
+def test_an_id_goes_into_the_list_of_its_class_only():
+    app = make_celery("memory://", lambda _: None, lambda _: None)
+    bound = {(queue.name, queue.exchange.name, queue.routing_key) for queue in app.amqp.queues.values()}
+    assert bound == {(name, name, name) for name in ("s1.single", "s1.batch", "s1.webhooks")}
 
 
 def test_jobs_are_listed_and_unknown_ones_are_not_found(place):

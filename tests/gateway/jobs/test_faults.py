@@ -1,0 +1,244 @@
+"""Nothing is lost and nothing is said twice, whatever dies: real Redis, real workers.
+
+``S1_TEST_JOBS=1000`` runs the storm at full size.
+"""
+
+import contextlib
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+import soundfile
+from standardwebhooks import Webhook
+
+from s1_gateway.jobs.webhooks import signing_secret
+from tests.gateway.jobs import poisoned
+from tests.gateway.jobs.conftest import SECRET, Place, eventually, free_port, receiving, running_place
+from tests.gateway.stand_in import StandIn, Trouble
+
+NUM_JOBS = int(os.environ.get("S1_TEST_JOBS", "60"))
+MANY_TRIES = {"jobs_attempts": 30, "jobs_deaths": 50}
+
+
+@pytest.fixture
+def place(redis_program, jobs_stand_in, tmp_path):
+    with running_place(tmp_path, jobs_stand_in, **MANY_TRIES) as found:
+        yield found
+    jobs_stand_in[0].reset()
+
+
+def sound_of(place: Place, job_id: str) -> list[int]:
+    return soundfile.read(io.BytesIO(place.content(job_id)), dtype="int16")[0].tolist()
+
+
+def spoken(place: Place, text: str) -> list[int]:
+    body = {"model": "tts-1", "voice": "default", "input": text, "response_format": "wav"}
+    answer = place.http.post(f"{place.gateway.url}/v1/audio/speech", json=body)
+    assert answer.status_code == 200
+    return soundfile.read(io.BytesIO(answer.content), dtype="int16")[0].tolist()
+
+
+def is_all_over(place: Place) -> bool:
+    client = place.redis.client()
+    names = ("waiting:single", "waiting:batch", "running")
+    return not any(client.zcard(f"s1:jobs:{name}") for name in names)
+
+
+def test_a_worker_that_is_killed_loses_nothing(place):
+    place.stand_in.speedup = 4
+    worker = place.start_worker()
+    texts = [f"Killed in the midst of text {number}." for number in range(6)]
+    ids = [place.submit(text) for text in texts]
+    eventually(lambda: place.stand_in.num_open >= 4)
+    worker.kill()
+    place.stand_in.speedup = float("inf")
+    place.start_worker()
+    for job_id, text in zip(ids, texts, strict=True):
+        place.wait(job_id)
+        assert sound_of(place, job_id) == spoken(place, text)
+    assert place.redis.client().hget("s1:jobs:counts", "completed") == "6"
+    assert place.redis.client().get("s1:jobs:characters") == "0"
+
+
+def test_sigterm_gives_back_what_runs_and_the_worker_ends(place):
+    place.stand_in.speedup = 0.2
+    worker = place.start_worker()
+    job_id = place.submit("This would take far longer than a worker may take to end. " * 3)
+    eventually(lambda: place.stand_in.num_open == 1)
+    begun_s = time.monotonic()
+    worker.terminate()
+    worker.wait(25)
+    assert time.monotonic() - begun_s < 20
+    shown = place.show(job_id)
+    assert shown["status"] == "queued"
+    assert shown["attempts"] == 0
+    place.stand_in.speedup = float("inf")
+    place.start_worker()
+    place.wait(job_id)
+    assert place.redis.client().hget(f"s1:jobs:job:{job_id}", "deaths") is None
+
+
+def test_redis_is_restarted_with_its_file(place):
+    place.stand_in.speedup = 4
+    worker = place.start_worker()
+    ids = [place.submit(f"Over a restart of Redis, {number}.") for number in range(12)]
+    eventually(lambda: place.stand_in.num_open >= 4)
+    place.redis.stop()
+    refused = httpx2.post(f"{place.gateway.url}/v1/audio/speech/async", json={"text": "a"}, timeout=30)
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) <= 10
+    place.redis.start()
+    place.stand_in.speedup = float("inf")
+    assert place.redis.client().zcard("s1:jobs:of:anybody") == 12  # nothing of what was refused
+    if worker.poll() is not None:
+        place.start_worker()
+    for job_id in ids:
+        place.wait(job_id)
+    assert worker.poll() is None, "the worker ended with the connection"
+
+
+def test_a_full_redis_refuses_new_jobs_and_ends_old_ones(place):
+    ids = [place.submit(f"Before it is full, {number}.") for number in range(5)]
+    client = place.redis.client()
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", 1)
+    answer = place.post("/v1/audio/speech/async", {"text": "One too many."}, 503)
+    assert answer.json()["error"]["code"] == "busy"
+    assert client.zcard("s1:jobs:of:anybody") == 5
+    place.start_worker()
+    time.sleep(2)
+    client.config_set("maxmemory", 0)
+    for job_id in ids:
+        place.wait(job_id)
+
+
+def test_too_many_jobs_are_refused(place, jobs_stand_in, tmp_path):
+    with running_place(tmp_path / "few", jobs_stand_in, jobs_max_waiting=2) as few:
+        few.submit("One.")
+        few.post("/v1/audio/speech/batch", [{"text": "Two."}, {"text": "Three."}], 503)
+        few.submit("Two.")
+        assert int(few.post("/v1/audio/speech/async", {"text": "Three."}, 503).headers["retry-after"]) > 0
+
+
+def test_a_job_that_ends_its_workers_is_set_aside_and_its_neighbours_are_not(redis_program, jobs_stand_in, tmp_path):
+    with running_place(tmp_path, jobs_stand_in, jobs_lease_s=0.5) as place:
+        poison = place.submit(f"{poisoned.POISON} here.")
+        ids = [place.submit(f"A neighbour of it, {number}.") for number in range(4)]
+        for _ in range(3):
+            worker = place.start_worker(poisoned.__name__)
+            eventually(lambda worker=worker: worker.poll() is not None)
+        place.start_worker(poisoned.__name__)
+        assert place.wait(poison, "failed")["error"]["code"] == "poison"
+        for job_id in ids:
+            place.wait(job_id)
+
+
+@contextlib.contextmanager
+def server_process(port: int, speedup: float) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "tests.gateway.stand_in", "--port", str(port), "--speedup", str(speedup)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_server_that_is_killed_and_comes_back(redis_program, tmp_path):
+    port = free_port()
+    unused = StandIn()
+    with running_place(tmp_path, (unused, f"127.0.0.1:{port}"), **MANY_TRIES) as place:
+        with server_process(port, 1) as process:
+            place.start_worker()
+            ids = [place.submit(f"The server goes away, {number}.") for number in range(6)]
+            eventually(lambda: place.redis.client().zcard("s1:jobs:running") == 6)
+            time.sleep(0.5)
+            process.kill()
+            process.wait()
+        time.sleep(1)
+        with server_process(port, float("inf")):
+            for job_id in ids:
+                assert place.wait(job_id)["attempts"] > 1
+                assert sound_of(place, job_id) == spoken(place, f"The server goes away, {ids.index(job_id)}.")
+
+
+def test_a_store_that_fails_for_a_while(place, tmp_path):
+    folder = tmp_path / "sound"
+    folder.write_text("in the way of the folder")
+    place.start_worker()
+    job_id = place.submit("Stored in the end.")
+    eventually(lambda: place.show(job_id)["attempts"] >= 3)
+    folder.unlink()
+    place.wait(job_id)
+    assert sound_of(place, job_id) == spoken(place, "Stored in the end.")
+
+
+def test_a_storm(place):
+    """Workers are killed and ended, Redis restarts, the server refuses, receivers fail: all jobs end well, once."""
+    choose = random.Random(5)
+    place.stand_in.speedup = 30
+    with receiving() as receiver:
+        receiver.answers = [choose.choice([500, 200, 200]) for _ in range(NUM_JOBS)]
+        texts = {}
+        for _ in range(2):
+            place.start_worker(jobs_streams=4)
+        for number in range(NUM_JOBS):
+            bad = number % 20 == 19
+            text = f"{Trouble.INVALID} {number}." if bad else f"Note {number} of a storm."
+            texts[place.submit(text, webhook_url=receiver.url)] = text
+            if number % 15 == 7:
+                hit(place, choose)
+        while not is_all_over(place):
+            hit(place, choose)
+            time.sleep(1)
+        shown = {job_id: place.show(job_id) for job_id in texts}
+        states = Counter(each["status"] for each in shown.values())
+        num_bad = sum(Trouble.INVALID in text for text in texts.values())
+        assert states == Counter(completed=NUM_JOBS - num_bad, failed=num_bad)
+        for job_id, text in texts.items():
+            if Trouble.INVALID not in text:
+                assert sound_of(place, job_id) == spoken(place, text)
+        counts = place.redis.client().hgetall("s1:jobs:counts")
+        assert int(counts["completed"]) == NUM_JOBS - num_bad  # none is said to be done twice
+        assert place.redis.client().get("s1:jobs:characters") == "0"
+
+        def is_told() -> bool:
+            client = place.redis.client()
+            for job_id in client.zrange("s1:jobs:hooks", 0, -1):  # a wait of minutes is not waited for
+                if place.show(job_id)["webhook"]["attempts"]:
+                    client.zadd("s1:jobs:hooks", {job_id: 0}, xx=True)
+            return all(receiver.of(job_id) for job_id in texts) and not client.zcard("s1:jobs:hooks")
+
+        eventually(is_told, 60)
+        for headers, body in receiver.came:
+            Webhook(signing_secret(SECRET, "anybody")).verify(body, headers)
+
+
+def hit(place: Place, choose: random.Random) -> None:
+    place.workers[:] = [worker for worker in place.workers if worker.poll() is None]
+    match choose.randrange(5):
+        case 0 if place.workers:
+            choose.choice(place.workers).kill()
+        case 1:
+            for worker in place.workers:
+                worker.send_signal(signal.SIGTERM)
+        case 2:
+            place.redis.stop(choose.choice([signal.SIGTERM, signal.SIGKILL]))
+            place.redis.start()
+        case 3:
+            place.stand_in.refuse_next = 10
+        case _:
+            pass
+    alive: list[subprocess.Popen[bytes]] = [worker for worker in place.workers if worker.poll() is None]
+    while len(alive) < 2:
+        alive.append(place.start_worker(jobs_streams=4))

@@ -24,6 +24,7 @@ STOP_TIMEOUT_S = 60.0
 
 TRY = """\
 ready on http://{address}; server 127.0.0.1:{grpc}, its metrics 127.0.0.1:{metrics}
+to listen, in a browser: {url}/
 to try, in a second terminal:
   OpenAI    curl {url}/v1/audio/speech -d '{{"model": "tts-1", "voice": "alloy", "input": "Hello."}}' -o hello.mp3
   Fish      curl {url}/v1/tts -H 'content-type: application/json' -d '{{"text": "Hello."}}' -o fish.mp3

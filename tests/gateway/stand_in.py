@@ -69,6 +69,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     Args:
         speedup: How much faster than real time the speech is made; infinite: at once.
+        ahead_s: How long before its playback a chunk is sent, at a speed of its own; None: ``speedup`` counts.
         first_s: Wait before the first chunk.
         is_ready: What the server says of itself.
         is_full: Whether every request is refused.
@@ -83,6 +84,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
     """
 
     speedup: float = float("inf")
+    ahead_s: float | None = None
     first_s: float = 0.0
     is_ready: bool = True
     is_full: bool = False
@@ -185,9 +187,13 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         total = frames_of(inputs[Field.TEXT], inputs.get(Field.MAX_FRAMES, DEFAULT_MAX_FRAMES))
         fixed = inputs.get(Field.CHUNK_FRAMES, 0)
         made, index, size = 0, 0, fixed or FIRST_CHUNK_FRAMES
+        begun_s = asyncio.get_running_loop().time()
         while made < total:
             frames = min(size, total - made)
-            if self.speedup != float("inf"):
+            if self.ahead_s is not None:
+                due_s = begun_s + made / FRAMES_PER_SECOND - self.ahead_s
+                await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
+            elif self.speedup != float("inf"):
                 await asyncio.sleep(frames / FRAMES_PER_SECOND / self.speedup)
             start = made * FRAME_SAMPLES % SAMPLE_RATE_HZ
             made += frames
@@ -283,10 +289,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--speedup", type=float, default=float("inf"), help="how much faster than real time")
+    parser.add_argument("--ahead", type=float, metavar="S", help="in real time, each chunk so long before its playback")
     arguments = parser.parse_args()
 
     async def serve() -> None:
-        server, bound = await _start(StandIn(speedup=arguments.speedup), arguments.port)
+        server, bound = await _start(StandIn(speedup=arguments.speedup, ahead_s=arguments.ahead), arguments.port)
         print(f"ready on 127.0.0.1:{bound}", flush=True)
         await server.wait_for_termination()
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from s1_gateway.auth import hash_token
+from s1_gateway.memory import use_compact_memory
 from s1_gateway.serving import make_server
 from s1_gateway.settings import Settings, SettingsError
 
@@ -23,6 +24,7 @@ def serve(
     servers: Annotated[str | None, typer.Option(help="gRPC addresses of Triton servers, with commas")] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl+C; every setting is also S1_GATEWAY_..., see docs/gateway.md."""
+    use_compact_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:

@@ -32,7 +32,7 @@ class Streams:
         underruns: Times that it had to.
         direct_streams: Direct ones beside them, at the same time.
         direct_with_underruns: Of them, whose playback had to wait.
-        memory_mb_a_stream: Of the gateway, over what it had before; at the second run of them.
+        memory_mb_a_stream: Of the gateway, over what it had before; both its own alone.
         cpu_ms_a_second: CPU time of the gateway for a second of sound.
         cores: That the gateway kept busy.
     """

@@ -29,11 +29,11 @@ from perf.load.streams import StreamRecord
 from perf.load.texts import SampleText, read_texts
 from perf.measurement import add_subject, recorder
 from perf.server.running import running_server, url_of
-from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.grpc.aio import InferenceServerClient, InferInput
+from tritonclient.utils import np_to_triton_dtype
 
 from s1_client import AsyncS1Client, SpeechOptions
-from s1_client.options import make_inputs
-from s1_protocol.names import ModelName
+from s1_protocol.names import Field, ModelName
 from s1_protocol.sound import FRAME_SAMPLES
 from s1_protocol.text.cleaning import clean_text
 from s1_protocol.text.sentences import split_text
@@ -43,6 +43,8 @@ from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.tokenizer import Tokenizer
 from s1_tts.serving.server import TritonServer
 from s1_tts.settings import Settings
+from s1_tts.wire.arrays import scalar
+from s1_tts.wire.seal import Seal
 
 HOP_REPEATS = 40
 PROBE_ROWS = (1, 4, 8)
@@ -85,6 +87,7 @@ class SpeedProbe:
 
     def __init__(self, server: TritonServer, costs: Costs) -> None:
         self._url = url_of(server)
+        self._seal = Seal(server.seal_key.encode())
         self._costs = costs
 
     async def look(self) -> list[float]:
@@ -101,10 +104,21 @@ class SpeedProbe:
 
     async def _frame_s(self, client: InferenceServerClient, seed: int) -> float:
         """Seconds a frame of one stream, from its first chunk to its last."""
-        options = SpeechOptions(seed=seed, max_frames=PROBE_FRAMES, chunk_frames=PROBE_CHUNK_FRAMES)
+        tensors = [
+            scalar(Field.TEXT, TEXT.encode(), "object"),
+            scalar(Field.SEED, seed, "int64"),
+            scalar(Field.MAX_FRAMES, PROBE_FRAMES, "int32"),
+            scalar(Field.CHUNK_FRAMES, PROBE_CHUNK_FRAMES, "int32"),
+        ]
+        inputs = [
+            InferInput(
+                tensor.name, list(tensor.values.shape), np_to_triton_dtype(tensor.values.dtype)
+            ).set_data_from_numpy(tensor.values)
+            for tensor in self._seal.put_on(tensors)
+        ]
 
         async def requests() -> AsyncIterator[dict[str, Any]]:
-            yield {"model_name": ModelName.LLAMA.value, "inputs": make_inputs(TEXT, options)}
+            yield {"model_name": ModelName.LLAMA.value, "inputs": inputs}
 
         arrivals_s = []
         async for _result, error in client.stream_infer(requests()):

@@ -85,6 +85,7 @@ class Field(StrEnum):
     ABORT_TICKETS = "abort_tickets"
     ABORT_REASON = "abort_reason"
     DRAIN = "drain"
+    SEAL = "seal"
 
 
 class Parameter(StrEnum):

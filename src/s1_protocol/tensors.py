@@ -71,6 +71,9 @@ ABORT_INPUTS = (
 DRAIN_INPUT = TensorSpec(Field.DRAIN, "STRING", is_optional=True)
 """What the one who started the server sends the language model before stopping it: the secret that only both know."""
 
+SEAL = TensorSpec(Field.SEAL, "STRING")
+"""What shows one model that another one of this server made the tensors beside it; strangers cannot make it."""
+
 SPEECH_INPUTS = (optional(TEXT_INPUT), *OPTION_INPUTS)
 """Inputs of ``s1_mini`` and ``s1_mini_stream``. ``text`` is required all the same: Triton does not notice that it is
 missing beside an option, and an ensemble then ends without a word, so our own check has to see it."""
@@ -81,6 +84,7 @@ LLAMA_INPUTS = (
     *(optional(spec) for spec in PROMPT_TENSORS),
     *ABORT_INPUTS,
     DRAIN_INPUT,
+    optional(SEAL),
 )
 """``text`` is optional here only because aborts and drains have none."""
 
@@ -100,6 +104,7 @@ VOICE_OUTPUTS = (
     TEXT_INPUT,
     *(required(spec) for spec in SPEECH_OPTIONS),
     *PROMPT_TENSORS,
+    SEAL,
     TensorSpec(Field.VOICES, "STRING"),
 )
 """Outputs of ``s1_voice``. ``voices`` comes only with an operation, and is its answer as JSON; the rest only without.
@@ -113,11 +118,12 @@ CODES_TENSORS = (
     TensorSpec(Field.SERVICE, "STRING"),
     TensorSpec(Field.IS_CUT, "BOOL"),
     TensorSpec(Field.STREAM_ERROR, "STRING"),
+    SEAL,
 )
 """Outputs of ``s1_llama``; ``codes`` is ``[num_codebooks, frames]``. ``stream_error`` comes only with a last chunk: the
 stream ends with this error, which the codec is to tell the caller."""
 
-_NOT_IN_EVERY_CHUNK = (Field.IS_CUT, Field.STREAM_ERROR)
+_NOT_IN_EVERY_CHUNK = (Field.IS_CUT, Field.STREAM_ERROR, Field.SEAL)
 CODEC_INPUTS = tuple(optional(spec) if spec.name in _NOT_IN_EVERY_CHUNK else spec for spec in CODES_TENSORS)
 """Inputs of ``s1_codec``: what ``s1_llama`` sends."""
 

@@ -1,6 +1,5 @@
 """What flows from the language model to the codec and on to the caller: chunks of one stream."""
 
-import itertools
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +12,11 @@ from s1_protocol.names import ServiceClass
 
 
 class StreamIds:
-    """Makes the ids by which the models know a stream; the one place that does. Not thread-safe."""
-
-    def __init__(self) -> None:
-        self._ids = itertools.count(secrets.randbits(32) << 24)  # differ from those of a server before a restart
+    """Makes the ids by which the models know a stream; the one place that does."""
 
     def new(self) -> int:
-        """An id that no stream has had, 64 bits without a sign."""
-        return next(self._ids)
+        """An id that nobody can guess, and that no other stream has: 64 random bits without a sign."""
+        return secrets.randbits(64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,8 @@ import tritonclient.grpc.aio as grpcclient
 from s1_protocol.names import Field, ModelName
 from s1_protocol.tensors import LLAMA_INPUTS, SPEECH_INPUTS
 from s1_tts.serving.server import TritonServer
+from s1_tts.wire.arrays import NamedArray
+from s1_tts.wire.seal import Seal
 
 NUMPY_TYPES = {"STRING": np.object_, "INT64": np.int64, "INT32": np.int32, "FP32": np.float32, "UINT64": np.uint64}
 SPECS = {spec.name.value: spec for spec in (*SPEECH_INPUTS, *LLAMA_INPUTS)}
@@ -48,6 +50,12 @@ def inputs_of(fields: Mapping[str, Any]) -> list[grpcclient.InferInput]:
         tensor.set_data_from_numpy(array)
         inputs.append(tensor)
     return inputs
+
+
+def sealed_inputs_of(server: TritonServer, fields: Mapping[str, Any]) -> list[grpcclient.InferInput]:
+    """Inputs of an inner model, as another model of this server would send them."""
+    arrays = [NamedArray(name, array_of(name, value)) for name, value in fields.items()]
+    return inputs_of({tensor.name: tensor.values for tensor in Seal(server.seal_key.encode()).put_on(arrays)})
 
 
 async def stream(

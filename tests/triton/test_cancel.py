@@ -16,6 +16,7 @@ from tests.triton.callers import (
     joined,
     num_open,
     read_metrics,
+    sealed_inputs_of,
     stream,
     until,
 )
@@ -63,9 +64,9 @@ async def test_one_answer_whose_deadline_passes(client):
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_direct_caller_of_the_language_model(client):
+async def test_direct_caller_of_the_language_model(server, client):
     async def requests():
-        yield {"model_name": "s1_llama", "inputs": inputs_of(ENDLESS)}
+        yield {"model_name": "s1_llama", "inputs": sealed_inputs_of(server, ENDLESS)}
 
     answers = client.stream_infer(requests())
     await anext(answers)

@@ -26,7 +26,7 @@ def installed() -> None:
 
 def test_example_perf_analyzer(server: TritonServer, tmp_path: Path) -> None:
     urls = [f"127.0.0.1:{server.ports.grpc}", f"127.0.0.1:{server.ports.http}"]
-    environment = {**os.environ, "PERF_ANALYZER": str(BINARY)}
+    environment = {**os.environ, "PERF_ANALYZER": str(BINARY), "S1TTS_SIDE_DOOR_KEY": server.side_door.secret}
     printed = subprocess.run(
         ["sh", EXAMPLE, *urls, tmp_path], env=environment, check=True, capture_output=True, text=True, timeout=200
     ).stdout

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from s1_protocol.sound import FRAME_SAMPLES
-from tests.triton.callers import answer, collect, inputs_of, joined, post_json, read_events
+from tests.triton.callers import answer, collect, joined, post_json, read_events, sealed_inputs_of
 
 TEXT = "Hello there, how are you today?"
 
@@ -66,9 +66,10 @@ async def test_special_tokens_in_a_text_are_read_as_text(client):
         assert joined(await collect(client, text=text, seed=1, max_frames=8)).size > 0
 
 
-async def test_direct_caller_of_the_language_model_gets_codes(client):
+async def test_direct_caller_of_the_language_model_gets_codes(server, client):
     async def requests():
-        yield {"model_name": "s1_llama", "inputs": inputs_of({"text": TEXT, "max_frames": 5, "seed": 1})}
+        inputs = sealed_inputs_of(server, {"text": TEXT, "max_frames": 5, "seed": 1})
+        yield {"model_name": "s1_llama", "inputs": inputs}
 
     frames = 0
     async for result, error in client.stream_infer(requests()):

@@ -19,7 +19,7 @@ from s1_client.cli import app
 from s1_protocol.names import Field, ModelName
 from s1_tts.serving.server import TritonServer
 from s1_tts.voices.folder import FolderStore
-from tests.triton.callers import answer, collect, inputs_of, joined, stream
+from tests.triton.callers import answer, collect, joined, sealed_inputs_of, stream
 from tests.unit.voices.sounds import chirp, file_of, recording
 
 LIMITS = {"seed": 5, "max_frames": 24, "chunk_frames": 8}
@@ -194,9 +194,12 @@ async def test_the_command_refuses_a_bad_recording(server: TritonServer, tmp_pat
 # prompts straight to the language model
 
 
-async def codes_of(client: grpcclient.InferenceServerClient, **fields: Any) -> npt.NDArray[np.int32]:
+async def codes_of(
+    server: TritonServer, client: grpcclient.InferenceServerClient, **fields: Any
+) -> npt.NDArray[np.int32]:
     async def requests() -> Any:
-        yield {"model_name": ModelName.LLAMA.value, "inputs": inputs_of({"text": "Hello.", **LIMITS, **fields})}
+        inputs = sealed_inputs_of(server, {"text": "Hello.", **LIMITS, **fields})
+        yield {"model_name": ModelName.LLAMA.value, "inputs": inputs}
 
     parts = []
     async for result, error in client.stream_infer(requests()):
@@ -214,13 +217,15 @@ def prompt(codes: npt.NDArray[np.int32], frames: list[int], texts: list[bytes]) 
     }
 
 
-async def test_the_language_model_takes_prompts_of_a_direct_caller(client: grpcclient.InferenceServerClient) -> None:
+async def test_the_language_model_takes_prompts_of_a_direct_caller(
+    server: TritonServer, client: grpcclient.InferenceServerClient
+) -> None:
     codes = np.random.default_rng(0).integers(0, 1024, (10, 30), dtype=np.int32)
-    voiced = await codes_of(client, **prompt(codes, [20, 10], [b"one", b"two"]))
+    voiced = await codes_of(server, client, **prompt(codes, [20, 10], [b"one", b"two"]))
     assert voiced.shape[0] == 10
-    assert not np.array_equal(voiced, await codes_of(client))
+    assert not np.array_equal(voiced, await codes_of(server, client))
     nothing = prompt(np.empty((0, 0), np.int32), [], [])
-    np.testing.assert_array_equal(await codes_of(client, **nothing), await codes_of(client))
+    np.testing.assert_array_equal(await codes_of(server, client, **nothing), await codes_of(server, client))
 
 
 ZEROS = np.zeros((10, 4), np.int32)
@@ -238,10 +243,12 @@ BAD_PROMPTS = {
 
 
 @pytest.mark.parametrize("case", BAD_PROMPTS)
-async def test_wrong_prompts_are_refused(client: grpcclient.InferenceServerClient, case: str) -> None:
+async def test_wrong_prompts_are_refused(
+    server: TritonServer, client: grpcclient.InferenceServerClient, case: str
+) -> None:
     fields, fault = BAD_PROMPTS[case]
     with pytest.raises(InferenceServerException, match=re.escape(fault)):
-        await codes_of(client, **fields)
+        await codes_of(server, client, **fields)
 
 
 # many at once

@@ -28,7 +28,9 @@ from s1_tts.serving.model_watch import ModelWatch
 from s1_tts.serving.ports import Ports, claim
 from s1_tts.serving.repository import Profile, render
 from s1_tts.serving.server_log import ServerLog
+from s1_tts.serving.side_door import SIDE_DOOR_VARIABLE, SideDoor
 from s1_tts.wire.drain_order import KEY_VARIABLE
+from s1_tts.wire.seal import KEY_VARIABLE as SEAL_KEY_VARIABLE
 
 DRAIN_TIMEOUT_S = 4.5
 """Longest time to wait for streams to end before the server is stopped."""
@@ -46,6 +48,10 @@ Seen on machines that are busy with other work; the next start goes well."""
 
 ABORT_SIGNALS = frozenset({signal.SIGABRT, signal.SIGSEGV})
 
+
+TRITON_REGIONS = "triton_python_backend_shm_region_"
+"""How Triton names its regions of shared memory. Newer releases let no caller register a region of such a name, so ours
+begin so too."""
 
 WATCH_S = 0.2
 """Time between two looks at the processes of a server that is ready."""
@@ -137,11 +143,13 @@ class TritonServer:
             self._folder = Path(tempfile.mkdtemp(prefix="s1-tts-server-"))
         except OSError as error:
             raise SettingsError(f"no temporary folder can be written ({error.strerror}): set TMPDIR") from error
-        self._shm_prefix = f"s1_tts_{secrets.token_hex(6)}_"
+        self._shm_prefix = f"{TRITON_REGIONS}s1_tts_{secrets.token_hex(6)}_"
         self._num_starts = self._num_aborts = 0
         self._was_ready = False
         self._signs = self._folder / "signs"
         self._drain_key = secrets.token_hex(16)
+        self.seal_key = secrets.token_hex(32)
+        self.side_door = SideDoor(os.environ.get(SIDE_DOOR_VARIABLE) or secrets.token_hex(16))
         self._janitor = Janitor(Remains(self._folder, self._shm_prefix))
         try:
             render(options.model_repository, self._folder / "models", options.profile)
@@ -293,6 +301,7 @@ class TritonServer:
             f"--http-port={self.ports.http}",
             f"--grpc-port={self.ports.grpc}",
             f"--metrics-port={self.ports.metrics}",
+            *self.side_door.flags,
         ]
         if self.ports.sagemaker is not None:
             command += ["--allow-sagemaker=true", f"--sagemaker-port={self.ports.sagemaker}"]
@@ -315,6 +324,7 @@ class TritonServer:
             "S1_CHECKPOINT": str(self.options.checkpoint.resolve()),
             "S1_DEVICE": self.options.device,
             KEY_VARIABLE: self._drain_key,
+            SEAL_KEY_VARIABLE: self.seal_key,
             FOLDER_VARIABLE: str(self._signs),
         }
 

@@ -14,6 +14,7 @@ import triton_python_backend_utils as pb_utils
 from s1_protocol.names import Field, ModelName
 from s1_tts.triton.triton_requests import to_triton
 from s1_tts.wire.abort_order import AbortOrder, merge
+from s1_tts.wire.seal import Seal
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +26,13 @@ class AbortBridge:
     """Sends aborts from a thread of its own, many streams in one request.
 
     One after the other they would hold up their sender: each takes up to the language model's queue delay.
+
+    Args:
+        seal: Put on the orders.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
         self._orders: SimpleQueue[AbortOrder | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="s1-abort-bridge", daemon=True)
         self._thread.start()
@@ -54,21 +59,20 @@ class AbortBridge:
             is_open = orders[-1] is not None
             try:
                 for order in merge([order for order in orders if order is not None]):
-                    _deliver(order)
+                    self._deliver(order)
             except Exception:
                 log.exception("aborts could not be sent")
 
-
-def _deliver(order: AbortOrder) -> None:
-    request = pb_utils.InferenceRequest(
-        model_name=ModelName.LLAMA,
-        requested_output_names=[Field.STREAM_ID],
-        inputs=to_triton(order.write()),
-    )
-    try:
-        for response in request.exec(decoupled=True):
-            if response.has_error():
-                log.warning("an abort was not taken: %s", response.error().message())
-    except Exception:
-        # While the server shuts down the language model may be gone, and its streams with it.
-        log.warning("an abort could not be sent", exc_info=True)
+    def _deliver(self, order: AbortOrder) -> None:
+        request = pb_utils.InferenceRequest(
+            model_name=ModelName.LLAMA,
+            requested_output_names=[Field.STREAM_ID],
+            inputs=to_triton(self._seal.put_on(order.write())),
+        )
+        try:
+            for response in request.exec(decoupled=True):
+                if response.has_error():
+                    log.warning("an abort was not taken: %s", response.error().message())
+        except Exception:
+            # While the server shuts down the language model may be gone, and its streams with it.
+            log.warning("an abort could not be sent", exc_info=True)

@@ -8,6 +8,7 @@ from s1_protocol.errors import S1Error
 from s1_tts.stream_events import CodesChunk, StreamFailed
 from s1_tts.triton.sender import Responder
 from s1_tts.wire.codes_message import CodesMessage
+from s1_tts.wire.seal import Seal
 
 
 class OpenStream:
@@ -17,26 +18,31 @@ class OpenStream:
         ticket: The collector's key, or empty.
         responder: Answers the request.
         registry: Where the stream is entered while it is open.
+        seal: Put on all that goes to the codec.
     """
 
-    def __init__(self, ticket: str, responder: Responder, registry: "OpenStreams") -> None:
+    def __init__(self, ticket: str, responder: Responder, registry: "OpenStreams", seal: Seal) -> None:
         self.ticket = ticket
         self.has_ended = False
         self.responder = responder
         self._registry = registry
+        self._seal = seal
         self._last_chunk: CodesChunk | None = None
 
     def take(self, event: CodesChunk | StreamFailed) -> None:
         """Pass an event of the engine on; never waits."""
         if isinstance(event, CodesChunk):
-            self.responder.send(CodesMessage(event).write(), is_final=event.is_last)
+            self._send(CodesMessage(event))
             self._last_chunk = event
         elif self._last_chunk is None:
             self.responder.fail(event.error)
         else:
-            self.responder.send(_failed_after(self._last_chunk, event.error).write(), is_final=True)
+            self._send(_failed_after(self._last_chunk, event.error))
         if isinstance(event, StreamFailed) or event.is_last:
             self._registry.remove(self, event.stream_id)
+
+    def _send(self, message: CodesMessage) -> None:
+        self.responder.send(self._seal.put_on(message.write()), is_final=message.chunk.is_last)
 
 
 class OpenStreams:

@@ -30,6 +30,7 @@ from s1_tts.triton.triton_errors import as_s1_error
 from s1_tts.triton.triton_requests import Parameters, read_tensors
 from s1_tts.wire.abort_order import AbortOrder
 from s1_tts.wire.codes_message import CodesMessage
+from s1_tts.wire.seal import Seal
 from s1_tts.wire.sound_message import SILENCE, SoundMessage
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,8 @@ class CodecModel:
             log.info("settings: %s", settings.describe())
             self._batcher = self.load_batcher(settings)
         self._sender = Sender()
-        self._bridge = AbortBridge()
+        self._seal = Seal.of_this_start()
+        self._bridge = AbortBridge(self._seal)
         self._streams = OwedAnswers()
         self._arrivals: SimpleQueue[_Arrival | None] = SimpleQueue()
         self._intake = threading.Thread(target=self._take_all, name="s1-codec-intake", daemon=True)
@@ -92,7 +94,9 @@ class CodecModel:
                 arrival.responder.fail(as_s1_error(log, "a chunk could not be taken in", error))
 
     def _take(self, arrival: "_Arrival") -> None:
-        message = CodesMessage.read(read_tensors(arrival.request))
+        tensors = read_tensors(arrival.request)
+        self._seal.check(tensors)
+        message = CodesMessage.read(tensors)
         chunk = message.chunk
         answer = _Answer(arrival.responder, chunk, arrival.parameters)
         failure = self._streams.expect(chunk)

@@ -25,6 +25,7 @@ from s1_tts.triton.triton_errors import as_s1_error
 from s1_tts.triton.triton_requests import Parameters, read_tensors
 from s1_tts.wire.abort_order import AbortOrder
 from s1_tts.wire.drain_order import is_drain_order, read_drain_key
+from s1_tts.wire.seal import KEY_VARIABLE, Seal
 from s1_tts.wire.speech import read_speech
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,9 @@ class LlamaModel:
             self._codes_format = self.read_codes_format(settings)
         self._streams = OpenStreams()
         self._sender = Sender()
+        self._seal = Seal.of_this_start()
+        if self._seal.is_open:
+            log.warning("%s is not set: anybody on the ports may ask the inner models", KEY_VARIABLE)
         self._drain = Drain(self._engine, self._streams)
         self._info = InfoMetrics(settings, self._engine)
         metrics = LmMetrics(self._engine)
@@ -91,13 +95,15 @@ class LlamaModel:
         tensors = read_tensors(request)
         if is_drain_order(tensors):
             self._drain.begin(read_drain_key(tensors), responder)
-        elif AbortOrder.is_in(tensors):
+            return
+        self._seal.check(tensors)
+        if AbortOrder.is_in(tensors):
             order = AbortOrder.read(tensors)
             self._engine.abort([*order.stream_ids, *self._streams.ids_of(order.tickets)], order.error)
             responder.finish()
         else:
             self._drain.check_open()
-            stream = OpenStream(parameters.ticket, responder, self._streams)
+            stream = OpenStream(parameters.ticket, responder, self._streams, self._seal)
             stream_id = self._engine.submit(read_speech(tensors, self._codes_format), stream.take)
             self._streams.add(stream, stream_id)
 

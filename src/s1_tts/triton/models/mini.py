@@ -25,6 +25,7 @@ from s1_tts.triton.triton_errors import as_s1_error, from_triton_error, to_trito
 from s1_tts.triton.triton_requests import Parameters, read_outputs, read_parameters, read_tensors, to_triton
 from s1_tts.wire.abort_order import AbortOrder
 from s1_tts.wire.arrays import Array
+from s1_tts.wire.seal import Seal
 from s1_tts.wire.sound_message import SoundMessage, write_answer
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class CollectorModel:
     def initialize(self, args: dict[str, Any]) -> None:
         """Start the threads."""
         set_up_logging(args["model_name"])
-        self._bridge = AbortBridge()
+        self._bridge = AbortBridge(Seal.of_this_start())
         self._current: _Collection | None = None
         self._current_lock = threading.Lock()
         self._ticker = Ticker("s1-cancel-watch", CANCEL_POLL_S, self._abort_if_cancelled)

@@ -23,6 +23,7 @@ from s1_tts.triton.voice_metrics import VoiceMetrics
 from s1_tts.voices.service import VoiceService
 from s1_tts.voices.voice_command import VoiceCommand
 from s1_tts.wire.arrays import NamedArray, Tensors, scalar
+from s1_tts.wire.seal import Seal
 from s1_tts.wire.speech import read_speech, write_speech
 from s1_tts.wire.voice_fields import is_voice_command, read_voice_ask, read_voice_command
 
@@ -44,6 +45,7 @@ class VoiceModel:
             log.info("settings: %s", self._settings.describe())
             self._service = VoiceService.load(self._settings)
         self._sender = Sender()
+        self._seal = Seal.of_this_start()
         metrics = VoiceMetrics(self._service)
         self._metrics_ticker = Ticker("s1-voice-metrics", METRICS_INTERVAL_S, metrics.update)
         self._life_sign = start_life_sign()
@@ -75,7 +77,9 @@ class VoiceModel:
         _answer(
             responder,
             self._service.submit(ask),
-            lambda prompts: write_speech(task.with_voice(prompts, waited_s=time.monotonic() - arrived_s)),
+            lambda prompts: self._seal.put_on(
+                write_speech(task.with_voice(prompts, waited_s=time.monotonic() - arrived_s))
+            ),
         )
 
     def _check_allowed(self, command: VoiceCommand) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 import anyio
 import numpy as np
@@ -19,6 +20,7 @@ from s1_gateway.limits import Admission, Limits
 from s1_gateway.metrics import Door, Metrics, Outcome
 from s1_gateway.settings import Settings
 from s1_gateway.texts import check_text
+from s1_protocol.names import Parameter
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_protocol.text.cleaning import is_speakable
 
@@ -136,7 +138,10 @@ class Speech:
         return self._stream(order, self._charged(order, order.text))
 
     def _stream(self, order: SpeechOrder, text: str | AsyncIterator[Piece]) -> SpeechStream:
-        return self._client.stream(text, _whole(order.options), delivery=self._delivery, retry=order.retry)
+        headers = {Parameter.CALLER.value: sha256(order.caller.name.encode()).hexdigest()[:16]}
+        return self._client.stream(
+            text, _whole(order.options), delivery=self._delivery, retry=order.retry, headers=headers
+        )
 
     async def _charged(self, order: SpeechOrder, pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:
         """Count the characters of a text in pieces as they come."""

@@ -97,5 +97,8 @@ class Parameter(StrEnum):
     ERROR_CODE = "error_code"
     """Caller's: true puts the code before the message of an error, since a stream loses it."""
 
+    CALLER = "s1-caller"
+    """Who asks, for a fair share of queue and slots. The gateway sends it as a header, which Triton hands on."""
+
     TICKET = "s1_ticket"
     """The collector's own key of a request, by which it can abort the stream it started."""

@@ -87,6 +87,7 @@ class SpeechTask:
         deadline_ms: Time by which the first audio must be sent; 0: none.
         normalize: Whether the text front end spells amounts, times and the like out.
         prompts: Recordings of the voice, in order.
+        caller: Who asks, by a name that means nothing; empty: not told.
     """
 
     text: str
@@ -97,6 +98,7 @@ class SpeechTask:
     deadline_ms: int = DEADLINE_MS.default
     normalize: bool = NORMALIZE.default
     prompts: tuple[VoicePrompt, ...] = ()
+    caller: str = ""
 
     @property
     def most_frames(self) -> int:

@@ -121,7 +121,7 @@ def check_deadline(sequence: Sequence, scheduler: Scheduler, recorder: Recorder,
         return
     request = sequence.request
     expected_s = recorder.first_chunk_s(
-        scheduler.num_ahead(request.service) + (scheduler.num_open(request.service) == 0),
+        scheduler.num_ahead(request.service, request.caller) + (scheduler.num_open(request.service) == 0),
         scheduler.max_slots,
         sequence.pending.shape[1],
         request.chunk_frames or first_frames,

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from s1_protocol.errors import S1Error, SettingsError
-from s1_protocol.names import ModelName
+from s1_protocol.names import ModelName, Parameter
 from s1_protocol.notices import is_dev_checkpoint, notice_of
 from s1_tts.heartbeat import FOLDER_VARIABLE
 from s1_tts.serving.distribution import find_distribution
@@ -302,6 +302,8 @@ class TritonServer:
             f"--grpc-port={self.ports.grpc}",
             f"--metrics-port={self.ports.metrics}",
             *self.side_door.flags,
+            f"--grpc-header-forward-pattern={Parameter.CALLER}",
+            f"--http-header-forward-pattern={Parameter.CALLER}",
         ]
         if self.ports.sagemaker is not None:
             command += ["--allow-sagemaker=true", f"--sagemaker-port={self.ports.sagemaker}"]

@@ -10,6 +10,9 @@ import triton_python_backend_utils as pb_utils
 from s1_protocol.names import Parameter
 from s1_tts.wire.arrays import Array, NamedArray
 
+LONGEST_CALLER = 64
+"""Characters of a caller's name that count."""
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -19,11 +22,13 @@ class Parameters:
         is_base64_wanted: Whether ``audio_base64`` is to be filled.
         is_error_code_wanted: Whether the message of an error is to begin with its code.
         ticket: Key of the request at the collector that sent it; empty when it did not come from there.
+        caller: Who asks, as a gateway says; empty: not told.
     """
 
     is_base64_wanted: bool = False
     is_error_code_wanted: bool = False
     ticket: str = ""
+    caller: str = ""
 
     @property
     def is_from_collector(self) -> bool:
@@ -43,6 +48,7 @@ class Parameters:
             is_base64_wanted=_is_true(given.get(Parameter.AUDIO_BASE64)),
             is_error_code_wanted=_is_true(given.get(Parameter.ERROR_CODE)),
             ticket=str(given.get(Parameter.TICKET, "")),
+            caller=str(given.get(Parameter.CALLER, ""))[:LONGEST_CALLER],
         )
 
 

@@ -5,6 +5,7 @@ tickers look for callers that left, drain the engine before the server stops, an
 """
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from s1_tts.lm.config import LmConfig
@@ -104,7 +105,8 @@ class LlamaModel:
         else:
             self._drain.check_open()
             stream = OpenStream(parameters.ticket, responder, self._streams, self._seal)
-            stream_id = self._engine.submit(read_speech(tensors, self._codes_format), stream.take)
+            task = replace(read_speech(tensors, self._codes_format), caller=parameters.caller)
+            stream_id = self._engine.submit(task, stream.take)
             self._streams.add(stream, stream_id)
 
     def _leave(self) -> None:

@@ -99,7 +99,9 @@ class Settings(BaseSettings):
         default=256.0, gt=0, description="recordings under way at once, sent along or being stored; one always may be"
     )
     max_waiting_voices: int = Field(
-        default=64, ge=1, description="requests that may wait for their voice to be read or encoded"
+        default=64,
+        ge=1,
+        description="requests that may wait for a stored voice, and as many that bring recordings or change the store",
     )
 
     @field_validator("voices")

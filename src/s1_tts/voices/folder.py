@@ -3,8 +3,9 @@
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,11 @@ from s1_tts.voices.voice_archive import MAX_VOICE_BYTES, SUFFIX, pack, unpack
 log = logging.getLogger(__name__)
 
 _LOCK_FILE = ".lock"
+
+LOCK_LIMIT_S = 5.0
+"""Longest wait for another writer, who writes one file."""
+
+LOCK_POLL_S = 0.02
 
 
 class FolderStore:
@@ -113,13 +119,24 @@ class FolderStore:
         except PermissionError:  # another user made it, who need not write into it either
             return path.open(encoding="ascii")
 
+    def _take(self, lock: IO[str]) -> None:
+        deadline_s = time.monotonic() + LOCK_LIMIT_S
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            if time.monotonic() >= deadline_s:
+                held = f"somebody else has held its lock for {LOCK_LIMIT_S:g} s"
+                raise UnavailableError(f"the voice store {self._folder} cannot be written: {held}")
+            time.sleep(LOCK_POLL_S)
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Let one writer at a time look and write, whichever process or machine it is in."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with self._lock_file() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._take(lock)
                 yield
         except OSError as error:
             log.warning("the voice store %s cannot be written: %s", self._folder, error)

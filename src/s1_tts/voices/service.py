@@ -109,7 +109,8 @@ class VoiceService:
         encode: Samples ``[N]`` at 44 100 Hz to codes ``[num_codebooks, frames]``.
         fingerprint: Of the codec behind ``encode``.
         cache_bytes: What each of the two caches may grow to.
-        max_waiting: Requests that may wait for their voice; one more is refused.
+        max_waiting: Requests that may wait for a stored voice, and as many again that bring recordings or change the
+            store; one more is refused.
         recordings_bytes: Recordings that may be under way at once.
         reader: What reads recordings in bounds of time and memory; none reads them in this process.
     """
@@ -175,7 +176,8 @@ class VoiceService:
             nothing: Future[Prompts] = Future()
             nothing.set_result(())
             return nothing
-        return self._budget.begin(ask.recordings, lambda: self._tasks.begin(self._find, ask))
+        begin = self._tasks.begin_slow if ask.recordings else self._tasks.begin
+        return self._budget.begin(ask.recordings, lambda: begin(self._find, ask))
 
     def resolve(self, ask: VoiceAsk) -> Prompts:
         """Find the prompts of a request and wait for them."""
@@ -187,7 +189,8 @@ class VoiceService:
         Returns:
             The answer as JSON: ids for ``list``, else a description of the voice that was shown, added or removed.
         """
-        return self._budget.begin(command.recordings, lambda: self._tasks.begin(self._run, command))
+        begin = self._tasks.begin_slow if command.is_change else self._tasks.begin
+        return self._budget.begin(command.recordings, lambda: begin(self._run, command))
 
     def stats(self) -> VoiceStats:
         """Counters and sizes."""
@@ -298,8 +301,8 @@ class VoiceService:
         return json.dumps(answer, ensure_ascii=False)
 
     async def _add(self, voice: Voice) -> Voice:
+        encoded = replace(voice, recordings=await self._encoded(voice.recordings))
         async with self._changing:
-            encoded = replace(voice, recordings=await self._encoded(voice.recordings))
             await self._tasks.on(self._store_threads, self.store.put, encoded)
             self._voices.forget(voice.id)
         return encoded

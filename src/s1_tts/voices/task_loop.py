@@ -13,18 +13,19 @@ P = ParamSpec("P")
 
 
 class TaskLoop:
-    """Runs a bounded number of tasks at once.
+    """Runs a bounded number of tasks at once. Slow ones have a bound of their own, so that they refuse no quick one.
 
     Args:
         name: Name of the loop's thread.
-        max_open: Tasks open at once; one more is refused.
+        max_open: Tasks of each kind open at once; one more is refused.
     """
 
     def __init__(self, name: str, max_open: int) -> None:
         self._max_open = max_open
         self._lock = threading.Lock()
         self._is_closing = False
-        self._num_open = self._num_refused = 0
+        self._num_open = dict.fromkeys((False, True), 0)
+        self._num_refused = 0
         self._executors: list[ThreadPoolExecutor] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
@@ -33,7 +34,7 @@ class TaskLoop:
     @property
     def num_open(self) -> int:
         """Tasks that have not ended."""
-        return self._num_open
+        return sum(self._num_open.values())
 
     @property
     def num_refused(self) -> int:
@@ -46,19 +47,33 @@ class TaskLoop:
         return self._executors[-1]
 
     def begin(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Start a task; never waits.
+        """Start a quick task; never waits.
 
         Raises:
             UnavailableError: too many are open, or the loop is closing.
         """
+        return self._begin(work(*args, **kwargs), is_slow=False)
+
+    def begin_slow(self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start a slow task; else as :meth:`begin`."""
+        return self._begin(work(*args, **kwargs), is_slow=True)
+
+    def _begin(self, work: Coroutine[Any, Any, T], *, is_slow: bool) -> Future[T]:
+        try:
+            self._count_in(is_slow=is_slow)
+        except UnavailableError:
+            work.close()  # it has not begun
+            raise
+        return asyncio.run_coroutine_threadsafe(self._counted(work, is_slow=is_slow), self._loop)
+
+    def _count_in(self, *, is_slow: bool) -> None:
         with self._lock:
             if self._is_closing:
                 raise _stopping()
-            if self._num_open >= self._max_open:
+            if self._num_open[is_slow] >= self._max_open:
                 self._num_refused += 1
                 raise UnavailableError(f"{self._max_open} requests wait for voices already; try again later")
-            self._num_open += 1
-            return asyncio.run_coroutine_threadsafe(self._counted(work(*args, **kwargs)), self._loop)
+            self._num_open[is_slow] += 1
 
     async def on(self, threads: ThreadPoolExecutor, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that waits or computes; for tasks of this loop.
@@ -87,12 +102,12 @@ class TaskLoop:
             self._thread.join()
             self._loop.close()
 
-    async def _counted(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _counted(self, work: Coroutine[Any, Any, T], *, is_slow: bool) -> T:
         try:
             return await work
         finally:
             with self._lock:
-                self._num_open -= 1
+                self._num_open[is_slow] -= 1
 
 
 async def _others_ended() -> None:

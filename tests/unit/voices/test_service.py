@@ -333,3 +333,18 @@ def test_recordings_under_way_are_bounded_in_bytes(tmp_path: Path, encoder: Coun
     assert service.submit(asks[2]).result()
     assert service.stats().recording_bytes == 0
     service.close()
+
+
+def test_recordings_that_wait_refuse_no_stored_voice_and_no_list(make: Make, encoder: CountedEncoder) -> None:
+    service = make(max_waiting=2)
+    service.run(VoiceCommand(VoiceOperation.ADD, "kept", (Recording(recording(), "words"),))).result()
+    encoder.gate.clear()
+    slow = [service.submit(reference(hz)) for hz in (300, 400)]
+    try:
+        with pytest.raises(UnavailableError, match="2 requests wait"):
+            service.submit(reference(500))
+        assert service.resolve(VoiceAsk(voice="kept"))
+        assert "kept" in service.run(VoiceCommand(VoiceOperation.LIST)).result()
+    finally:
+        encoder.gate.set()
+    assert all(future.result() for future in slow)

@@ -1,5 +1,6 @@
 """Every store keeps the same promises; S3 is moto's server and the hub a server of ours, both on the loopback."""
 
+import fcntl
 import logging
 import os
 import threading
@@ -284,3 +285,14 @@ def test_what_cannot_be_read_is_told_as_what_cannot_be_written_is(
                 patch.setattr(Path, "is_dir", lambda _: True)
             with pytest.raises(UnavailableError, match="cannot be read: Permission denied"):
                 call()
+
+
+def test_a_lock_that_somebody_keeps_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s1_tts.voices.folder.LOCK_LIMIT_S", 0.1)
+    with (tmp_path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (tmp_path / "anna.zip").touch()
+        with pytest.raises(UnavailableError, match=r"has held its lock for 0\.1 s"):
+            FolderStore(tmp_path).delete("anna")

@@ -127,7 +127,7 @@ class FolderStore:
                 return
             if time.monotonic() >= deadline_s:
                 held = f"somebody else has held its lock for {LOCK_LIMIT_S:g} s"
-                raise UnavailableError(f"the voice store {self._folder} cannot be written: {held}")
+                raise UnavailableError(f"the voice store cannot be written: {held}")
             time.sleep(LOCK_POLL_S)
 
     @contextmanager

@@ -21,7 +21,8 @@ Call = Callable[[str], Awaitable[Listener]]
 
 DIRECT = "direct"
 METERS: Mapping[str, Callable[[], Meter]] = {"pcm": PcmMeter, "opus": OggMeter, "mp3": Mp3Meter}
-MAX_FRAMES = 4096
+OPTIONS = SpeechOptions(max_frames=4096, seed=1)
+"""The same for all, so that all hear the same speech."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ async def ask_bare(client: tritonclient.grpc.aio.InferenceServerClient, text: st
     async def request() -> AsyncIterator[dict[str, Any]]:
         yield {
             "model_name": ModelName.STREAM.value,
-            "inputs": make_inputs(text, SpeechOptions(max_frames=MAX_FRAMES)),
+            "inputs": make_inputs(text, OPTIONS),
         }
 
     listener = Listener()
@@ -81,7 +82,7 @@ async def ask_client(client: AsyncS1Client, text: str) -> Listener:
     """Hear a text over our client."""
     listener = Listener()
     num_samples = 0
-    async for chunk in client.stream(text, SpeechOptions(max_frames=MAX_FRAMES)):
+    async for chunk in client.stream(text, OPTIONS):
         num_samples += len(chunk.samples)
         listener.hear(num_samples / SAMPLE_RATE_HZ)
     return listener
@@ -93,7 +94,8 @@ async def ask_gateway(http: aiohttp.ClientSession, sound: str, text: str) -> Lis
     Raises:
         MeasurementError: it is refused.
     """
-    body = {"model": "s1-mini", "voice": "alloy", "input": text, "response_format": sound, "max_frames": MAX_FRAMES}
+    body: dict[str, Any] = {"model": "s1-mini", "voice": "alloy", "input": text, "response_format": sound}
+    body |= {"max_frames": OPTIONS.max_frames, "seed": OPTIONS.seed}
     listener, meter = Listener(), METERS[sound]()
     async with http.post("/v1/audio/speech", json=body) as answer:
         if answer.status != 200:

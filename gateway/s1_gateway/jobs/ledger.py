@@ -98,7 +98,9 @@ class Ledger:
         except RedisError as error:
             raise unavailable() from error
         if answer[0] == "full":
-            fault = f"{most} jobs may wait at once"
+            estimate_s = await self.estimate_s()
+            told = "" if estimate_s is None else f"; at the measured rate those take {estimate_s:.0f} s"
+            fault = f"{most} jobs may wait at once{told}"
             raise GatewayError(Reason.BUSY, fault, retry_after_s=10 * RETRY_AFTER_S)
         if answer[0] == "conflict":
             fault = f"Idempotency-Key: got {key!r} with another body before; allowed: the same body, or another key"

@@ -125,6 +125,9 @@ def test_too_many_jobs_are_refused(place, jobs_stand_in, tmp_path):
         few.submit("One.")
         few.post("/v1/audio/speech/batch", [{"text": "Two."}, {"text": "Three."}], 503)
         few.submit("Two.")
+        few.redis.client().rpush("s1:jobs:recent", "1000 2000 1")
+        told = few.post("/v1/audio/speech/async", {"text": "Three."}, 503).json()["error"]["message"]
+        assert told == "2 jobs may wait at once; at the measured rate those take 8 s"
         assert int(few.post("/v1/audio/speech/async", {"text": "Three."}, 503).headers["retry-after"]) > 0
 
 

@@ -20,7 +20,7 @@ UP_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve up test check docs lint bench bench-quick load capacity gpu-carry profile
+.PHONY: help setup demo serve up test check siege docs lint bench bench-quick load capacity gpu-carry profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -93,6 +93,9 @@ load: setup $(LOAD_CHECKPOINT_FILES) ## load, burst and 10 minutes' soak of a se
 
 capacity: setup ## how many GPUs carry 50 000 voice notes in 5 minutes; CAPACITY_FLAGS="--users 1000 ...", see docs/capacity.md
 	$(PERF) capacity $(CAPACITY_FLAGS)
+
+siege: setup ## attack a real server; a small one is in make test; SIEGE_ROUNDS=50 for longer
+	SIEGE_ROUNDS=$(or $(SIEGE_ROUNDS),10) $(BIN)/python -m pytest tests/triton/test_siege.py -q -s
 
 gpu-carry: setup ## pack what a bare GPU machine lacks into .gpu/carry.tar.xz
 	$(PERF) gpu-carry

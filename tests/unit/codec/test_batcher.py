@@ -11,7 +11,7 @@ import torch
 from s1_protocol.errors import CancelledError, ErrorCode, InternalError, InvalidArgumentError, UnavailableError
 from s1_protocol.names import ServiceClass
 from s1_tts.codec.batch_policy import BatchPolicy
-from s1_tts.codec.batcher import CodecBatcher
+from s1_tts.codec.batcher import CodecBatcher, DeviceCare
 from s1_tts.codec.pcm import to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
@@ -498,3 +498,32 @@ def test_sound_of_the_real_decoder_is_that_of_the_whole(decoder: StreamingDecode
         whole = decoder.decode([decoder.new_state()], [torch.from_numpy(row)])[0]
         assert np.array_equal(heard, to_pcm16(whole))
     batcher.close()
+
+
+def test_a_lost_device_ends_every_stream_and_calls_whoever_can_end_the_process(fake: FakeDecoder) -> None:
+    left = threading.Event()
+    care = DeviceCare(is_lost=lambda: True, on_lost=left.set)
+    batcher = CodecBatcher(fake, BatchPolicy(max_batch=1), care=care)
+    sink = Sink()
+    batcher.submit(chunk(1, code=666), sink)
+    batcher.submit(chunk(2, code=5), sink)
+    fake.gate.set()
+    batcher.start()
+    sink.wait(2)
+    assert left.wait(WAIT_S)
+    assert all(isinstance(event, StreamFailed) and isinstance(event.error, InternalError) for event in sink.events)
+    batcher.close()
+
+
+def test_the_decoding_thread_warms_the_decoder_up_and_a_fault_of_that_stops_the_start(fake: FakeDecoder) -> None:
+    names: list[str] = []
+    batcher = CodecBatcher(fake, care=DeviceCare(lambda: names.append(threading.current_thread().name)))
+    batcher.start()
+    assert names == ["codec-batcher"]
+    batcher.close()
+
+    def fail() -> None:
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        CodecBatcher(fake, care=DeviceCare(fail)).start()

@@ -240,7 +240,7 @@ class Ledger:
 
     async def rate(self) -> Rate | None:
         """What workers did lately; None before the first job ended."""
-        if time.monotonic() - self._rate_s > _RATE_FRESH_S:
+        if self._rate is None or time.monotonic() - self._rate_s > _RATE_FRESH_S:
             self._rate = rate_of(await self.redis.lrange(PREFIX + "recent", 0, -1))
             self._rate_s = time.monotonic()
         return self._rate

@@ -122,10 +122,10 @@ def test_a_full_redis_refuses_new_jobs_and_ends_old_ones(place):
 
 def test_too_many_jobs_are_refused(place, jobs_stand_in, tmp_path):
     with running_place(tmp_path / "few", jobs_stand_in, jobs_max_waiting=2) as few:
+        few.redis.client().rpush("s1:jobs:recent", "1000 2000 1")
         few.submit("One.")
         few.post("/v1/audio/speech/batch", [{"text": "Two."}, {"text": "Three."}], 503)
         few.submit("Two.")
-        few.redis.client().rpush("s1:jobs:recent", "1000 2000 1")
         told = few.post("/v1/audio/speech/async", {"text": "Three."}, 503).json()["error"]["message"]
         assert told == "2 jobs may wait at once; at the measured rate those take 8 s"
         assert int(few.post("/v1/audio/speech/async", {"text": "Three."}, 503).headers["retry-after"]) > 0

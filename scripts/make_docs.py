@@ -113,9 +113,11 @@ def with_maps(config: str) -> str:
     steps = {
         ModelName.VOICE: maps("input", tensors.SPEECH_INPUTS)
         + maps("output", request, "voice_")
-        + maps("output", prompts),
+        + maps("output", prompts)
+        + maps("output", [tensors.SEAL], "voice_"),
         ModelName.LLAMA: maps("input", request, "voice_")
         + maps("input", prompts)
+        + maps("input", [tensors.SEAL], "voice_")
         + maps("output", tensors.CODES_TENSORS, "llama_"),
         ModelName.CODEC: maps("input", tensors.CODEC_INPUTS, "llama_") + maps("output", tensors.CHUNK_OUTPUTS),
     }

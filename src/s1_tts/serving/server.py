@@ -263,10 +263,10 @@ class TritonServer:
 
     def _start_again(self, why: str) -> None:
         """Start the server anew, after what is left of the one before it has been ended."""
-        self._log.tell(f"{why}; it is started again")
         self._kill_all()
         self._log.join(1.0)
         self._start()
+        self._log.tell(f"{why}; it was started again")  # the log of the server that ended may be closed by now
 
     def _kill_all(self) -> None:
         with suppress(ProcessLookupError):

@@ -60,11 +60,17 @@ class AbortOrder:
 
 
 def merge(orders: Sequence[AbortOrder]) -> list[AbortOrder]:
-    """Make one order of all that give no reason, and keep the others."""
+    """Make one order of all that give no reason, and keep the first of the others for each stream.
+
+    A stream that fails gives an order with each chunk that still comes, faster than they can be sent.
+    """
     plain = [order for order in orders if order.error is None]
     merged = AbortOrder(
         stream_ids=tuple(sorted({stream_id for order in plain for stream_id in order.stream_ids})),
         tickets=tuple(sorted({ticket for order in plain for ticket in order.tickets})),
     )
-    reasoned = [order for order in orders if order.error is not None]
-    return [*reasoned, *([merged] if plain else [])]
+    reasoned: dict[tuple[tuple[int, ...], tuple[str, ...]], AbortOrder] = {}
+    for order in orders:
+        if order.error is not None:
+            reasoned.setdefault((order.stream_ids, order.tickets), order)
+    return [*reasoned.values(), *([merged] if plain else [])]

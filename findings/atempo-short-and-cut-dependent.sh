@@ -8,7 +8,7 @@
 # reproducible unless the frames are. What helps: frames of one size, silence behind the end, and a cut at the length
 # that was wanted.
 #
-# av 18.1.0 (ffmpeg 8.0), numpy 2.3.5. Run on 2026-11-27.
+# av 18.1.0 (ffmpeg 8.0), numpy 2.3.5. Run on 2026-11-28.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

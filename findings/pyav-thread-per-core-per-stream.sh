@@ -8,7 +8,7 @@
 # idle threads, past the limit of many a container. Graph.threads = 1 helps for graphs of one's own; for the others
 # only to make them while the calling thread may run on one CPU (sched_setaffinity).
 #
-# av 18.1.0 (ffmpeg 8.0), numpy 2.3.5, Linux, two or more cores. Run on 2026-11-27.
+# av 18.1.0 (ffmpeg 8.0), numpy 2.3.5, Linux, two or more cores. Run on 2026-11-28.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

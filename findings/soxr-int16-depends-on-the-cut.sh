@@ -7,7 +7,7 @@
 # same sound in one piece fails, a cache keyed by the bytes misses, and silence becomes noise of one bit. Resample in float32
 # and round yourself.
 #
-# soxr 1.1.0, numpy 2.3.5. Run on 2026-11-27.
+# soxr 1.1.0, numpy 2.3.5. Run on 2026-11-28.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -33,7 +33,7 @@ to try, in a second terminal:
   socket    {bin}/websockets ws://{address}/v1/audio/stream   and type {{"text": "Hello."}}
 docs/gateway.md has an example for each client; Ctrl+C ends all."""
 
-TRY_JOBS = 'curl {url}/v1/audio/speech/async -d \'{{"text": "Hello."}}\'   and look at its status_url'
+TRY_JOBS = 'later: curl {url}/v1/audio/speech/async -d \'{{"text": "Hello."}}\'   and look at its status_url'
 NO_JOBS = "none: redis-server is not installed, and S1_GATEWAY_REDIS_URL is not set"
 REDIS = "S1_GATEWAY_REDIS_URL"
 

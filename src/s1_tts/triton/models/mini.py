@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from s1_protocol.errors import CancelledError
+from s1_protocol.errors import CancelledError, S1Error
 from s1_protocol.names import Field, ModelName, Parameter
 from s1_protocol.request_options import ONE_ANSWER_CHUNK_FRAMES
 from s1_protocol.sound import SAMPLE_RATE_HZ
@@ -106,6 +106,7 @@ class _Collection:
             S1Error: the stream's own error, or the caller went away.
         """
         parts: list[Array] = []
+        error: S1Error | None = None
         is_complete = is_cut = False
         for response in self._stream_request().exec(decoupled=True):
             if response.has_error():
@@ -113,10 +114,11 @@ class _Collection:
             outputs = read_outputs(response)
             if Field.AUDIO in outputs:  # the end of a stream may come as a response without tensors
                 message = SoundMessage.read(outputs)
-                if message.error is not None:
-                    raise message.error
+                error = error or message.error  # the stream is read to its end: its last response may be on the way
                 parts.append(message.samples)
                 is_complete, is_cut = message.is_last, message.is_cut
+        if error is not None:
+            raise error
         if not is_complete:
             raise CancelledError("the stream was ended before its last chunk")
         return np.concatenate(parts), is_cut

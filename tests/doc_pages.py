@@ -11,7 +11,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-NEEDS = frozenset({"AWS", "Docker", "a GPU", "the weights", "root", "the internet", "a loudspeaker", "perf_analyzer"})
+NEEDS = frozenset(
+    {
+        "AWS",
+        "Docker",
+        "Redis",
+        "a GPU",
+        "the weights",
+        "root",
+        "the internet",
+        "a loudspeaker",
+        "a webhook",
+        "perf_analyzer",
+    }
+)
 
 _FENCED = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 _MARKER = re.compile(r"^# (?P<kind>needs|takes):? (?P<what>[^;(,:]+)")

@@ -194,7 +194,7 @@ async def test_a_server_that_aborts_while_it_starts_is_started_again(checkpoint:
         first.send_signal(signal.SIGABRT)
         server.wait_until_ready(timeout_s=90)
         assert server.process_id != first.pid
-        assert "it was started again" in log.read_text()
+        assert "it is started again" in log.read_text()
         async with grpcclient.InferenceServerClient(f"127.0.0.1:{server.ports.grpc}") as client:
             assert await answer(client, text="Hello.", max_frames=2)
     assert not psutil.pid_exists(server.process_id)

@@ -266,7 +266,7 @@ class TritonServer:
         self._kill_all()
         self._log.join(1.0)
         self._start()
-        self._log.tell(f"{why}; it was started again")  # the log of the server that ended may be closed by now
+        self._log.tell(f"{why}; it is started again")  # the log of the server that ended may be closed by now
 
     def _kill_all(self) -> None:
         with suppress(ProcessLookupError):

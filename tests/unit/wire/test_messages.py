@@ -76,6 +76,7 @@ def test_aborts_without_a_reason_become_one_and_the_others_stay() -> None:
     reasoned = AbortOrder(stream_ids=(9,), error=UnavailableError("busy"))
     orders = [AbortOrder(stream_ids=(2,)), reasoned, AbortOrder(stream_ids=(1, 2), tickets=("a",))]
     assert merge(orders) == [reasoned, AbortOrder(stream_ids=(1, 2), tickets=("a",))]
+    assert merge([reasoned]) == [reasoned]
     assert merge([reasoned, reasoned]) == [reasoned]
 
 

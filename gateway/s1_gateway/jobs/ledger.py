@@ -70,7 +70,7 @@ class Ledger:
         self._settings = settings
         self._scripts = {
             name: redis.register_script(getattr(scripts, name))
-            for name in ("SUBMIT", "CLAIM", "BEAT", "FINISH", "GIVE_BACK", "CANCEL", "REAP", "TAKE_DUE", "TOLD")
+            for name in ("SUBMIT", "CLAIM", "BEAT", "FINISH", "GIVE_BACK", "CANCEL", "REAP", "TAKE_DUE", "TOLD", "LIST")
         }
         self._rate: Rate | None = None
         self._rate_s = float("-inf")
@@ -126,9 +126,10 @@ class Ledger:
         fields = await self.redis.hgetall(f"{PREFIX}batch:{batch_id}")
         return Batch.read(batch_id, fields) if fields else None
 
-    async def list_ids(self, token: str, most: int) -> list[str]:
-        """Ids of a token's jobs, the newest first."""
-        return list(await self.redis.zrange(f"{PREFIX}of:{token}", 0, most - 1, desc=True))
+    async def list_ids(self, token: str, most: int, after: str | None = None) -> list[str] | None:
+        """Ids of a token's jobs, the newest first: those behind ``after``; None where that is none of them."""
+        is_known, *ids = await self._run("LIST", token, most, after or "")
+        return ids if is_known else None
 
     async def claim(self, job_id: str, owner: str) -> Job | None:
         """Take a job to work on; None where it does not wait."""

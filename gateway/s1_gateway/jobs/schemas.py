@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from s1_gateway.jobs.listing import MOST_LISTED
 from s1_gateway.jobs.records import Job, JobState
 from s1_gateway.jobs.spec import JobFormat
 from s1_gateway.model_options import ModelOptions
@@ -134,11 +135,21 @@ class JobShown(BaseModel):
         )
 
 
+class ListedJobs(BaseModel):
+    """Query of ``GET /v1/jobs``."""
+
+    limit: int = Field(default=20, ge=1, le=MOST_LISTED)
+    after: str | None = Field(default=None, description="`last_id` of the page before")
+    batch_id: str | None = Field(default=None, description="of this batch only")
+
+
 class JobList(BaseModel):
-    """A token's jobs, the newest first."""
+    """A page of a token's jobs, the newest first, or of a batch's, in the order of its texts."""
 
     object: Literal["list"] = "list"
     data: list[JobShown]
+    has_more: bool
+    last_id: str | None = Field(description="what the next page comes `after`; also where its own job is forgotten")
 
 
 class Counted(BaseModel):

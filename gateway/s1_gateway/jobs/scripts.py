@@ -196,3 +196,14 @@ else redis.call('ZADD', p .. 'hooks', now + ARGV[4], ARGV[2]) end
 return 1
 """
 )
+
+# prefix, token, most, id behind which the list begins or ''
+LIST: Final = """#!lua flags=no-writes
+local ids, first = ARGV[1] .. 'of:' .. ARGV[2], 0
+if ARGV[4] ~= '' then
+  local rank = redis.call('ZREVRANK', ids, ARGV[4])
+  if not rank then return {0} end
+  first = rank + 1
+end
+return {1, unpack(redis.call('ZREVRANGE', ids, first, first + ARGV[3] - 1))}
+"""

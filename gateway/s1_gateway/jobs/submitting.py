@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from s1_gateway.auth import Caller
-from s1_gateway.errors import GatewayError, Reason, invalid
+from s1_gateway.encoding import SoundSpecError
+from s1_gateway.errors import GatewayError, Reason, invalid, problem_of
 from s1_gateway.jobs.addresses import AddressError, check_address
 from s1_gateway.jobs.ledger import Ledger, Submission
 from s1_gateway.jobs.records import JobClass, NewJob
@@ -68,7 +69,7 @@ class Jobs:
             raise invalid("Idempotency-Key", f"got {key!r:.80}; allowed: 1 to 128 visible ASCII characters")
         if webhook is not None:
             self._check_webhook(webhook)
-        jobs = [self._new_job(item) for item in items]
+        jobs = [self._new_job(item) for item in items] if batch_id is None else self._new_jobs(items)
         with await self.limits.admit(caller, sum(job.num_characters for job in jobs)):
             return await self.ledger.submit(
                 Submission(
@@ -81,6 +82,17 @@ class Jobs:
                     batch_id=batch_id,
                 )
             )
+
+    def _new_jobs(self, items: list[Item]) -> list[NewJob]:
+        jobs = []
+        for index, item in enumerate(items):
+            try:
+                jobs.append(self._new_job(item))
+            except (GatewayError, SoundSpecError) as error:
+                problem = problem_of(error)
+                fault = problem.message.removeprefix(f"{problem.field}: ")
+                raise invalid(f"items.{index}.{problem.field}", fault) from None
+        return jobs
 
     def _new_job(self, item: Item) -> NewJob:
         check_text(item.text, self.settings.max_text_characters)

@@ -13,6 +13,7 @@ from s1_gateway.auth import Caller, Scope
 from s1_gateway.bodies import json_body, parse_json
 from s1_gateway.errors import GatewayError, Reason
 from s1_gateway.jobs.ledger import unavailable
+from s1_gateway.jobs.listing import page_of_batch, page_of_token
 from s1_gateway.jobs.records import Job, JobState
 from s1_gateway.jobs.schemas import (
     BatchBody,
@@ -23,6 +24,7 @@ from s1_gateway.jobs.schemas import (
     JobList,
     JobMade,
     JobShown,
+    ListedJobs,
 )
 from s1_gateway.jobs.spec import JobSpec
 from s1_gateway.jobs.store import StoreError
@@ -37,7 +39,6 @@ from s1_gateway.state import TheGateway, gateway_of
 router = APIRouter(prefix="/v1", tags=["Jobs"], route_class=enveloped(render, Door.JOBS), responses=described(Envelope))
 
 _SOUND: Final = {"audio/*": {"schema": {"type": "string", "format": "binary"}}}
-_MOST_LISTED: Final = 100
 
 
 def the_jobs(request: Request) -> Jobs:
@@ -100,15 +101,18 @@ async def submit_batch(
 
 
 @router.get("/jobs", response_model=JobList)
-async def list_jobs(
-    request: Request, caller: JobsCaller, jobs: TheJobs, limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 20
-) -> JobList:
-    """List the caller's jobs, the newest first."""
+async def list_jobs(request: Request, caller: JobsCaller, jobs: TheJobs, of: Annotated[ListedJobs, Query()]) -> JobList:
+    """List the caller's jobs, the newest first, or those of a batch in the order of its texts."""
     try:
-        found = await jobs.ledger.find_all(await jobs.ledger.list_ids(caller.name, limit))
+        if of.batch_id is None:
+            page = await page_of_token(jobs.ledger, caller.name, of.after, of.limit)
+        else:
+            page = await page_of_batch(jobs.ledger, caller.name, of.batch_id, of.after, of.limit)
+        found = await jobs.ledger.find_all(page.job_ids)
     except RedisError as error:
         raise unavailable() from error
-    return JobList(data=[_show(request, jobs, job) for job in found if job is not None])
+    shown = [_show(request, jobs, job) for job in found if job is not None]
+    return JobList(data=shown, has_more=page.has_more, last_id=page.job_ids[-1] if page.job_ids else None)
 
 
 @router.get("/jobs/{job_id}", response_model=JobShown)

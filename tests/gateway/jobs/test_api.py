@@ -179,6 +179,47 @@ def test_jobs_are_listed_and_unknown_ones_are_not_found(place):
         assert place.http.get(f"{place.gateway.url}/v1/{path}").status_code == 404
 
 
+def pages_of(place, **query):
+    ids, after = [], {}
+    while True:
+        page = place.http.get(f"{place.gateway.url}/v1/jobs", params={**query, **after}).json()
+        ids += [shown["id"] for shown in page["data"]]
+        if not page["has_more"]:
+            return ids
+        after = {"after": page["last_id"]}
+
+
+def test_lists_have_pages(place):
+    made = place.post("/v1/audio/speech/batch", [{"text": f"Number {number}."} for number in range(7)]).json()
+    single = place.submit("Not of the batch.")
+    assert pages_of(place, limit=3, batch_id=made["batch_id"]) == made["job_ids"]
+    newest = pages_of(place, limit=3)
+    assert newest[0] == single
+    assert len(set(newest)) == len(newest)
+    assert set(newest) >= set(made["job_ids"])
+    place.redis.client().delete(f"s1:jobs:job:{made['job_ids'][2]}")
+    assert pages_of(place, limit=3, batch_id=made["batch_id"]) == made["job_ids"][:2] + made["job_ids"][3:]
+    for query, told in (({"after": single, "batch_id": made["batch_id"]}, "after"), ({"limit": 0}, "limit")):
+        answer = place.http.get(f"{place.gateway.url}/v1/jobs", params=query)
+        assert (answer.status_code, told in answer.json()["error"]["message"]) == (400, True)
+    assert place.http.get(f"{place.gateway.url}/v1/jobs", params={"batch_id": "batch_x"}).status_code == 404
+
+
+def test_a_bad_text_of_a_batch_is_named_and_nothing_of_it_is_taken(place):
+    num_before = len(pages_of(place))
+    for bad in (
+        {"text": " "},
+        {"text": "a", "voice_id": ""},
+        {"text": "a", "sample_rate": 7},
+        {"text": "a", "speed": 9},
+    ):
+        error = place.post("/v1/audio/speech/batch", [{"text": "Good."}, bad], 400).json()["error"]
+        (field,) = [name for name in bad if name != "text" or bad[name] == " "]
+        assert error["param"] == f"items.1.{field}"
+        assert error["message"].startswith(f"items.1.{field}: ")
+    assert len(pages_of(place)) == num_before
+
+
 def test_without_redis_there_are_no_jobs(gateway):
     answer = httpx2.post(f"{gateway.url}/v1/audio/speech/async", json={"text": "a"})
     assert answer.status_code == 404

@@ -70,14 +70,22 @@ async def measure_throughput(ways: Callers, num_callers: int, requests: int, rou
 
 
 async def _audio_s_per_s(call: Call, num_callers: int, requests: int) -> float:
-    texts = itertools.islice(itertools.cycle(TEXTS), requests)
-    sound_s = 0.0
-
-    async def ask_on() -> None:
-        nonlocal sound_s
-        for text in texts:
-            sound_s += (await call(text)).sound_s
-
     begun_s = time.perf_counter()
-    await asyncio.gather(*(ask_on() for _ in range(num_callers)))
+    sound_s = await hear_all(call, num_callers, requests)
     return sound_s / (time.perf_counter() - begun_s)
+
+
+async def hear_all(call: Call, num_callers: int, requests: int) -> float:
+    """Hear texts, each caller one after another; gives the seconds of sound of all.
+
+    Args:
+        call: How to ask.
+        num_callers: At once.
+        requests: Of all callers together.
+    """
+    texts = itertools.islice(itertools.cycle(TEXTS), requests)
+
+    async def ask_on() -> float:
+        return sum([(await call(text)).sound_s for text in texts])
+
+    return sum(await asyncio.gather(*(ask_on() for _ in range(num_callers))))

@@ -10,7 +10,6 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import psutil
 import pytest
 import tritonclient.grpc.aio as grpcclient
 
+from tests.image_packages import link_requirements
 from tests.triton.callers import collect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,25 +53,13 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     environment = folder / "s1-tts"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     site = next((environment / "lib").glob("python*/site-packages"))
-    link_requirements(site)
+    link_requirements(REQUIREMENTS, site)
     pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "--quiet"]
     source = copy_build_folder(folder / "build")
     subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, "."], cwd=source, check=True)
     shutil.rmtree(source)
     subprocess.run([*pip, "install", "--no-deps", *folder.glob("*.whl")], check=True)
     return Image(environment, *lay_out_triton(folder / "opt" / "tritonserver"))
-
-
-def link_requirements(site: Path) -> None:
-    """Give an environment the packages that the image installs, and no other, out of this one's."""
-    names = re.findall(r"^([\w.-]+)==", REQUIREMENTS.read_text(), re.MULTILINE)
-    for name in names:
-        try:
-            found = distribution(name)
-        except PackageNotFoundError:
-            continue  # CUDA's, without a GPU
-        for top in {file.parts[0] for file in found.files or () if file.parts[0] not in {"..", "__pycache__"}}:
-            (site / top).symlink_to(Path(str(found.locate_file(top))))
 
 
 def copy_build_folder(target: Path) -> Path:

@@ -144,10 +144,11 @@ class Place:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=30))
 
-    def start_worker(self, module: str = "s1_gateway", **settings: object) -> subprocess.Popen[bytes]:
+    def start_worker(self, *program: str | Path, **settings: object) -> subprocess.Popen[bytes]:
+        """Start ``s1-gateway worker``, or what stands in for ``s1-gateway``."""
         told = {**self.settings, **settings, "servers": self.servers, "redis_url": self.redis.url}
         environment = os.environ | {f"S1_GATEWAY_{name.upper()}": str(value) for name, value in told.items()}
-        command = [sys.executable, "-m", module, "worker"]
+        command = [*(program or (sys.executable, "-m", "s1_gateway")), "worker"]
         worker = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
         assert worker.stderr is not None
         for line in worker.stderr:

@@ -25,6 +25,7 @@ from tests.gateway.jobs.conftest import SECRET, Place, eventually, free_port, re
 from tests.gateway.stand_in import StandIn, Trouble
 
 NUM_JOBS = int(os.environ.get("S1_TEST_JOBS", "60"))
+POISONED = (sys.executable, "-m", poisoned.__name__)
 MANY_TRIES = {"jobs_attempts": 30, "jobs_deaths": 50}
 
 
@@ -136,9 +137,9 @@ def test_a_job_that_ends_its_workers_is_set_aside_and_its_neighbours_are_not(red
         poison = place.submit(f"{poisoned.POISON} here.")
         ids = [place.submit(f"A neighbour of it, {number}.") for number in range(4)]
         for _ in range(3):
-            worker = place.start_worker(poisoned.__name__)
+            worker = place.start_worker(*POISONED)
             eventually(lambda worker=worker: worker.poll() is not None)
-        place.start_worker(poisoned.__name__)
+        place.start_worker(*POISONED)
         assert place.wait(poison, "failed")["error"]["code"] == "poison"
         for job_id in ids:
             place.wait(job_id)

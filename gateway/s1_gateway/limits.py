@@ -64,8 +64,7 @@ class Limits:
         Raises:
             GatewayError: a limit is reached.
         """
-        if self._is_draining:
-            raise GatewayError(Reason.DRAINING, "this gateway is about to end", retry_after_s=RETRY_AFTER_S)
+        self._refuse_at_the_end()
         if self.num_open >= self._max_streams:
             fault = f"all {self._max_streams} streams of this gateway are in use"
             raise GatewayError(Reason.BUSY, fault, retry_after_s=RETRY_AFTER_S)
@@ -75,12 +74,29 @@ class Limits:
             raise GatewayError(Reason.RATE_LIMITED, fault, retry_after_s=RETRY_AFTER_S)
         admission = Admission(self._open, caller)
         try:
-            await self._count_request(caller)
-            await self.charge(caller, num_characters)
+            await self.count(caller, num_characters)
         except BaseException:
             admission.release()
             raise
         return admission
+
+    async def count(self, caller: Caller, num_characters: int) -> None:
+        """Count a request that opens no stream.
+
+        Args:
+            caller: Who asks.
+            num_characters: Of all its texts.
+
+        Raises:
+            GatewayError: a limit is reached.
+        """
+        self._refuse_at_the_end()
+        await self._count_request(caller)
+        await self.charge(caller, num_characters)
+
+    def _refuse_at_the_end(self) -> None:
+        if self._is_draining:
+            raise GatewayError(Reason.DRAINING, "this gateway is about to end", retry_after_s=RETRY_AFTER_S)
 
     def admit_socket(self) -> None:
         """Let a WebSocket be opened, to be followed by :meth:`release_socket`.
@@ -88,8 +104,7 @@ class Limits:
         Raises:
             GatewayError: there are too many, or the gateway is about to end.
         """
-        if self._is_draining:
-            raise GatewayError(Reason.DRAINING, "this gateway is about to end", retry_after_s=RETRY_AFTER_S)
+        self._refuse_at_the_end()
         if self._num_sockets >= self._max_sockets:
             fault = f"all {self._max_sockets} sockets of this gateway are in use"
             raise GatewayError(Reason.BUSY, fault, retry_after_s=RETRY_AFTER_S)

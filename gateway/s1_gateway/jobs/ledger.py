@@ -57,6 +57,19 @@ class Submission:
     batch_id: str | None = None
 
 
+@dataclass(frozen=True)
+class Taken:
+    """Jobs that were taken.
+
+    Args:
+        id: Of the job or the batch; that of the first one where the key came before.
+        estimated_s: How long all that waits takes at the measured rate; None where none was measured.
+    """
+
+    id: str
+    estimated_s: float | None
+
+
 class Ledger:
     """Job records.
 
@@ -72,17 +85,14 @@ class Ledger:
             name: redis.register_script(getattr(scripts, name))
             for name in ("SUBMIT", "CLAIM", "BEAT", "FINISH", "GIVE_BACK", "CANCEL", "REAP", "TAKE_DUE", "TOLD", "LIST")
         }
-        self._rate: Rate | None = None
+        self._rate: Rate | None = None  # measured at most once a second
         self._rate_s = float("-inf")
 
     async def _run(self, script: str, *arguments: str | float) -> Any:
         return await self._scripts[script](args=[PREFIX, *arguments])
 
-    async def submit(self, submission: Submission) -> str:
+    async def submit(self, submission: Submission) -> Taken:
         """Remember jobs, all or none of them.
-
-        Returns:
-            The id of the job or the batch; that of the first one where the key came before.
 
         Raises:
             GatewayError: there are too many, or the key came with another body, or Redis takes nothing.
@@ -98,14 +108,15 @@ class Ledger:
         except RedisError as error:
             raise unavailable() from error
         if answer[0] == "full":
-            estimate_s = await self.estimate_s()
+            estimate_s = await self._estimate_s(await self.redis.get(PREFIX + "characters"))
             told = "" if estimate_s is None else f"; at the measured rate those take {estimate_s:.0f} s"
             fault = f"{most} jobs may wait at once{told}"
             raise GatewayError(Reason.BUSY, fault, retry_after_s=10 * RETRY_AFTER_S)
         if answer[0] == "conflict":
             fault = f"Idempotency-Key: got {key!r} with another body before; allowed: the same body, or another key"
             raise GatewayError(Reason.CONFLICT, fault, field="Idempotency-Key")
-        return str(answer[1]) if answer[0] == "same" else submission.batch_id or submission.jobs[0].id
+        made = str(answer[1]) if answer[0] == "same" else submission.batch_id or submission.jobs[0].id
+        return Taken(made, await self._estimate_s(answer[2]))
 
     async def find(self, job_id: str) -> Job | None:
         """Read a job."""
@@ -182,11 +193,20 @@ class Ledger:
         """Cancel a job that is not over; its worker notices by its next sign of life."""
         await self._run("CANCEL", job_id, self._settings.jobs_ttl_s)
 
+    async def hurry(self, job_id: str) -> None:
+        """Let a job that waits be handed out now, as its id was not used."""
+        for job_class in JobClass:
+            await self.redis.zadd(f"{PREFIX}due:{job_class}", {job_id: 0}, xx=True)
+
+    async def hurry_hook(self, job_id: str) -> None:
+        """Let a job's caller be told now, if it is to be told."""
+        await self.redis.zadd(PREFIX + HOOKS, {job_id: 0}, xx=True)
+
     async def reap(self) -> None:
         """Let jobs wait again whose worker gave no sign of life; set aside those that several workers died of."""
         fault = f"it ended {self._settings.jobs_deaths} workers and is set aside"
         error = to_json(JobError(POISON, fault))
-        await self._run("REAP", self._settings.jobs_deaths, self._settings.jobs_ttl_s, error)
+        await self._run("REAP", self._settings.jobs_deaths, self._settings.jobs_ttl_s, error, self._lease_ms)
 
     async def take_due(self, name: str, most: int, again_s: float) -> list[str]:
         """Ids whose time has come.
@@ -225,6 +245,11 @@ class Ledger:
         """All that was counted."""
         return {name: int(value) for name, value in (await self.redis.hgetall(PREFIX + "counts")).items()}
 
+    async def now_s(self) -> float:
+        """Unix time by the one clock that all times of jobs are of."""
+        seconds, micros = await self.redis.time()
+        return float(seconds + micros / 1e6)
+
     async def load(self) -> "Load":
         """How much there is to do."""
         async with self.redis.pipeline(transaction=False) as pipe:
@@ -233,10 +258,11 @@ class Ledger:
                 pipe.zrange(f"{PREFIX}waiting:{job_class}", 0, 0, withscores=True)
             pipe.zcard(PREFIX + "running")
             pipe.get(PREFIX + "characters")
-            *by_class, running, characters = await pipe.execute()
+            pipe.time()
+            *by_class, running, characters, (now_s, _) = await pipe.execute()
         waiting = dict(zip(JobClass, by_class[::2], strict=True))
         oldest = [entries[0][1] / 1000 for entries in by_class[1::2] if entries]
-        oldest_s = max(0.0, time.time() - min(oldest)) if oldest else 0.0
+        oldest_s = max(0.0, now_s - min(oldest)) if oldest else 0.0
         return Load(waiting=waiting, num_running=running, oldest_s=oldest_s, num_characters=int(characters or 0))
 
     async def rate(self) -> Rate | None:
@@ -246,12 +272,13 @@ class Ledger:
             self._rate_s = time.monotonic()
         return self._rate
 
-    async def estimate_s(self) -> float | None:
-        """How long all that waits takes at the measured rate; None where none was measured."""
-        rate = await self.rate()
-        if rate is None:
+    async def _estimate_s(self, num_characters: str | None) -> float | None:
+        """How long so many characters take at the measured rate; None where none was measured, or can be read now."""
+        try:
+            rate = await self.rate()
+        except RedisError:
             return None
-        return int(await self.redis.get(PREFIX + "characters") or 0) / rate.characters_per_s
+        return None if rate is None else round(int(num_characters or 0) / rate.characters_per_s, 3)
 
     @property
     def _lease_ms(self) -> int:

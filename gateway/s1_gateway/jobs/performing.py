@@ -109,7 +109,8 @@ class Performer:
             log.warning("the sound of %s cannot be stored: %s", job.id, error)
             code, message, passes = "store", "the sound could not be stored", True
         else:
-            assert isinstance(error, Exception)  # a task's other errors end the loop
+            if not isinstance(error, Exception):
+                raise error
             problem = problem_of(error)
             code, message, passes = str(problem.reason), problem.message, problem.reason in _PASSES
             if problem.reason is Reason.BUSY:
@@ -130,13 +131,21 @@ class Performer:
             weights = await self._weights.fingerprint()
             voice = "" if options.voice is None else await self._weights.voice(options.voice)
             key = content_key(spec, options, voice, weights)
-            known = await self._ledger.cached(key)
+            known = await self._known(key)
             if known is not None and await asyncio.to_thread(self._store.has, known.name):
                 return known, True
         result = await self._speak(job, spec, options, key or job.id)
         if key is not None:
-            await self._ledger.cache(key, result)
+            with contextlib.suppress(RedisError):  # then it is made once more than it need be
+                await self._ledger.cache(key, result)
         return result, False
+
+    async def _known(self, key: str) -> JobResult | None:
+        """Find sound that is there already; without Redis none is, and the job goes on."""
+        try:
+            return await self._ledger.cached(key)
+        except RedisError:
+            return None
 
     async def _speak(self, job: Job, spec: JobSpec, options: SpeechOptions, name: str) -> JobResult:
         order = SpeechOrder(

@@ -3,7 +3,7 @@
 Keys: ``job:ID`` and ``batch:ID`` records, ``waiting:CLASS`` ids by when they were made, ``due:CLASS`` ids by when they
 are to be given to a worker, ``running`` ids by when their lease ends, ``hooks`` ids by when their caller is to be told,
 ``of:TOKEN`` ids of a token, ``same:TOKEN:KEY`` idempotency, ``recent`` what ended lately, ``characters`` of all that
-wait or run, ``counts``.
+wait or run, ``swept`` when leases were looked at last, ``counts``.
 """
 
 from typing import Final
@@ -59,11 +59,12 @@ if ARGV[6] ~= '' then
   if known then
     local split = string.find(known, ' ')
     if string.sub(known, 1, split - 1) ~= ARGV[7] then return {'conflict'} end
-    return {'same', string.sub(known, split + 1)}
+    return {'same', string.sub(known, split + 1), redis.call('GET', p .. 'characters')}
   end
 end
 local n, ids = tonumber(ARGV[10]), {}
-if redis.call('EXISTS', key(ARGV[11])) == 1 then return {'new'} end
+local function taken(how, id) return {how, id, redis.call('GET', p .. 'characters')} end
+if redis.call('EXISTS', key(ARGV[11])) == 1 then return taken('new', '') end
 local waiting = redis.call('ZCARD', p .. 'waiting:single') + redis.call('ZCARD', p .. 'waiting:batch')
 if waiting + n > tonumber(ARGV[2]) then return {'full'} end
 for i = 0, n - 1 do
@@ -83,7 +84,7 @@ if ARGV[9] ~= '' then
   redis.call('HSET', p .. 'batch:' .. ARGV[9], 'token', ARGV[3], 'created_ms', now, 'jobs', table.concat(ids, ' '))
 end
 if ARGV[6] ~= '' then redis.call('SET', same, ARGV[7] .. ' ' .. name, 'EX', ARGV[8]) end
-return {'new'}
+return taken('new', '')
 """
 )
 
@@ -93,6 +94,7 @@ CLAIM: Final = (
     + _COMMON
     + """
 local id, k = ARGV[2], key(ARGV[2])
+if owns(id, ARGV[3]) then return redis.call('HGETALL', k) end
 if redis.call('HGET', k, 'state') ~= 'queued' then return {} end
 leave(id, redis.call('HGET', k, 'class'))
 redis.call('HSET', k, 'state', 'in_progress', 'owner', ARGV[3], 'started_ms', now)
@@ -123,7 +125,7 @@ local id = ARGV[2]
 if not owns(id, ARGV[3]) then return 0 end
 if ARGV[4] == 'completed' and ARGV[8] ~= '' then
   redis.call('LPUSH', p .. 'recent', ARGV[8] .. ' ' .. now .. ' ' .. redis.call('HGET', key(id), 'characters'))
-  redis.call('LTRIM', p .. 'recent', 0, 199)
+  redis.call('LTRIM', p .. 'recent', 0, 999)
 end
 settle(id, ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7]))
 return 1
@@ -154,11 +156,18 @@ return 1
 """
 )
 
-# prefix, most deaths, ttl, error of a job that is set aside
+# prefix, most deaths, ttl, error of a job that is set aside, lease in ms
 REAP: Final = (
     _ENDS
     + _COMMON
     + """
+local last = redis.call('GET', p .. 'swept')
+redis.call('SET', p .. 'swept', now)
+if last and math.abs(now - last) > ARGV[5] / 2 then
+  for _, id in ipairs(redis.call('ZRANGE', p .. 'running', 0, -1)) do
+    redis.call('ZADD', p .. 'running', now + ARGV[5], id)
+  end
+end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. 'running', '-inf', now, 'LIMIT', 0, 500)) do
   count('lost')
   redis.call('HINCRBY', key(id), 'attempts', -1)
@@ -172,6 +181,8 @@ end
 return 1
 """
 )
+"""Where nobody swept for a while, Redis was away or its clock was set: leases that ended meanwhile say nothing of their
+workers, who get another one to give a sign of life."""
 
 # prefix, sorted set, most, until when another look is needless in ms
 TAKE_DUE: Final = (

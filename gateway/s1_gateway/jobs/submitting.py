@@ -10,7 +10,7 @@ from s1_gateway.auth import Caller
 from s1_gateway.encoding import SoundSpecError
 from s1_gateway.errors import GatewayError, Reason, invalid, problem_of
 from s1_gateway.jobs.addresses import AddressError, check_address
-from s1_gateway.jobs.ledger import Ledger, Submission
+from s1_gateway.jobs.ledger import Ledger, Submission, Taken
 from s1_gateway.jobs.records import JobClass, NewJob
 from s1_gateway.jobs.schemas import BatchBody, Item, JobBody
 from s1_gateway.jobs.spec import JobSpec
@@ -38,7 +38,7 @@ class Jobs:
     limits: Limits
     settings: Settings
 
-    async def submit(self, caller: Caller, body: JobBody, raw: bytes, key: str | None) -> str:
+    async def submit(self, caller: Caller, body: JobBody, raw: bytes, key: str | None) -> Taken:
         """Take a job.
 
         Args:
@@ -47,16 +47,13 @@ class Jobs:
             raw: The same as bytes: what a repeated key must come with.
             key: The ``Idempotency-Key``.
 
-        Returns:
-            Its id.
-
         Raises:
             GatewayError: it is refused.
         """
         return await self._submit(caller, [body], body.webhook_url, raw, key, None)
 
-    async def submit_batch(self, caller: Caller, body: BatchBody, raw: bytes, key: str | None) -> str:
-        """Take a batch, all of it or nothing; gives its id."""
+    async def submit_batch(self, caller: Caller, body: BatchBody, raw: bytes, key: str | None) -> Taken:
+        """Take a batch, all of it or nothing."""
         most = self.settings.jobs_max_batch
         if len(body.items) > most:
             raise invalid("items", f"got {len(body.items)} texts; allowed: 1 to {most}")
@@ -64,24 +61,24 @@ class Jobs:
 
     async def _submit(
         self, caller: Caller, items: list[Item], webhook: str | None, raw: bytes, key: str | None, batch_id: str | None
-    ) -> str:
+    ) -> Taken:
         if key is not None and not _KEY.fullmatch(key):
             raise invalid("Idempotency-Key", f"got {key!r:.80}; allowed: 1 to 128 visible ASCII characters")
         if webhook is not None:
             self._check_webhook(webhook)
         jobs = [self._new_job(item) for item in items] if batch_id is None else self._new_jobs(items)
-        with await self.limits.admit(caller, sum(job.num_characters for job in jobs)):
-            return await self.ledger.submit(
-                Submission(
-                    token=caller.name,
-                    job_class=JobClass.SINGLE if batch_id is None else JobClass.BATCH,
-                    jobs=jobs,
-                    webhook=webhook,
-                    idempotency_key=key,
-                    body_hash=hashlib.sha256(raw).hexdigest(),
-                    batch_id=batch_id,
-                )
+        await self.limits.count(caller, sum(job.num_characters for job in jobs))
+        return await self.ledger.submit(
+            Submission(
+                token=caller.name,
+                job_class=JobClass.SINGLE if batch_id is None else JobClass.BATCH,
+                jobs=jobs,
+                webhook=webhook,
+                idempotency_key=key,
+                body_hash=hashlib.sha256(raw).hexdigest(),
+                batch_id=batch_id,
             )
+        )
 
     def _new_jobs(self, items: list[Item]) -> list[NewJob]:
         jobs = []

@@ -77,8 +77,8 @@ class Teller:
         if job is None or job.webhook is None or not job.state.is_over:
             await ledger.forget_hook(job_id)
             return
-        status, outcome, wait_s = await call_in_thread(self, job)
-        now_s = datetime.now(UTC).timestamp()
+        now_s = await ledger.now_s()  # a worker's own clock may be off by more than receivers allow
+        status, outcome, wait_s = await call_in_thread(self, job, now_s)
         next_s: float | None = None
         is_told = status is not None and 200 <= status < 300
         if not is_told and status != _GONE and len(job.webhook_attempts) < len(WAITS_S):
@@ -86,8 +86,12 @@ class Teller:
         await ledger.told(job, WebhookAttempt(round(now_s, 3), outcome), next_s)
         await ledger.count(f"webhook:{'delivered' if is_told else 'failed' if next_s is None else 'retried'}")
 
-    def call(self, job: Job) -> tuple[int | None, str, float]:
+    def call(self, job: Job, at_s: float) -> tuple[int | None, str, float]:
         """Call the receiver.
+
+        Args:
+            job: Which is over.
+            at_s: When, Unix time: it is signed, and receivers refuse what is older than five minutes.
 
         Returns:
             The status that came, if one did; what is remembered of it; how long the receiver asks to be left alone.
@@ -112,7 +116,7 @@ class Teller:
                     "POST",
                     target.path,
                     body=message_of(job).encode(),
-                    headers=self._headers(job, f"{target.host}:{target.port}"),
+                    headers=self._headers(job, f"{target.host}:{target.port}", at_s),
                     redirect=False,
                     preload_content=False,
                 )
@@ -121,9 +125,9 @@ class Teller:
                 return None, type(error).__name__, 0.0
         return answer.status, f"status {answer.status}", _asked_wait_s(answer.headers.get("retry-after"))
 
-    def _headers(self, job: Job, host: str) -> dict[str, str]:
+    def _headers(self, job: Job, host: str, at_s: float) -> dict[str, str]:
         message_id = f"msg_{job.id}"  # the same at every try: receivers know by it what they had
-        at = datetime.now(UTC)
+        at = datetime.fromtimestamp(at_s, UTC)
         secret = signing_secret(self._settings.webhook_secret or "", job.token)
         return {
             "host": host,
@@ -135,7 +139,7 @@ class Teller:
         }
 
 
-CallInThread = Callable[[Teller, Job], Awaitable[tuple[int | None, str, float]]]
+CallInThread = Callable[[Teller, Job, float], Awaitable[tuple[int | None, str, float]]]
 """Runs :meth:`Teller.call` where it holds nothing up."""
 
 

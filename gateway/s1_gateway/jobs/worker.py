@@ -4,8 +4,8 @@ Celery's pool is that of threads. Its thread waits for the loop, so that an id i
 process for each stream would cost 64 times the memory, and the solo pool takes one id at a time.
 
 SIGTERM begins Celery's warm shutdown, which waits for its threads; what still runs near the end of the grace is given
-back here, so that they end. Celery's soft shutdown cannot be had: it kills jobs at its end, and the pool of threads
-cannot kill any.
+back here, so that they end. Celery's soft shutdown (SIGTERM remapped to SIGQUIT) cannot be had: at its end it kills
+jobs, the pool of threads cannot kill any, and the worker goes on until the last job is over.
 """
 
 import asyncio
@@ -16,18 +16,20 @@ import secrets
 import socket
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
+from celery import Celery
 from celery.signals import worker_shutting_down
 from redis.exceptions import RedisError
 
 from s1_client import AsyncS1Client
-from s1_gateway.jobs.ledger import Ledger, open_ledger
+from s1_gateway.jobs.doing import Doing
+from s1_gateway.jobs.ledger import open_ledger
 from s1_gateway.jobs.pace import Pace
 from s1_gateway.jobs.performing import Performer
 from s1_gateway.jobs.queue import make_celery
-from s1_gateway.jobs.records import Job
 from s1_gateway.jobs.stores import open_store
 from s1_gateway.jobs.sweeper import Sweeper
 from s1_gateway.jobs.webhooks import Teller
@@ -43,6 +45,12 @@ log = logging.getLogger(__name__)
 
 NUM_TELLING: Final = 16
 """Webhooks under way at once, on threads besides those of jobs: receivers that hang do not hold up speech."""
+
+_SPARE_THREADS: Final = 4
+"""For what is not a job's: handing out, cleaning."""
+
+_GIVE_BACK_AT: Final = 0.8
+"""Share of the grace after which jobs are given back; the rest is for giving back."""
 
 
 class Worker:
@@ -62,14 +70,9 @@ class Worker:
             )
         self._url = settings.redis_url
         self._settings = settings
-        self._id = secrets.token_hex(8)
         self._loop = asyncio.new_event_loop()
-        self._running: set[asyncio.Task[None]] = set()
         self._is_ending = False
-        self.celery = make_celery(self._url, self._speak, self._tell)
-        self._ready = threading.Event()
         self._end = asyncio.Event()
-        self._ledger: Ledger | None = None
 
     @property
     def is_ending(self) -> bool:
@@ -78,19 +81,21 @@ class Worker:
 
     def run(self) -> int:
         """Work until SIGTERM, or until Celery gives up, as it does where Redis is full; gives the exit status."""
-        thread = threading.Thread(
-            target=self._loop.run_until_complete, args=(self._serve(),), name="streams", daemon=True
-        )
+        opened: concurrent.futures.Future[tuple[Celery, Doing]] = concurrent.futures.Future()
+        thread = threading.Thread(target=self._run_loop, args=(opened,), name="streams", daemon=True)
         thread.start()
-        while not self._ready.wait(0.1):
-            if not thread.is_alive():
-                return 1
-        worker_shutting_down.connect(self._drain, weak=False)
-        num_threads = self._settings.jobs_streams + NUM_TELLING
-        worker = self.celery.Worker(
+        celery, doing = opened.result()
+
+        def drain(**_: object) -> None:
+            self._is_ending = True
+            doing.begin_no_more()
+            asyncio.run_coroutine_threadsafe(self._give_back_later(doing), self._loop)
+
+        worker_shutting_down.connect(drain, weak=False)
+        worker = celery.Worker(
             pool="threads",
-            concurrency=num_threads,
-            hostname=f"s1-{self._id}@{socket.gethostname()}",
+            concurrency=self._settings.jobs_streams + NUM_TELLING,
+            hostname=f"s1-{secrets.token_hex(8)}@{socket.gethostname()}",
             loglevel="WARNING",
             without_mingle=True,
             without_gossip=True,
@@ -105,93 +110,57 @@ class Worker:
             thread.join(self._settings.jobs_grace_s)
         return int(worker.exitcode or 0)
 
-    async def _serve(self) -> None:
+    def _run_loop(self, opened: concurrent.futures.Future[tuple[Celery, Doing]]) -> None:
+        try:
+            self._loop.run_until_complete(self._serve(opened))
+        except BaseException as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+
+    async def _serve(self, opened: concurrent.futures.Future[tuple[Celery, Doing]]) -> None:
         settings = self._settings
+        # a store that hangs holds up no job but its own
+        self._loop.set_default_executor(ThreadPoolExecutor(settings.jobs_streams + _SPARE_THREADS, "store"))
         limits = Limits(settings.model_copy(update={"redis_url": None, "max_streams": settings.jobs_streams}))
         metrics = Metrics(lambda: limits.num_open)
         urls = [] if settings.servers[0].startswith(DNS) else settings.servers
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(AsyncS1Client(urls))
             await stack.enter_async_context(following_servers(settings.servers, client, metrics, settings.resolve_s))
-            self._ledger = await stack.enter_async_context(open_ledger(self._url, settings, retries=3))
+            ledger = await stack.enter_async_context(open_ledger(self._url, settings, retries=3))
             store = open_store(settings)
-            self._pace = Pace(settings.jobs_streams)
-            self._alone = asyncio.Lock()
-            self._teller = Teller(settings)
-            self._telling = concurrent.futures.ThreadPoolExecutor(NUM_TELLING, "telling")
-            self._performer = Performer(
-                self._ledger,
+            pace = Pace(settings.jobs_streams)
+            telling = ThreadPoolExecutor(NUM_TELLING, "telling")
+            performer = Performer(
+                ledger,
                 store,
                 Speech(client, limits, metrics, settings),
                 VoiceNames(client.voices, settings),
                 Weights(client),
-                self._pace,
+                pace,
                 settings,
             )
-            sweeping = asyncio.create_task(Sweeper(self._ledger, store, self.celery, settings).run())
-            self._ready.set()
+            doing = Doing(ledger, performer, pace, Teller(settings), telling)
+            celery = make_celery(
+                self._url,
+                speak=lambda job_id: self._wait_for(doing.run(doing.speak(job_id))),
+                tell=lambda job_id: self._wait_for(doing.run(doing.tell(job_id))),
+            )
+            sweeping = asyncio.create_task(Sweeper(ledger, store, celery, settings).run())
+            opened.set_result((celery, doing))
             await self._end.wait()
             sweeping.cancel()
-            for task in self._running:
-                task.cancel()
-            if self._running:
-                await asyncio.wait(self._running)
-            self._telling.shutdown(wait=False, cancel_futures=True)
-
-    # called by Celery's threads
-
-    def _speak(self, job_id: str) -> None:
-        self._wait_for(self._do_job(job_id))
-
-    def _tell(self, job_id: str) -> None:
-        self._wait_for(self._do_webhook(job_id))
+            await doing.give_back()
+            telling.shutdown(wait=False, cancel_futures=True)
 
     def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait in Celery's thread until something is done on the loop."""
         try:
-            asyncio.run_coroutine_threadsafe(self._tracked(work), self._loop).result()
+            asyncio.run_coroutine_threadsafe(work, self._loop).result()
         except (concurrent.futures.CancelledError, RedisError) as error:
             log.info("a job is left to its lease: %r", error)
 
-    def _drain(self, **_: object) -> None:
-        """Begin no job any more; give back what still runs before the grace is over."""
-        self._is_ending = True
-        self._loop.call_soon_threadsafe(self._loop.call_later, self._settings.jobs_grace_s * 0.8, self._give_back)
-
-    def _give_back(self) -> None:
-        for task in self._running:
-            task.cancel()
-
-    # on the loop
-
-    async def _tracked(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        try:
-            await asyncio.wait({task})
-        finally:
-            self._running.discard(task)
-        task.result()
-
-    async def _do_job(self, job_id: str) -> None:
-        assert self._ledger is not None
-        if self._is_ending:
-            return
-        async with AsyncExitStack() as stack:
-            if await self._ledger.deaths(job_id):
-                # it may be what ended a worker: such jobs run one at a time, so that few are suspected of one's fault
-                await stack.enter_async_context(self._alone)
-            await stack.enter_async_context(self._pace.place())
-            if self._is_ending:
-                return
-            owner = f"{self._id}:{secrets.token_hex(4)}"
-            job = await self._ledger.claim(job_id, owner)
-            if job is not None:
-                await self._performer.perform(job, owner)
-
-    async def _do_webhook(self, job_id: str) -> None:
-        assert self._ledger is not None
-        if not self._is_ending:
-            await self._teller.tell(self._ledger, job_id, call_in_thread=self._call)
-
-    async def _call(self, teller: Teller, job: Job) -> tuple[int | None, str, float]:
-        return await self._loop.run_in_executor(self._telling, teller.call, job)
+    async def _give_back_later(self, doing: Doing) -> None:
+        await asyncio.sleep(_GIVE_BACK_AT * self._settings.jobs_grace_s)
+        await doing.give_back()

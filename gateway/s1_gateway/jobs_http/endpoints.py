@@ -70,9 +70,9 @@ async def submit(
     content = parse_json(raw)
     if isinstance(content, dict) and "model" in content:
         check_model(str(content["model"]), gateway.settings)
-    job_id = await jobs.submit(caller, JobBody.model_validate(content), raw, idempotency_key)
-    status_url = _url(request, f"v1/jobs/{job_id}")
-    made = JobMade(job_id=job_id, status_url=status_url, estimated_seconds=await _estimate_s(jobs))
+    taken = await jobs.submit(caller, JobBody.model_validate(content), raw, idempotency_key)
+    status_url = _url(request, f"v1/jobs/{taken.id}")
+    made = JobMade(job_id=taken.id, status_url=status_url, estimated_seconds=taken.estimated_s)
     return JSONResponse(made.model_dump(), status_code=202, headers={"location": status_url})
 
 
@@ -84,18 +84,18 @@ async def submit_batch(
     raw = await request.body()
     body = BatchBody.model_validate(parse_json(raw))
     try:
-        batch_id = await jobs.submit_batch(caller, body, raw, idempotency_key)
-        batch = await jobs.ledger.find_batch(batch_id)
+        taken = await jobs.submit_batch(caller, body, raw, idempotency_key)
+        batch = await jobs.ledger.find_batch(taken.id)
     except RedisError as error:
         raise unavailable() from error
     if batch is None:
         raise not_found("batch")
-    status_url = _url(request, f"v1/batches/{batch_id}")
+    status_url = _url(request, f"v1/batches/{taken.id}")
     made = BatchMade(
-        batch_id=batch_id,
+        batch_id=taken.id,
         job_ids=list(batch.job_ids),
         status_url=status_url,
-        estimated_seconds=await _estimate_s(jobs),
+        estimated_seconds=taken.estimated_s,
     )
     return JSONResponse(made.model_dump(), status_code=202, headers={"location": status_url})
 
@@ -194,15 +194,6 @@ async def _own_job(job_id: str, caller: Caller, jobs: Jobs) -> Job:
     if job is None or job.token != caller.name:
         raise not_found("job")
     return job
-
-
-async def _estimate_s(jobs: Jobs) -> float | None:
-    """How long what was taken has to wait; it was taken, even if nothing can say that now."""
-    try:
-        estimate_s = await jobs.ledger.estimate_s()
-    except RedisError:
-        return None
-    return None if estimate_s is None else round(estimate_s, 3)
 
 
 def _show(request: Request, jobs: Jobs, job: Job) -> JobShown:

@@ -106,6 +106,23 @@ def test_redis_is_restarted_with_its_file(place):
     assert worker.poll() is None, "the worker ended with the connection"
 
 
+def test_jobs_that_run_go_on_while_redis_is_away_for_longer_than_their_lease(place):
+    """Nothing of them is lost or taken for a worker's death, and none is done by two."""
+    place.stand_in.speedup = 2
+    place.start_worker()
+    ids = [place.submit(f"While Redis is away, {number}.") for number in range(6)]
+    eventually(lambda: place.stand_in.num_open == 6)
+    place.redis.stop()
+    time.sleep(2 * place.settings["jobs_lease_s"])
+    place.redis.start()
+    for job_id in ids:
+        assert place.wait(job_id)["attempts"] == 1
+    client = place.redis.client()
+    assert "lost" not in client.hgetall("s1:jobs:counts")
+    assert client.hget("s1:jobs:counts", "completed") == "6"
+    assert sorted(place.stand_in.texts) == sorted({*place.stand_in.texts})
+
+
 def test_a_full_redis_refuses_new_jobs_and_ends_old_ones(place):
     ids = [place.submit(f"Before it is full, {number}.") for number in range(5)]
     client = place.redis.client()

@@ -131,7 +131,7 @@ def _missing_extra(words: list[str]) -> str | None:
 
 
 def _our_command(name: str, words: list[str]) -> tuple[str, ...]:
-    num_subcommands = {"s1-tts": 2 if words[:1] == ["voices"] else 1, "s1-gateway": 1}.get(name, 0)
+    num_subcommands = {"s1-tts": 2 if words[:1] in (["voices"], ["jobs"]) else 1, "s1-gateway": 1}.get(name, 0)
     return (name, *words[:num_subcommands])
 
 

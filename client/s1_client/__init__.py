@@ -9,6 +9,7 @@ from s1_client.errors import (
     EarlyEndError,
     EndpointError,
     ForkError,
+    HttpError,
     OptionError,
     S1ClientError,
     ServerError,
@@ -18,6 +19,20 @@ from s1_client.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from s1_client.gateway_http import Gateway
+from s1_client.job_records import (
+    Batch,
+    Job,
+    JobFault,
+    JobFormat,
+    JobSound,
+    JobStatus,
+    JobText,
+    TakenBatch,
+    TakenJob,
+    WebhookAttempt,
+)
+from s1_client.jobs import AsyncJobs
 from s1_client.live_text import FLUSH
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery, Pick, Retry, Tls, WhenFull
@@ -25,6 +40,7 @@ from s1_client.server_voices import AsyncVoices
 from s1_client.servers import ServerState
 from s1_client.stream import SpeechStream
 from s1_client.sync_client import S1Client, SyncSpeechStream
+from s1_client.sync_jobs import SyncJobs
 from s1_client.sync_voices import SyncVoices
 from s1_client.voices import NewRecording
 from s1_protocol.errors import ErrorCode
@@ -33,9 +49,11 @@ from s1_protocol.voice_record import RecordingRecord, VoiceRecord
 
 __all__ = [
     "FLUSH",
+    "AsyncJobs",
     "AsyncS1Client",
     "AsyncVoices",
     "AudioChunk",
+    "Batch",
     "CutShortError",
     "DeadlineError",
     "Delivery",
@@ -43,7 +61,15 @@ __all__ = [
     "EndpointError",
     "ErrorCode",
     "ForkError",
+    "Gateway",
     "Health",
+    "HttpError",
+    "Job",
+    "JobFault",
+    "JobFormat",
+    "JobSound",
+    "JobStatus",
+    "JobText",
     "NewRecording",
     "OptionError",
     "Pick",
@@ -60,11 +86,15 @@ __all__ = [
     "StallError",
     "StreamError",
     "StreamGapError",
+    "SyncJobs",
     "SyncSpeechStream",
     "SyncVoices",
+    "TakenBatch",
+    "TakenJob",
     "Tls",
     "UnexpectedAnswerError",
     "UnreachableError",
     "VoiceRecord",
+    "WebhookAttempt",
     "WhenFull",
 ]

@@ -6,6 +6,7 @@ from s1_client.commands import common
 from s1_client.commands.batch import batch
 from s1_client.commands.bench import bench
 from s1_client.commands.doctor import doctor
+from s1_client.commands.jobs import app as jobs
 from s1_client.commands.say import say
 from s1_client.commands.voices import app as voices
 
@@ -21,3 +22,4 @@ app.command()(batch)
 app.command()(bench)
 app.command()(doctor)
 app.add_typer(voices, name="voices")
+app.add_typer(jobs, name="jobs")

@@ -7,6 +7,8 @@ from typing import Self
 from s1_client.address import check_headers
 from s1_client.audio import AudioChunk, Speech
 from s1_client.connection import DEFAULT_URL, Connection, Health
+from s1_client.gateway_http import Gateway
+from s1_client.jobs import AsyncJobs
 from s1_client.live_speech import LiveSpeech, with_seed
 from s1_client.live_text import Pieces
 from s1_client.options import SpeechOptions, make_inputs
@@ -21,7 +23,8 @@ class AsyncS1Client:
     """Asks a server for speech.
 
     Use it as ``async with AsyncS1Client() as client``, or call :meth:`close` in the end. Every request is a call of
-    its own on one connection: a consumer that reads slowly holds up nobody else. ``voices`` are those of the server.
+    its own on one connection: a consumer that reads slowly holds up nobody else. ``voices`` are those of the server,
+    ``jobs`` those of a gateway.
 
     Args:
         url: Host and gRPC port of the server, or of several. A request goes to one of them, and on to the next if that
@@ -31,6 +34,7 @@ class AsyncS1Client:
         headers: Sent with every request, for example ``{"authorization": "Bearer ..."}``.
         retry: When a request is sent again.
         delivery: How sound is handed over, unless a request says otherwise.
+        gateway: Where jobs are made; None: at a gateway of this machine.
 
     Raises:
         ValueError: the address or a header cannot be one.
@@ -45,12 +49,14 @@ class AsyncS1Client:
         headers: Mapping[str, str] | None = None,
         retry: Retry | None = None,
         delivery: Delivery | None = None,
+        gateway: Gateway | None = None,
     ) -> None:
         def connect(address: str) -> Connection:
             return Connection(address, tls, headers or {})
 
         self._servers = ServerPool([url] if isinstance(url, str) else url, connect, pick)
         self.voices = AsyncVoices(self._servers)
+        self.jobs = AsyncJobs(gateway)
         self._retry = retry or Retry()
         self._delivery = delivery or Delivery()
 
@@ -63,7 +69,8 @@ class AsyncS1Client:
         await self.close()
 
     async def close(self) -> None:
-        """Close the channels; requests that are under way are cancelled."""
+        """Close the channels; requests that are under way are cancelled, jobs go on."""
+        await self.jobs.close()
         await self._servers.close()
 
     @property

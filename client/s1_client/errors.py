@@ -57,7 +57,7 @@ class EndpointError(S1ClientError):
 
 
 class DeadlineError(S1ClientError):
-    """The caller's ``deadline_s`` passed; the request is cancelled on the server.
+    """The caller's ``deadline_s`` passed; the request is cancelled on the server. A job that is waited for goes on.
 
     Args:
         deadline_s: The deadline, from the first sending of the request.
@@ -80,6 +80,44 @@ class ServerError(S1ClientError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class HttpError(ServerError):
+    """A gateway refused the request or failed.
+
+    Args:
+        status: HTTP status.
+        message: The gateway's message.
+        reason: Its own word for what happened, such as ``quota_exceeded``; none if something before it answered.
+        field: What it finds wrong, such as ``items.3.text``; none if it is no field.
+        retry_after_s: When asking again may help; None: it does not.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        reason: str | None = None,
+        field: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(_CODES_OF_STATUS.get(status), message)
+        self.status = status
+        self.reason = reason
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+
+_CODES_OF_STATUS = {
+    400: ErrorCode.INVALID_ARG,
+    404: ErrorCode.NOT_FOUND,
+    429: ErrorCode.UNAVAILABLE,
+    500: ErrorCode.INTERNAL,
+    502: ErrorCode.UNAVAILABLE,
+    503: ErrorCode.UNAVAILABLE,
+    504: ErrorCode.UNAVAILABLE,
+}
 
 
 class CutShortError(S1ClientError):

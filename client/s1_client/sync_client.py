@@ -7,12 +7,14 @@ from typing import Self
 from s1_client.audio import AudioChunk, Speech
 from s1_client.client import AsyncS1Client
 from s1_client.connection import DEFAULT_URL, Health
+from s1_client.gateway_http import Gateway
 from s1_client.live_text import Pieces
 from s1_client.loop_thread import LoopThread
 from s1_client.options import SpeechOptions
 from s1_client.policy import Delivery, Pick, Retry, Tls
 from s1_client.servers import ServerState
 from s1_client.stream import SpeechStream
+from s1_client.sync_jobs import SyncJobs
 from s1_client.sync_voices import SyncVoices
 
 
@@ -82,9 +84,13 @@ class S1Client:
         headers: Mapping[str, str] | None = None,
         retry: Retry | None = None,
         delivery: Delivery | None = None,
+        gateway: Gateway | None = None,
     ) -> None:
-        self._client = AsyncS1Client(url, pick=pick, tls=tls, headers=headers, retry=retry, delivery=delivery)
+        self._client = AsyncS1Client(
+            url, pick=pick, tls=tls, headers=headers, retry=retry, delivery=delivery, gateway=gateway
+        )
         self._loop = LoopThread()
+        self.jobs = SyncJobs(self._client.jobs, self._loop)
         self.voices = SyncVoices(self._client.voices, self._loop)
 
     def __enter__(self) -> Self:
@@ -96,7 +102,7 @@ class S1Client:
         self.close()
 
     def close(self) -> None:
-        """Close the channel; requests that are under way are cancelled."""
+        """Close the channel; requests that are under way are cancelled, jobs go on."""
         if self._loop.is_running:
             self._loop.run(self._client.close())
             self._loop.stop()

@@ -16,7 +16,7 @@ from s1_protocol.service_links import is_service_link
 
 ENV_PREFIX = "S1_"
 
-CLIENT_VARIABLES = frozenset({"S1_URL"})
+CLIENT_VARIABLES = frozenset({"S1_URL", "S1_GATEWAY", "S1_TOKEN", "S1_TOKEN_FILE"})
 """Variables of the command ``s1-tts``; a server that finds them in its environment leaves them alone."""
 
 OTHERS_PREFIXES = ("S1_GATEWAY_",)

@@ -42,7 +42,9 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     assert (settings.checkpoint, settings.max_slots) == (None, 3)
 
 
-@pytest.mark.parametrize("name", ["S1_URL", "S1_GATEWAY_PORT", "S1_GATEWAY_ANYTHING"])
+@pytest.mark.parametrize(
+    "name", ["S1_URL", "S1_GATEWAY", "S1_TOKEN", "S1_TOKEN_FILE", "S1_GATEWAY_PORT", "S1_GATEWAY_ANYTHING"]
+)
 def test_variables_of_other_programs_are_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "localhost:9001")
     assert Settings.load() == Settings()

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     UNREACHABLE = 3
     CUT = 4
+    LATE = 5
     INTERRUPTED = 130
 
 

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from s1_client.batch_job import read_items
+from s1_client.batch_items import read_items
 from s1_client.cli import app
 from s1_protocol.names import ModelName
 from tests.unit.client.conftest import Serve

@@ -1,17 +1,14 @@
 """Many texts to a folder, some at a time, going on where an earlier run stopped."""
 
 import asyncio
-import codecs
-import csv
 import hashlib
-import io
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from s1_client.audio import silence
+from s1_client.batch_items import Item
 from s1_client.client import AsyncS1Client
 from s1_client.errors import S1ClientError, UnreachableError
 from s1_client.options import SpeechOptions
@@ -19,29 +16,6 @@ from s1_protocol.text.cleaning import is_speakable
 
 JOURNAL_NAME = "batch.jsonl"
 """One line for each text that was finished or failed, in the folder of the sound."""
-
-
-_COLUMNS = ("text", "id", "voice")
-_DELIMITERS = ",;\t"
-
-
-class BatchFileError(S1ClientError):
-    """The file of texts cannot be used; the message says where it is wrong."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One text of a batch.
-
-    Args:
-        name: Name of its audio file, without ending.
-        text: What to say.
-        voice: Id of a stored voice, if it has one of its own.
-    """
-
-    name: str
-    text: str
-    voice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,71 +35,7 @@ class Outcome:
     error: str | None = None
 
 
-def read_items(path: Path) -> list[Item]:
-    """Read a text file with a text a line, or a CSV file with the columns ``text`` and, if wanted, ``id``, ``voice``.
-
-    Columns may be parted by commas, semicolons or tabs, whichever the first line shows; UTF-16 is read where the file
-    begins with its mark.
-
-    Raises:
-        BatchFileError: it is neither UTF-8 nor UTF-16, has no column ``text`` or no text, a row does not fit the first
-            line, an id is no file name or comes twice.
-        OSError: it cannot be read.
-    """
-    data = path.read_bytes()
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-        if "\0" in text:
-            raise BatchFileError(f"{path}: holds NUL characters; it is no text in UTF-8, or UTF-16 without its mark")
-        lines = io.StringIO(text, newline="")
-        items = list(_csv_items(lines) if path.suffix.lower() in {".csv", ".tsv"} else _line_items(lines))
-    except UnicodeDecodeError as error:
-        raise BatchFileError(f"{path}: is not UTF-8 ({error})") from error
-    except csv.Error as error:
-        raise BatchFileError(f"{path}: {error}") from error
-    if not items:
-        raise BatchFileError(f"{path}: has no text")
-    for name, count in Counter(item.name for item in items).items():
-        if count > 1:
-            raise BatchFileError(f"{path}: the id {name!r} comes twice")
-        if Path(name).name != name or "\0" in name:
-            raise BatchFileError(f"{path}: the id {name!r} is no file name")
-    return items
-
-
-def _line_items(lines: io.StringIO) -> Iterator[Item]:
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield Item(f"{number:04}", line.strip())
-
-
-def _csv_items(lines: io.StringIO) -> Iterator[Item]:
-    delimiter = max(_DELIMITERS, key=lines.readline().count)
-    lines.seek(0)
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
-    header = [name.strip().lower() for name in next(rows, [])]
-    if "text" not in header:
-        raise csv.Error("has no column 'text' in its first line")
-    unknown = [name for name in header if name not in _COLUMNS]
-    if unknown or len(set(header)) < len(header):
-        raise csv.Error(f"its first line is {', '.join(header)}; allowed: text, and perhaps id and voice, each once")
-    for number, cells in enumerate(filter(None, rows), 1):
-        if len(cells) != len(header):
-            raise csv.Error(
-                f"row {number} (line {rows.line_num}) has {len(cells)} columns beside {len(header)} in the first line; "
-                'a text with a comma in it stands in "quotes"'
-            )
-        row = dict(zip(header, cells, strict=True))
-        if row["text"].strip():
-            yield Item(
-                row.get("id", "").strip() or f"{number:04}", row["text"].strip(), row.get("voice", "").strip() or None
-            )
-        elif any(cell.strip() for cell in cells):
-            raise csv.Error(f"row {number} (line {rows.line_num}) has no text")
-
-
-class BatchJob:
+class DirectBatch:
     """Says the texts of a batch.
 
     A file is there whole or not at all, so what is there is finished. An item is said again when its text or
@@ -154,12 +64,12 @@ class BatchJob:
             if finished.get(item.name) != self._digest(item) or not self._path_of(item).exists()
         ]
 
-    async def run(self, client: AsyncS1Client, jobs: int, tell: Callable[[Outcome], None]) -> list[Outcome]:
+    async def run(self, client: AsyncS1Client, streams: int, tell: Callable[[Outcome], None]) -> list[Outcome]:
         """Say what is open.
 
         Args:
             client: Whom to ask.
-            jobs: Texts that are said at once.
+            streams: Texts that are said at once.
             tell: Hears of every outcome as it comes.
 
         Returns:
@@ -180,7 +90,7 @@ class BatchJob:
                 outcomes.append(outcome)
                 tell(outcome)
 
-        workers = [asyncio.create_task(work()) for _ in range(jobs)]
+        workers = [asyncio.create_task(work()) for _ in range(streams)]
         try:
             await asyncio.gather(*workers)
         finally:

@@ -162,7 +162,7 @@ def test_metrics_tell_of_jobs(place):
         return line in place.http.get(f"{place.gateway.url}/metrics").text
 
     until(lambda: told('s1_gateway_jobs_waiting{queue="single"} 0.0') and told("s1_gateway_jobs_running 0.0"))
-    until(lambda: told('s1_gateway_jobs_counted{what="completed"}') and told("s1_gateway_jobs_characters 0.0"))
+    until(lambda: told('s1_gateway_jobs_ended_total{outcome="completed"}') and told("s1_gateway_jobs_characters 0.0"))
 
 
 def test_an_id_goes_into_the_list_of_its_class_only():

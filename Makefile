@@ -58,12 +58,14 @@ test: setup ## run all tests; tests that cannot run here say why
 check: setup lint ## lint, then the unit tests but the slow ones, in parallel: the inner loop
 	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest tests/unit -n auto -q -m "not slow" $(PYTEST_FLAGS)
 
-docs: setup ## write what is made: tables of docs/ from the request options and the records, tensors of config.pbtxt
+docs: setup ## write what is made: tables of docs/ from the request options and the records, tensors of config.pbtxt, the chart's README
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python scripts/make_chart_pages.py
 	$(BIN)/python -m perf docs
 
 lint: setup ## ruff, mypy, which package may import which, stale tables and prose of docs/
 	$(BIN)/python scripts/make_docs.py --check
+	$(BIN)/python scripts/make_chart_pages.py --check
 	$(BIN)/python -m perf docs --check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

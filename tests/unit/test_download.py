@@ -208,6 +208,19 @@ def test_the_pinned_revision_is_the_default_and_a_branch_is_resolved(hub: Hub, f
     assert all(f"/resolve/{NEWER_COMMIT}/" in path for _, path, _ in hub.requests if "/resolve/" in path)
 
 
+def test_the_servers_command_can_fetch_and_serve_nothing(hub: Hub, folder: Path) -> None:
+    """What the Job of the Helm chart runs; a second run asks nobody."""
+    _, environment = command_and_environment(folder, hub.port, GOOD_TOKEN)
+    environment |= {"S1_CHECKPOINT": str(folder)}
+    command = [sys.executable, str(SCRIPT.parent / "serve.py"), "--download-only"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert_whole(folder, hub)
+    hub.requests.clear()
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    assert hub.requests == []
+
+
 def test_the_token_is_not_sent_to_the_storage_host(hub: Hub, folder: Path) -> None:
     hub.is_redirecting = True
     done = download(folder, hub)

@@ -49,6 +49,11 @@ def parse(settings: Settings, arguments: list[str] | None = None) -> argparse.Na
         action="store_true",
         help="fetch the published weights into that folder first, if they are not there; needs HF_TOKEN",
     )
+    parser.add_argument(
+        "--download-only",
+        action="store_true",
+        help="fetch them as --download does, and end; for a volume that others mount",
+    )
     parser.add_argument("--http-port", type=int, default=8000, metavar="PORT", help="0: any free one, as for all ports")
     parser.add_argument("--grpc-port", type=int, default=8001, metavar="PORT", help=" ")
     parser.add_argument("--metrics-port", type=int, default=8002, metavar="PORT", help="Prometheus metrics")
@@ -145,8 +150,10 @@ class Restarts:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Run the server until it ends or a signal comes; returns the exit code."""
-    if arguments.download:
+    if arguments.download or arguments.download_only:
         fetch_if_missing(arguments.checkpoint)
+    if arguments.download_only:
+        return 0
     raise_open_files()
     if warning := check_shared_memory():
         print(f"warning: {warning}", file=sys.stderr)

@@ -70,6 +70,8 @@ def test_what_the_server_writes_to_can_be_written():
     mounts = {each.partition(":")[0]: each for each in SERVER["tmpfs"]}
     assert mounts.keys() == {"/tmp", "/home/triton-server/.cache"}
     assert mounts["/home/triton-server/.cache"].endswith(",exec")
+    compiled = re.search(r"TRITON_CACHE_DIR=(\S+)", (ROOT / "Dockerfile.triton").read_text())
+    assert compiled[1].startswith("/home/triton-server/.cache/"), "the GPU's kernels go to ~/.triton by default"
 
 
 def test_dockerfile_exists():

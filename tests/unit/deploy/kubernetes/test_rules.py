@@ -1,0 +1,311 @@
+"""What no schema knows: settings exist, pods have no rights they do not need, and end late enough to lose nothing."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from s1_gateway.settings import PREFIX
+from s1_gateway.settings import Settings as GatewaySettings
+from s1_tts.serving.machine import ENOUGH_SHM_MB
+from s1_tts.settings import ENV_PREFIX, Settings
+from tests.kubernetes import (
+    CHART,
+    EXAMPLES,
+    FOLDER,
+    NAMESPACE,
+    ROOT,
+    containers,
+    environment,
+    main_container,
+    of_kind,
+    pod,
+    probes,
+    queries,
+    rendered,
+    size_bytes,
+    workloads,
+)
+from tests.promql import Query
+
+WORKLOADS = [(example, name) for example in EXAMPLES for name in workloads(example)]
+CONTAINERS = [
+    pytest.param(container, id=f"{example} {name} {container['name']}")
+    for example, name in WORKLOADS
+    for container in containers(workloads(example)[name])
+]
+ENGINES = [(example, name) for example, name in WORKLOADS if name in ("s1-calls", "s1-notes", "s1-overflow")]
+OUTSIDE = {"S1_GATEWAY_REDIS_URL", "S1_GATEWAY_WEBHOOK_SECRET", "HF_TOKEN"}
+STOP_S = 12
+"""What the engines' command takes to stop at most, docs/deployment.md."""
+LONGEST_STREAM_S = 95
+SPOT_NOTICE_S = 120
+
+
+def rolling(name: str) -> bool:
+    return name not in ("s1-redis",) and "download" not in name
+
+
+# settings
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_every_setting_exists(container):
+    for name in environment(container):
+        if name.startswith(PREFIX):
+            assert name.removeprefix(PREFIX).lower() in GatewaySettings.model_fields
+        elif name.startswith(ENV_PREFIX):
+            assert name.removeprefix(ENV_PREFIX).lower() in Settings.model_fields
+
+
+@pytest.mark.parametrize(("example", "name"), [each for each in WORKLOADS if rolling(each[1])])
+def test_every_setting_has_a_value_that_is_taken(example, name, monkeypatch):
+    container = main_container(example, name)
+    told = {key: value for key, value in environment(container).items() if key.startswith(ENV_PREFIX)}
+    told = {key: "redis://host:6379/0" if key.endswith("REDIS_URL") else value for key, value in told.items()}
+    told = {key: "s" * 24 if value.startswith("$") else value for key, value in told.items()}
+    if name.removeprefix("s1-") in ("gateway", "worker"):
+        GatewaySettings.load(told | {"S1_GATEWAY_HOST": "0.0.0.0"})
+    else:
+        for key, value in told.items():
+            monkeypatch.setenv(key, value)
+        Settings.load()
+
+
+def test_a_large_number_stays_one():
+    container = next(
+        container
+        for each in rendered("eks", "gateway.settings.S1_GATEWAY_MAX_BODY_BYTES=33554432")
+        if each["metadata"]["name"] == "s1-gateway" and each["kind"] == "Deployment"
+        for container in containers(each)
+    )
+    assert environment(container)["S1_GATEWAY_MAX_BODY_BYTES"] == "33554432"
+
+
+@pytest.mark.parametrize(("example", "name"), WORKLOADS)
+def test_secrets_are_named_and_not_told(example, name):
+    for container in containers(workloads(example)[name]):
+        for variable in container.get("env", ()):
+            if variable["name"] in OUTSIDE | {"REDIS_PASSWORD"} and "value" in variable:
+                assert "$(REDIS_PASSWORD)" in variable["value"]
+    assert of_kind(example, "Secret") == {}
+
+
+def test_no_kubernetes_variables_of_services_come_in():
+    for example, name in WORKLOADS:
+        assert pod(workloads(example)[name])["enableServiceLinks"] is False
+
+
+# rights
+
+
+@pytest.mark.parametrize(("example", "name"), WORKLOADS)
+def test_nobody_is_root_or_may_become_it(example, name):
+    spec = pod(workloads(example)[name])
+    assert spec["securityContext"]["runAsNonRoot"]
+    assert spec["securityContext"]["runAsUser"] >= 999
+    assert spec["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_the_root_file_system_cannot_be_written(container):
+    context = container["securityContext"]
+    assert context["readOnlyRootFilesystem"]
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert not context["allowPrivilegeEscalation"]
+    assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize(("example", "name"), ENGINES)
+def test_what_the_engine_writes_to_can_be_written(example, name):
+    spec = pod(workloads(example)[name])
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    mounts = {mount["mountPath"]: mount for mount in main_container(example, name)["volumeMounts"]}
+    shm = volumes[mounts["/dev/shm"]["name"]]["emptyDir"]
+    assert shm["medium"] == "Memory"
+    assert size_bytes(shm["sizeLimit"]) == size_bytes("1Gi") > ENOUGH_SHM_MB * 1e6  # as docs/deployment.md says
+    for folder in ("/tmp", "/home/triton-server"):
+        assert "emptyDir" in volumes[mounts[folder]["name"]]
+    assert mounts["/models"]["readOnly"]
+    dockerfile = (ROOT / "Dockerfile.triton").read_text()
+    assert (
+        f"S1_CHECKPOINT={environment(main_container(example, name))['S1_CHECKPOINT'].rpartition('/')[0]}" in dockerfile
+    )
+    in_memory = size_bytes(main_container(example, name)["resources"]["limits"]["memory"])
+    assert in_memory >= size_bytes("4Gi") + size_bytes(shm["sizeLimit"])
+
+
+@pytest.mark.parametrize("example", ["one-gpu", "eks"])
+def test_limits_are_those_of_the_container_page(example):
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["s1-tts"]
+    container = main_container(example, "s1-calls")
+    assert container["resources"]["limits"]["memory"] == "24Gi"
+    assert compose["mem_limit"] == "${SERVER_MEMORY:-24g}"
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+
+
+def test_only_gateways_and_workers_reach_triton():
+    for example in EXAMPLES:
+        policy = of_kind(example, "NetworkPolicy")["s1-engines"]["spec"]
+        assert policy["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "s1-tts"
+        callers = {
+            peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"]: [port["port"] for port in rule["ports"]]
+            for rule in policy["ingress"]
+            for peer in rule["from"]
+            if "podSelector" in peer
+        }
+        assert callers == {"s1-gateway": ["grpc"], "s1-worker": ["grpc"]}
+        others = [rule for rule in policy["ingress"] for peer in rule["from"] if "podSelector" not in peer]
+        assert [port["port"] for rule in others for port in rule["ports"]] == ["metrics"]
+
+
+# beginning and ending
+
+
+@pytest.mark.parametrize(("example", "name"), ENGINES)
+def test_loading_may_take_ten_minutes(example, name):
+    startup = dict(probes(main_container(example, name)))["startupProbe"]
+    assert startup["failureThreshold"] * startup["periodSeconds"] == 600
+
+
+@pytest.mark.parametrize(("example", "name"), ENGINES)
+def test_an_engine_ends_after_its_longest_stream(example, name):
+    spec = pod(workloads(example)[name])
+    sleep_s = main_container(example, name)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert spec["terminationGracePeriodSeconds"] >= sleep_s + STOP_S
+    if name == "s1-overflow":
+        assert spec["terminationGracePeriodSeconds"] < SPOT_NOTICE_S
+    elif example != "laptop":
+        assert sleep_s > LONGEST_STREAM_S + 40
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_gateways_and_workers_have_longer_than_they_take_to_end(example):
+    for name, setting in (("s1-gateway", "S1_GATEWAY_DRAIN_S"), ("s1-worker", "S1_GATEWAY_JOBS_GRACE_S")):
+        container = main_container(example, name)
+        sleep_s = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        drain_s = float(environment(container)[setting])
+        assert pod(workloads(example)[name])["terminationGracePeriodSeconds"] >= sleep_s + drain_s + 5
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_no_probe_of_life_fails_by_load_for_less_than_a_minute(example):
+    for name in workloads(example):
+        for container in containers(workloads(example)[name]):
+            alive = dict(probes(container)).get("livenessProbe")
+            if alive:
+                assert alive["periodSeconds"] * alive["failureThreshold"] >= 60
+                assert "exec" not in alive
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_who_may_be_taken_from_a_machine_is_limited(example):
+    budgets = of_kind(example, "PodDisruptionBudget").values()
+    chosen = [budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for budget in budgets]
+    assert sorted(chosen) == sorted(
+        workloads(example)[name]["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]
+        for name in workloads(example)
+        if rolling(name)
+    )
+
+
+@pytest.mark.parametrize(("example", "name"), WORKLOADS)
+def test_ports_and_volumes_that_are_named_exist(example, name):
+    spec = pod(workloads(example)[name])
+    claims = {each["metadata"]["name"] for each in workloads(example)[name]["spec"].get("volumeClaimTemplates", ())}
+    volumes = {volume["name"] for volume in spec["volumes"]} | claims
+    for container in containers(workloads(example)[name]):
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+        ports = {port["name"] for port in container.get("ports", ())}
+        for _, probe in probes(container):
+            asked = probe.get("httpGet") or probe.get("tcpSocket") or {}
+            assert {asked["port"]} <= ports if asked else "exec" in probe
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_service_finds_pods_with_its_ports(example):
+    for service in of_kind(example, "Service").values():
+        chosen = [
+            containers(workload)
+            for workload in workloads(example).values()
+            if service["spec"]["selector"].items() <= workload["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        assert chosen
+        for each in chosen:
+            ports = {port["name"] for container in each for port in container.get("ports", ())}
+            assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_addresses_between_parts_are_services_that_exist(example):
+    for name in ("s1-gateway", "s1-worker"):
+        variables = environment(main_container(example, name))
+        host = re.fullmatch(rf"dns:///([\w-]+)\.{NAMESPACE}\.svc:8001", variables["S1_GATEWAY_SERVERS"])
+        assert of_kind(example, "Service")[host[1]]["spec"]["clusterIP"] == "None"
+        redis = re.search(r"@([\w-]+):6379", variables["S1_GATEWAY_REDIS_URL"])
+        assert redis is None or redis[1] in of_kind(example, "Service")
+
+
+# scaling
+
+
+def test_what_scales_has_no_number_of_its_own():
+    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in of_kind("eks", "ScaledObject").values()}
+    assert scaled == {name for name in workloads("eks") if rolling(name)}
+    assert not [name for name in scaled if "replicas" in workloads("eks")[name]["spec"]]
+
+
+@pytest.mark.parametrize("name", queries("eks"))
+def test_a_query_divides_nothing_and_makes_nothing_of_what_is_missing(name):
+    query = queries("eks")[name]
+    assert "/" not in query
+    assert " or " not in query
+    assert "vector(" not in query
+    assert "absent" not in query
+    assert Query.of(query).metrics
+
+
+@pytest.mark.parametrize("name", queries("eks"))
+def test_without_prometheus_what_runs_goes_on(name):
+    """KEDA 2.20 takes the last pod away where ``fallback.replicas`` is 0, whatever ``behavior`` says."""
+    spec = of_kind("eks", "ScaledObject")[name]["spec"]
+    assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"
+    assert spec["fallback"]["replicas"] >= max(1, spec["minReplicaCount"])
+    (trigger,) = spec["triggers"]
+    assert trigger["metadata"]["ignoreNullValues"] == "false"
+    assert trigger["metricType"] == "AverageValue"
+
+
+def test_calls_are_never_without_an_engine():
+    assert of_kind("eks", "ScaledObject")["s1-calls"]["spec"]["minReplicaCount"] >= 1
+
+
+def test_overflow_begins_where_notes_end():
+    spec = of_kind("eks", "ScaledObject")["s1-notes"]["spec"]
+    limit = spec["maxReplicaCount"] * int(spec["triggers"][0]["metadata"]["threshold"])
+    own, beyond = queries("eks")["s1-notes"], queries("eks")["s1-overflow"]
+    assert beyond == f"clamp_min({own} - {limit}, 0)"
+
+
+def test_jobs_wait_for_an_engine_that_starts_from_zero():
+    """Tries of a job come ever further apart, a minute at most and half of that at least."""
+    variables = environment(main_container("eks", "s1-worker"))
+    first_s, longest_s = GatewaySettings.model_fields["jobs_backoff_s"].default, 60.0
+    waits_s = [min(longest_s, first_s * 2.0**n) / 2 for n in range(int(variables["S1_GATEWAY_JOBS_ATTEMPTS"]) - 1)]
+    startup_s = 600
+    assert sum(waits_s) > 3 * startup_s
+
+
+def test_the_charts_version_is_the_packages():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (version, version)
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert values["engine"]["image"]["tag"] == values["gateway"]["image"]["tag"] == version
+
+
+def test_alerts_are_the_projects():
+    for name, path in (("s1-s1-tts", "alerts.yml"), ("s1-s1-gateway", "gateway-alerts.yml")):
+        rules = of_kind("eks", "PrometheusRule")[name]["spec"]
+        assert rules == yaml.safe_load((FOLDER.parent / "prometheus" / path).read_text())

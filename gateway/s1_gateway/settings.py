@@ -118,7 +118,7 @@ class Settings(JobSettings, BaseSettings):
     @classmethod
     def _let_service_links_be(cls, given: dict[str, object]) -> dict[str, object]:
         """Kubernetes says ``S1_GATEWAY_PORT=tcp://...`` where a Service has the name ``s1-gateway``."""
-        return {name: value for name, value in given.items() if not is_service_link(f"{name.upper()}", str(value))}
+        return {name: value for name, value in given.items() if not is_service_link(PREFIX + name.upper(), str(value))}
 
     @classmethod
     def settings_customise_sources(

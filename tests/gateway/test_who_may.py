@@ -20,7 +20,6 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from s1_gateway.auth import Tokens, hash_token
-from s1_gateway.serving import make_server
 from s1_gateway.settings import Settings, SettingsError
 from tests.gateway.conftest import sdk_of
 from tests.gateway.hearing import assert_said, hear_pcm
@@ -388,30 +387,6 @@ def test_tls(shared_stand_in, certificate):
         assert httpx2.get(url, verify=trusted).status_code == 200
         with pytest.raises(httpx2.HTTPError):
             httpx2.get(f"http://{gateway.address}/v1/models")
-
-
-@pytest.mark.parametrize(
-    ("environment", "given", "told"),
-    [
-        ({"S1_GATEWAY_POTR": "1"}, {}, "did you mean S1_GATEWAY_PORT?"),
-        ({}, {"host": "0.0.0.0"}, "without tokens"),
-        ({}, {"servers": "http://a:1"}, "without http://"),
-        ({}, {"servers": "dns:///a:1,b:1"}, "stands alone"),
-        ({}, {"servers": " , "}, "S1_GATEWAY_SERVERS"),
-        ({}, {"port": 70_000}, "S1_GATEWAY_PORT"),
-        ({}, {"tls_key": "/nowhere"}, "go together"),
-    ],
-)
-def test_settings_that_are_wrong_are_named(environment, given, told):
-    with pytest.raises(SettingsError) as refused:
-        Settings.load(environment, **given)
-    assert told in str(refused.value)
-
-
-def test_a_wrong_certificate_is_told_at_the_start():
-    settings = Settings.load({}, tls_certificate="/nowhere/cert", tls_key="/nowhere/key")
-    with pytest.raises(SettingsError, match="S1_GATEWAY_TLS_CERTIFICATE"):
-        make_server(settings)
 
 
 async def test_a_socket_that_is_open_outlives_its_handshakes_limit(shared_stand_in):

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from s1_client import AsyncS1Client, SpeechOptions
+from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import ServerOptions
 from tests.triton.callers import request_http
-from tests.triton.conftest import EXACT, FREE_PORTS, MODEL_REPOSITORY, started
+from tests.triton.conftest import EXACT, MODEL_REPOSITORY, started
 
 
 def has_ipv6() -> bool:
@@ -24,7 +25,8 @@ def has_ipv6() -> bool:
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("host", ["::1", "::"])
 def test_a_server_on_ipv6_speaks_on_each_of_its_ports(checkpoint: Path, tmp_path: Path, host: str) -> None:
-    options = ServerOptions(checkpoint, MODEL_REPOSITORY, host=host, ports=FREE_PORTS, device="cpu", settings=EXACT)
+    ports = Ports(http=0, grpc=0, metrics=0, sagemaker=0)
+    options = ServerOptions(checkpoint, MODEL_REPOSITORY, host=host, ports=ports, device="cpu", settings=EXACT)
     with started(options, tmp_path / "log.txt") as server:
 
         async def say() -> int:
@@ -34,3 +36,5 @@ def test_a_server_on_ipv6_speaks_on_each_of_its_ports(checkpoint: Path, tmp_path
         assert asyncio.run(say()) == 4 * 2048
         for port, path in ((server.ports.http, "/v2/health/ready"), (server.ports.metrics, "/metrics")):
             assert request_http(port, "GET", path, host="::1").status == 200
+        assert server.ports.sagemaker is not None
+        assert request_http(server.ports.sagemaker, "GET", "/ping").status == 200, "SageMaker's port knows IPv4 only"

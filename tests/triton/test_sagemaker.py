@@ -6,14 +6,11 @@ takes its place.
 """
 
 import asyncio
-import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,10 +27,10 @@ from s1_client.cli import app
 from s1_client.sagemaker import SageMakerClient
 from s1_client.sagemaker_wire import EventJoiner, make_stream_request
 from s1_protocol.sagemaker import EndpointKind
-from s1_tts.serving.distribution import find_distribution
 from s1_tts.serving.server import TritonServer
 from tests.sagemaker_cloud import Answer, Cloud, Container, Runtime, mocked_cloud, running_runtime
 from tests.sagemaker_container import STOP_TIMEOUT_S, free_port, listening, serving
+from tests.triton.bare import bare_process, status_of, wait_for_answer
 from tests.triton.callers import HttpAnswer, kserve_json, post_json, request_http, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +38,6 @@ TEXT = "Hello there."
 OPTIONS = SpeechOptions(seed=7, max_frames=12)
 INFER = "/v2/models/s1_mini/infer"
 STREAM = "/v2/models/s1_mini_stream/generate_stream"
-START_TIMEOUT_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +57,14 @@ def stock(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
     They are those of docker/sagemaker/serve in triton-inference-server/server at e1db8a6, for
     SAGEMAKER_TRITON_DEFAULT_MODEL_NAME=s1_mini and SAGEMAKER_TRITON_ADDITIONAL_ARGS=--load-model=s1_mini_stream. Only
-    the last three are ours: the port, where the wheel's backend lies, and names for what a crash leaves behind.
+    the port, where the wheel's backend lies, and names for what a crash leaves behind are ours.
     """
     folder = tmp_path_factory.mktemp("stock")
-    distribution = find_distribution()
-    backends = distribution.lay_out_backends(folder / "backends")
-    port, shm_prefix = free_port(), f"s1_tts_stock_{os.getpid()}_"
-    command = [
-        distribution.binary,
+    port = free_port()
+    flags = (
         "--allow-sagemaker=true",
         "--allow-http=false",
         "--model-control-mode=explicit",
-        f"--model-repository={model_folder}",
         "--model-namespacing=true",
         "--allow-grpc=false",
         "--allow-metrics=false",
@@ -82,46 +74,22 @@ def stock(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "--load-model=s1_mini_stream",
         "--load-model=s1_mini",
         f"--sagemaker-port={port}",
-        f"--backend-directory={backends}",
-        f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
-    ]
+    )
     environment = {
-        **os.environ,
         "SAGEMAKER_TRITON_DEFAULT_MODEL_NAME": "s1_mini",
         "S1_CHECKPOINT": str(model_folder / "checkpoint"),
         "S1_DEVICE": "cpu",
         "S1_DTYPE": "float32",
     }
-    with (folder / "log.txt").open("w") as log:
-        process = subprocess.Popen(
-            command, env=distribution.environment(environment), stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while ping(port) != 200:
-            assert process.poll() is None, (folder / "log.txt").read_text()[-2000:]
-            assert time.monotonic() < deadline_s
-            time.sleep(0.2)
-        yield psutil.Process(process.pid)
-    finally:
-        # its own way out takes a second for each of eleven model processes, and nothing is in flight
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for region in Path("/dev/shm").glob(f"{shm_prefix}*"):
-            region.unlink()
+    with bare_process(folder, model_folder, *flags, environment=environment) as process:
+        wait_for_answer(process, port, "/ping", folder / "log.txt")
+        yield process
 
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     with mocked_cloud(monkeypatch) as mocked:
         yield mocked
-
-
-def ping(port: int) -> int:
-    with contextlib.suppress(OSError):
-        return request_http(port, "GET", "/ping").status
-    return 0
 
 
 def port_of(stock: psutil.Process) -> int:
@@ -148,7 +116,7 @@ def samples_over_http(server: TritonServer) -> np.ndarray:
 
 def test_only_the_sagemaker_port_is_open_and_on_every_address(stock: psutil.Process) -> None:
     assert list(listening(stock).values()) == ["0.0.0.0"]
-    assert ping(port_of(stock)) == 200
+    assert status_of(port_of(stock), "/ping") == 200
 
 
 def test_json(stock: psutil.Process) -> None:
@@ -267,7 +235,7 @@ def test_serve_of_our_image_drains_when_sagemaker_stops_it(model_folder: Path, t
         port = served.sagemaker_port
         open_to_all = [at for at, ip in listening(served.server()).items() if not ip.endswith("127.0.0.1")]
         assert open_to_all == [port]
-        assert ping(port) == 200
+        assert status_of(port, "/ping") == 200
         answers: list[HttpAnswer] = []
         long = kserve_json("This sentence is said again and again. " * 40, max_frames=4000)
         caller = threading.Thread(target=lambda: answers.append(post_json(port, "/invocations", long)))

@@ -61,7 +61,7 @@ def parse(settings: Settings, arguments: list[str] | None = None) -> argparse.Na
         "--sagemaker-port",
         type=int,
         metavar="PORT",
-        help="also answer SageMaker's /ping and /invocations; Triton lets this port listen on every address",
+        help="also answer SageMaker's /ping and /invocations; Triton has this port listen on every address of IPv4",
     )
     parser.add_argument(
         "--host", default=settings.host, metavar="ADDRESS", help="address to listen on, also S1_HOST; 0.0.0.0: all"

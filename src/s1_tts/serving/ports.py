@@ -9,6 +9,9 @@ from s1_protocol.errors import SettingsError
 ANY_FREE = 0
 """Port number that stands for any free port."""
 
+SAGEMAKER_HOST = "0.0.0.0"
+"""Where Triton's listener for SageMaker always is, whatever the others' address: it has no option for it."""
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -31,7 +34,7 @@ def claim(host: str, ports: Ports) -> Ports:
     """Check that the ports are free and choose one for each that is ``ANY_FREE``.
 
     Args:
-        host: Address that the server will listen on.
+        host: Address that the server will listen on, with all but SageMaker's port.
         ports: What was asked for.
 
     Returns:
@@ -45,7 +48,8 @@ def claim(host: str, ports: Ports) -> Ports:
         for port_field in fields(Ports):
             name, number = port_field.name, getattr(ports, port_field.name)
             if number is not None:
-                claimed[name] = held.enter_context(_listen(host, name, number)).getsockname()[1]
+                at = SAGEMAKER_HOST if name == "sagemaker" else host
+                claimed[name] = held.enter_context(_listen(at, name, number)).getsockname()[1]
     return Ports(**{"sagemaker": None, **claimed})
 
 

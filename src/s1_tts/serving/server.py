@@ -335,16 +335,20 @@ class TritonServer:
         try:
             connection.request("GET", "/v2/health/ready")
             is_ready = connection.getresponse().status == HTTPStatus.OK
-            return is_ready and all(map(self._is_open, (self.ports.metrics, self.ports.sagemaker)))
+            reached = self.reachable_host.strip("[]")
+            return (
+                is_ready and _is_open(reached, self.ports.metrics) and _is_open("127.0.0.1", self.ports.sagemaker)
+            )
         except (OSError, HTTPException):
             return False
         finally:
             connection.close()
 
-    def _is_open(self, port: int | None) -> bool:
-        """Whether the server listens on one of the ports that it opens after the others."""
-        if port is None:
-            return True
-        with suppress(OSError), socket.create_connection((self.reachable_host.strip("[]"), port), timeout=1.0):
-            return True
-        return False
+
+def _is_open(host: str, port: int | None) -> bool:
+    """Whether the server listens on one of the ports that it opens after the others."""
+    if port is None:
+        return True
+    with suppress(OSError), socket.create_connection((host, port), timeout=1.0):
+        return True
+    return False

@@ -3,8 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -12,6 +10,7 @@ from s1_client import AsyncS1Client, Delivery, Retry, S1Client, S1ClientError, S
 from s1_client import connection as connections
 from s1_client.address import is_local, proxy_variable
 from s1_client.diagnosis import Diagnosis
+from tests.dying import FORKED, wire_to
 from tests.unit.client.conftest import Serve
 from tests.unit.client.kserve import Chunk, KServe, in_turn, playing, serving, until
 
@@ -30,73 +29,12 @@ def test_a_client_of_threads_waits_with_its_thread_until_it_is_used() -> None:
         assert client.servers[0].num_open == 0
 
 
-FORKED = """
-import asyncio, os, signal, sys
-from s1_client import AsyncS1Client, ForkError, S1Client
-url, when = sys.argv[1:]
-client = S1Client(url)
-if when == "after":
-    client.speak("Hello.")
-child = os.fork()
-if child == 0:
-    signal.alarm(20)
-    def told(call):
-        try:
-            return f"{len(call().samples)} samples"
-        except ForkError:
-            return "fork told"
-    print(told(lambda: client.speak("Hello.")), flush=True)
-    print(told(lambda: S1Client(url).speak("Hello.")), flush=True)
-    print(told(lambda: asyncio.run(AsyncS1Client(url).speak("Hello."))), flush=True)
-    os._exit(0)
-print("child", os.waitpid(child, 0)[1])
-print(len(client.speak("Hello.").samples), "samples", flush=True)
-"""
-
-
 @pytest.mark.parametrize(("when", "in_child"), [("before", "8 samples"), ("after", "fork told")])
 def test_a_fork_is_noticed_and_never_hangs(serve: Serve, when: str, in_child: str) -> None:
     url, _ = serve(WHOLE)
     command = [sys.executable, "-c", FORKED, url, when]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.splitlines() == [in_child] * 3 + ["child 0", "8 samples"]
-
-
-class Wire:
-    """A connection's way through this process, which can go dead without a word."""
-
-    def __init__(self, target: str) -> None:
-        self._host, _, self._port = target.rpartition(":")
-        self._writers: list[asyncio.StreamWriter] = []
-        self._is_dead: dict[asyncio.StreamWriter, bool] = {}
-        self.num_connections = 0
-
-    def go_dead(self) -> None:
-        """Swallow from now on what comes over the connections there are."""
-        self._is_dead = dict.fromkeys(self._is_dead, True)
-
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.num_connections += 1
-        inner_reader, inner_writer = await asyncio.open_connection(self._host, int(self._port))
-        self._is_dead[writer] = False
-        await asyncio.gather(
-            self._copy(reader, inner_writer, writer), self._copy(inner_reader, writer, writer), return_exceptions=True
-        )
-        inner_writer.close()
-        writer.close()
-
-    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, key: asyncio.StreamWriter) -> None:
-        while data := await source.read(65_536):
-            if not self._is_dead[key]:
-                sink.write(data)
-
-
-@asynccontextmanager
-async def wire_to(url: str) -> AsyncIterator[tuple[str, Wire]]:
-    wire = Wire(url)
-    server = await asyncio.start_server(wire.carry, "127.0.0.1", 0)
-    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", wire
-    server.close()
 
 
 async def test_after_a_stall_the_next_request_has_a_connection_of_its_own() -> None:

@@ -24,6 +24,14 @@ def test_taken_port_is_named():
             claim("127.0.0.1", Ports(http=0, grpc=0, metrics=port))
 
 
+def test_sagemakers_port_must_be_free_on_every_address():
+    """Triton's listener for SageMaker is there, whatever address the others have."""
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"sagemaker port {port} on 0.0.0.0"):
+            claim("127.0.0.1", Ports(http=0, grpc=0, metrics=0, sagemaker=port))
+
+
 def test_same_port_twice():
     free = claim("127.0.0.1", Ports(http=0, grpc=0, metrics=0)).http
     with pytest.raises(SettingsError, match="grpc port"):

@@ -1,0 +1,1 @@
+"""How releases of Triton differ where this project notices: one table, and a test for each row of it."""

@@ -336,9 +336,7 @@ class TritonServer:
             connection.request("GET", "/v2/health/ready")
             is_ready = connection.getresponse().status == HTTPStatus.OK
             reached = self.reachable_host.strip("[]")
-            return (
-                is_ready and _is_open(reached, self.ports.metrics) and _is_open("127.0.0.1", self.ports.sagemaker)
-            )
+            return is_ready and _is_open(reached, self.ports.metrics) and _is_open("127.0.0.1", self.ports.sagemaker)
         except (OSError, HTTPException):
             return False
         finally:

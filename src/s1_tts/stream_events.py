@@ -19,13 +19,17 @@ class StreamIds:
         return secrets.randbits(64)
 
 
+KNOCK = -1
+"""Index of a chunk without codes that only asks, on its way, whether the caller is still there."""
+
+
 @dataclass(frozen=True, eq=False)
 class CodesChunk:
     """Some frames of codes of one stream.
 
     Args:
         stream_id: Id the engine gave the stream.
-        index: 0, 1, 2 ... without a gap.
+        index: 0, 1, 2 ... without a gap; or ``KNOCK``.
         codes: ``[num_codebooks, frames]``; the last chunk may have no frames.
         is_last: True on exactly one chunk, the final one.
         service: Class of the caller.
@@ -38,6 +42,11 @@ class CodesChunk:
     is_last: bool
     service: ServiceClass = ServiceClass.NOTE
     is_cut: bool = False
+
+    @property
+    def is_knock(self) -> bool:
+        """Whether it is no part of the stream."""
+        return self.index == KNOCK
 
 
 @dataclass(frozen=True, eq=False)

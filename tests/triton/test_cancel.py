@@ -98,3 +98,36 @@ async def test_many_at_once_leave_the_others_alone(client):
     leaving = [leave_after(seed % 3 + 1, seed) for seed in range(60)]
     together, *_ = await asyncio.gather(collect(client, **kept), *leaving)
     assert np.array_equal(joined(together), alone)
+
+
+async def test_a_caller_who_leaves_while_waiting_frees_the_place_at_once(strained_server, strained_client):
+    """Two have the slots and go on, one waits: behind an ensemble nobody but the codec can see that it leaves."""
+    running = [stream(strained_client, **{**ENDLESS, "seed": seed, "chunk_frames": 8}) for seed in range(2)]
+    for reader in running:
+        await anext(reader)
+    waiting = asyncio.ensure_future(collect(strained_client, text="Hello.", seed=3))
+    assert await until(lambda: num_open(strained_server) == 3)
+    with pytest.raises(InferenceServerException, match="queue is full"):
+        await collect(strained_client, text="Hello.", seed=4)
+    waiting.cancel()
+    assert await until(lambda: num_open(strained_server) == 2)
+    assert not any([(await anext(reader)).is_last for reader in running])
+    next_one = asyncio.ensure_future(collect(strained_client, text="Hello.", seed=5, max_frames=6))
+    for reader in running:
+        await reader.aclose()
+    assert (await next_one)[-1].is_last
+    assert await until(lambda: num_open(strained_server) == 0)
+
+
+async def test_a_caller_who_waits_gets_the_sound_of_one_who_does_not(strained_server, strained_client):
+    """However often it is looked whether the caller is still there."""
+    fields = {"text": "Hello there, how are you?", "seed": 9, "max_frames": 30, "chunk_frames": 4}
+    alone = joined(await collect(strained_client, **fields))
+    running = [stream(strained_client, **{**ENDLESS, "seed": seed}) for seed in range(2)]
+    for reader in running:
+        await anext(reader)
+    waiting = asyncio.ensure_future(collect(strained_client, **fields))
+    await asyncio.sleep(1.5)
+    for reader in running:
+        await reader.aclose()
+    assert np.array_equal(joined(await waiting), alone)

@@ -106,7 +106,9 @@ class CodecModel:
         elif arrival.responder.is_cancelled():
             self._batcher.abort(chunk.stream_id)
             self._bridge.abort(AbortOrder(stream_ids=(chunk.stream_id,)))
-            self._streams.settle(chunk, answer.send_nothing)
+            self._streams.settle(chunk, answer.finish if chunk.is_knock else answer.send_nothing)
+        elif chunk.is_knock:
+            self._streams.settle(chunk, answer.finish)
         elif failure is not None:
             self._fail(answer, failure)
         else:
@@ -161,6 +163,10 @@ class _Answer:
     def send_nothing(self) -> None:
         """Answer with an empty chunk; the stream is ended elsewhere."""
         self.send(SILENCE)
+
+    def finish(self) -> None:
+        """Answer with nothing at all; the caller does not see it."""
+        self._responder.finish()
 
     def fail(self, error: S1Error) -> None:
         """Answer with an error; the collector gets it as a message."""

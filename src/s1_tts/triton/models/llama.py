@@ -31,9 +31,13 @@ from s1_tts.wire.speech import read_speech
 
 log = logging.getLogger(__name__)
 
-CANCEL_POLL_S = 0.1
+CANCEL_POLL_S = 0.25
 """How often callers are asked whether they are still there; ``is_cancelled()`` is a message to the server process."""
 
+KNOCK_S = 0.3
+"""A stream that has sent nothing for so long has the codec look whether its caller is still there."""
+
+KNOCK_POLL_S = 0.1
 METRICS_INTERVAL_S = 1.0
 DRAIN_POLL_S = 0.1
 
@@ -59,6 +63,7 @@ class LlamaModel:
         metrics = LmMetrics(self._engine)
         self._tickers = [
             Ticker("s1-cancel-watch", CANCEL_POLL_S, self._abort_cancelled),
+            Ticker("s1-knock", KNOCK_POLL_S, lambda: self._streams.knock(KNOCK_S)),
             Ticker("s1-drain", DRAIN_POLL_S, self._drain.step),
             Ticker("s1-lm-metrics", METRICS_INTERVAL_S, metrics.update),
         ]
@@ -104,7 +109,9 @@ class LlamaModel:
             responder.finish()
         else:
             self._drain.check_open()
-            stream = OpenStream(parameters.ticket, responder, self._streams, self._seal)
+            stream = OpenStream(
+                parameters.ticket, responder, self._streams, self._seal, self._codes_format.num_codebooks
+            )
             task = replace(read_speech(tensors, self._codes_format), caller=parameters.caller)
             stream_id = self._engine.submit(task, stream.take)
             self._streams.add(stream, stream_id)

@@ -1,5 +1,6 @@
 """What a caller may ask for, and how it goes into tensors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from tritonclient.utils import triton_to_np_dtype
 
 from s1_client.errors import OptionError
 from s1_protocol.names import ServiceClass
-from s1_protocol.tensors import OPTION_INPUTS, TEXT_INPUT, TensorSpec
+from s1_protocol.tensors import OPTION_INPUTS, TEXT_INPUT, VARIABLE, TensorSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +19,13 @@ class SpeechOptions:
     """Options of one request. None leaves an option out, and the server's default holds.
 
     What each does, its default and its range: :data:`~s1_protocol.request_options.OPTIONS`, and ``docs/api.md``.
-    The server checks the ranges; its message names the option and what is allowed.
+    The server checks the ranges; its message names the option and what is allowed. A voice known by several recordings
+    is a list of them and one of their transcripts, in the same order.
     """
 
     voice: str | None = None
-    reference_audio: bytes | None = None
-    reference_text: str | None = None
+    reference_audio: bytes | Sequence[bytes] | None = None
+    reference_text: str | Sequence[str] | None = None
     seed: int | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -48,7 +50,7 @@ def make_inputs(text: str, options: SpeechOptions) -> list[InferInput]:
 
 
 def make_tensors(text: str, options: SpeechOptions) -> list[tuple[TensorSpec, npt.NDArray[Any]]]:
-    """Put a text and its options into arrays ``[1, 1]``.
+    """Put a text and its options into arrays ``[1, 1]``, several recordings into ``[1, N]``.
 
     Raises:
         OptionError: a value does not fit its tensor.
@@ -57,19 +59,24 @@ def make_tensors(text: str, options: SpeechOptions) -> list[tuple[TensorSpec, np
     return [(spec, _make_tensor(spec, value)) for spec, value in [(TEXT_INPUT, text), *given] if value is not None]
 
 
-def _make_tensor(spec: TensorSpec, value: str | bytes | float) -> npt.NDArray[Any]:
+def _make_tensor(spec: TensorSpec, value: str | bytes | float | Sequence[str | bytes]) -> npt.NDArray[Any]:
     datatype = _datatype(spec)
     if spec.dtype == "BOOL" and not isinstance(value, bool):  # numpy would take any text for true
         raise OptionError(spec.name, f"{value!r} does not fit {datatype}: True or False")
     dtype = np.dtype(triton_to_np_dtype(datatype))
     try:
-        # bytes of a command line that are not UTF-8 go on as they are: the server says where they are wrong
-        element = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-        if dtype.kind == "i" and not np.iinfo(dtype).min <= int(element) <= np.iinfo(dtype).max:
+        given = value if spec.dims == (VARIABLE,) and isinstance(value, list | tuple) else [value]
+        elements = [_element(each) for each in given]
+        if dtype.kind == "i" and not np.iinfo(dtype).min <= int(elements[0]) <= np.iinfo(dtype).max:
             raise OverflowError(f"{np.iinfo(dtype).min} to {np.iinfo(dtype).max}")  # numpy 1 would wrap it around
-        return np.array([[element]], dtype=dtype)
+        return np.array([elements], dtype=dtype)
     except (OverflowError, ValueError) as error:
         raise OptionError(spec.name, f"{value!r} does not fit {datatype}: {error}") from error
+
+
+def _element(value: Any) -> Any:
+    # bytes of a command line that are not UTF-8 go on as they are: the server says where they are wrong
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
 
 
 def _datatype(spec: TensorSpec) -> str:

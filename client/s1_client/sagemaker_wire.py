@@ -44,7 +44,7 @@ def make_binary_request(text: str, options: SpeechOptions, *, want_wav: bool) ->
     """
     inputs, data = [], []
     for spec, tensor in make_tensors(text, options):
-        raw = _pack_bytes(tensor.item()) if tensor.dtype.kind == "O" else tensor.tobytes()
+        raw = b"".join(map(_pack_bytes, tensor.flat)) if tensor.dtype.kind == "O" else tensor.tobytes()
         datatype = "BYTES" if spec.dtype == "STRING" else spec.dtype
         size = {"binary_data_size": len(raw)}
         inputs.append({"name": spec.name, "shape": list(tensor.shape), "datatype": datatype, "parameters": size})
@@ -67,6 +67,9 @@ def make_stream_request(text: str, options: SpeechOptions) -> Body:
     """
     fields: dict[str, Any] = {}
     for spec, tensor in make_tensors(text, options):
+        if tensor.size != 1:
+            fault = f"has {tensor.size} values, where a streaming endpoint takes one; they can be stored as a voice"
+            raise OptionError(spec.name, fault)
         value = tensor.item()
         if isinstance(value, bytes):
             try:

@@ -18,6 +18,10 @@ ANSWER_TIMEOUT_S = 600.0
 """Eight recordings of 90 s take minutes to encode on a small machine."""
 
 
+_ONCE = frozenset({VoiceOperation.REMOVE, VoiceOperation.CHANGE})
+"""Operations that are not asked for again at another server."""
+
+
 class AsyncVoices:
     """Looks at the server's stored voices and changes them.
 
@@ -59,6 +63,31 @@ class AsyncVoices:
         }
         return _read_record(await self._ask(VoiceOperation.ADD, fields))
 
+    async def change(
+        self,
+        voice_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        transcripts: Sequence[str] = (),
+        new_id: str | None = None,
+    ) -> VoiceRecord:
+        """Change what is known of a voice; its recordings stay, and are not encoded again.
+
+        Args:
+            voice_id: Its id.
+            metadata: Members to be set; those that are None are taken out.
+            transcripts: What is said in each recording, in order; none: they stay.
+            new_id: Another id, which no voice has.
+        """
+        fields = {Field.VOICE: [voice_id.encode()]}
+        if metadata is not None:
+            fields[Field.METADATA] = [json.dumps(dict(metadata)).encode()]
+        if transcripts:
+            fields[Field.REFERENCE_TEXT] = [transcript.encode() for transcript in transcripts]
+        if new_id is not None:
+            fields[Field.NEW_ID] = [new_id.encode()]
+        return _read_record(await self._ask(VoiceOperation.CHANGE, fields))
+
     async def remove(self, voice_id: str) -> None:
         """Remove a voice; requests for it are then refused."""
         await self._ask(VoiceOperation.REMOVE, {Field.VOICE: [voice_id.encode()]})
@@ -76,8 +105,8 @@ class AsyncVoices:
                 is_gone = await server.connection.is_broken_by(error)
                 if is_gone:
                     server.failed()
-                # what was removed before the connection broke would not be found the next time
-                if not is_gone or operation is VoiceOperation.REMOVE or not self._servers.has_other(tried):
+                # what was removed or renamed before the connection broke would not be found the next time
+                if not is_gone or operation in _ONCE or not self._servers.has_other(tried):
                     raise await server.connection.explain(error) from error
             else:
                 server.succeeded()

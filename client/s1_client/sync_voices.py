@@ -35,6 +35,18 @@ class SyncVoices:
         """Add a voice, or replace the one of the same id; see :meth:`AsyncVoices.add`."""
         return self._loop.run(self._voices.add(voice_id, recordings, metadata))
 
+    def change(
+        self,
+        voice_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        transcripts: Sequence[str] = (),
+        new_id: str | None = None,
+    ) -> VoiceRecord:
+        """Change what is known of a voice; see :meth:`AsyncVoices.change`."""
+        changing = self._voices.change(voice_id, metadata=metadata, transcripts=transcripts, new_id=new_id)
+        return self._loop.run(changing)
+
     def remove(self, voice_id: str) -> None:
         """Remove a voice; requests for it are then refused."""
         self._loop.run(self._voices.remove(voice_id))

@@ -46,6 +46,16 @@ class Voices(Protocol):
     ) -> VoiceRecord:
         """Add a voice, or replace the one of the same id; ``metadata`` is kept with it."""
 
+    def change(
+        self,
+        voice_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        transcripts: Sequence[str] = (),
+        new_id: str | None = None,
+    ) -> VoiceRecord:
+        """Change what is known of a voice: members of its metadata (None takes one out), all transcripts, its id."""
+
     def remove(self, voice_id: str) -> None:
         """Remove a voice."""
 
@@ -63,12 +73,13 @@ class StoreVoices:
     def __init__(self, location: str) -> None:
         try:
             # what a client installs has none of what a store needs
-            from s1_tts.voices import audio, transcript, voice  # noqa: PLC0415
+            from s1_tts.voices import audio, transcript, voice, voice_change  # noqa: PLC0415
             from s1_tts.voices.location import open_store  # noqa: PLC0415
             from s1_tts.voices.sound import reading  # noqa: F401, PLC0415  # missing packages are named now, not later
         except ImportError as error:
             raise VoiceError(f"{error.name} is not installed: pip install 's1-tts[{STORE_EXTRA}]'") from error
         self._voice = voice
+        self._voice_change = voice_change
         self._read_recording = audio.read_recording
         self._check_fit = transcript.check_fit
         try:
@@ -106,6 +117,23 @@ class StoreVoices:
         except S1Error as error:
             raise VoiceError(str(error)) from error
         record: VoiceRecord = voice.describe(added)
+        return record
+
+    def change(
+        self,
+        voice_id: str,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        transcripts: Sequence[str] = (),
+        new_id: str | None = None,
+    ) -> VoiceRecord:
+        """Change what is known of a voice; its recordings stay."""
+        try:
+            change = self._voice_change.VoiceChange(metadata, tuple(transcripts), new_id)
+            changed = self._voice_change.change_stored(self._store, check_voice_id(voice_id), change)
+        except S1Error as error:
+            raise VoiceError(str(error)) from error
+        record: VoiceRecord = self._voice.describe(changed)
         return record
 
     def remove(self, voice_id: str) -> None:

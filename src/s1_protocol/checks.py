@@ -4,6 +4,7 @@ import re
 
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.limits import MAX_TEXT_CHARACTERS, MAX_TRANSCRIPT_CHARACTERS
+from s1_protocol.names import Field
 from s1_protocol.request_options import REFERENCE_TEXT, TEXT, VOICE
 from s1_protocol.text.cleaning import is_speakable
 
@@ -42,12 +43,16 @@ def is_voice_id(text: str) -> bool:
     return _VOICE_ID.fullmatch(text) is not None
 
 
-def check_voice_id(text: str) -> str:
+def check_voice_id(text: str, field: Field = VOICE.field) -> str:
     """Hand an id back if it is one; no other text ever reaches a store.
+
+    Args:
+        text: What came.
+        field: Where it stood.
 
     Raises:
         InvalidArgumentError: it is none.
     """
     if not is_voice_id(text):
-        raise InvalidArgumentError(VOICE.field, f"got {text[:80]!r}", VOICE.allowed)
+        raise InvalidArgumentError(field, f"got {text[:80]!r}", VOICE.allowed)
     return text

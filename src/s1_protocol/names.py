@@ -27,6 +27,8 @@ class VoiceOperation(StrEnum):
     SHOW = "show"
     ADD = "add"
     REMOVE = "remove"
+    CHANGE = "change"
+    """Its id, transcripts and metadata; the recordings and their codes stay."""
 
 
 class InfoLabel(StrEnum):
@@ -73,6 +75,7 @@ class Field(StrEnum):
     # managing voices
     OPERATION = "operation"
     METADATA = "metadata"
+    NEW_ID = "new_id"
     VOICES = "voices"
     # between the models
     PROMPT_CODES = "prompt_codes"

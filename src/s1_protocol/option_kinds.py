@@ -75,11 +75,13 @@ class TextOption(Option):
     Args:
         allowed_words: What may be in it; checks that need more than this table are the reader's.
         is_binary: Whether it is bytes as they are, not UTF-8 text; JSON cannot carry them.
+        is_list: Whether a request may have several; its tensor is ``[1, N]``.
     """
 
     dtype = "STRING"
     allowed_words: str
     is_binary: bool = False
+    is_list: bool = False
 
     @property
     def value_type(self) -> type:

@@ -4,6 +4,7 @@ from s1_protocol.limits import MAX_FRAMES as LONGEST_FRAMES
 from s1_protocol.limits import (
     MAX_RECORDING_BYTES,
     MAX_RECORDING_S,
+    MAX_RECORDINGS,
     MAX_SEED,
     MAX_TEXT_CHARACTERS,
     MAX_TRANSCRIPT_CHARACTERS,
@@ -45,18 +46,20 @@ VOICE = TextOption(
 )
 REFERENCE_AUDIO = TextOption(
     field=Field.REFERENCE_AUDIO,
-    help="a recording to sound like; not in JSON",
+    help=f"a recording to sound like, or up to {MAX_RECORDINGS} of one speaker, `[1, N]`; not in JSON",
     allowed_words=(
         f"a whole {SOUND_FILES} file of {MIN_RECORDING_S:g} to {MAX_RECORDING_S:g} s with speech in it, "
         f"at most {MAX_RECORDING_BYTES >> 20} MiB"
     ),
     is_binary=True,
+    is_list=True,
     callers=_RECORDINGS,
 )
 REFERENCE_TEXT = TextOption(
     field=Field.REFERENCE_TEXT,
-    help=f"comes with {Field.REFERENCE_AUDIO}",
+    help=f"comes with {Field.REFERENCE_AUDIO}, one for each",
     allowed_words=f"what is said in the recording, at most {MAX_TRANSCRIPT_CHARACTERS} characters",
+    is_list=True,
     callers=_RECORDINGS,
 )
 SEED = SeedOption(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from s1_protocol import request_options
 from s1_protocol.names import Field
-from s1_protocol.option_kinds import Option
+from s1_protocol.option_kinds import Option, TextOption
 
 MAX_BATCH_SIZE = 8
 """``max_batch_size`` of the served models; one text a request, so this bounds what the batcher gathers."""
@@ -45,7 +45,8 @@ def required(spec: TensorSpec) -> TensorSpec:
 
 def tensor_of(option: Option) -> TensorSpec:
     """The tensor of an option of a request."""
-    return TensorSpec(option.field, option.dtype, is_optional=True)
+    dims = (VARIABLE,) if isinstance(option, TextOption) and option.is_list else (1,)
+    return TensorSpec(option.field, option.dtype, dims, is_optional=True)
 
 
 TEXT_INPUT = required(tensor_of(request_options.TEXT))
@@ -90,12 +91,10 @@ LLAMA_INPUTS = (
 
 VOICE_INPUTS = (
     optional(TEXT_INPUT),
-    TensorSpec(Field.VOICE, "STRING", is_optional=True),
-    TensorSpec(Field.REFERENCE_AUDIO, "STRING", (VARIABLE,), is_optional=True),
-    TensorSpec(Field.REFERENCE_TEXT, "STRING", (VARIABLE,), is_optional=True),
-    *SPEECH_OPTIONS,
+    *OPTION_INPUTS,
     TensorSpec(Field.OPERATION, "STRING", is_optional=True),
     TensorSpec(Field.METADATA, "STRING", is_optional=True),
+    TensorSpec(Field.NEW_ID, "STRING", is_optional=True),
 )
 """Inputs of ``s1_voice``: a request for speech, of which it answers with all that ``s1_llama`` wants; or, with an
 ``operation``, a look at the stored voices or a change of them."""

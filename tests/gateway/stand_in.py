@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.utils import deserialize_bytes_tensor
 
 from s1_protocol.checks import is_voice_id
 from s1_protocol.names import Field, ModelName, VoiceOperation
@@ -222,7 +223,10 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
     ) -> service_pb2.ModelStreamInferResponse:
         voice = inputs.get(Field.VOICE)
         operation = inputs[Field.OPERATION]
-        if operation in (VoiceOperation.SHOW, VoiceOperation.REMOVE) and voice not in self.voices:
+        if (
+            operation in (VoiceOperation.SHOW, VoiceOperation.REMOVE, VoiceOperation.CHANGE)
+            and voice not in self.voices
+        ):
             raise ModelError(f"NOT_FOUND: there is no voice {voice!r}")
         answer: Any = None
         if operation == VoiceOperation.LIST:
@@ -230,6 +234,8 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         elif operation == VoiceOperation.REMOVE:
             del self.voices[voice]
         else:
+            if operation == VoiceOperation.CHANGE:
+                voice = self._change_voice(voice, inputs)
             if operation == VoiceOperation.ADD:
                 if not is_voice_id(voice):
                     raise ModelError(f"INVALID_ARG: voice: got {voice!r}; allowed: {VOICE.allowed}")
@@ -243,18 +249,28 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         response.raw_output_contents.append(len(told).to_bytes(4, "little") + told)
         return service_pb2.ModelStreamInferResponse(infer_response=response)
 
+    def _change_voice(self, voice: str, inputs: dict[str, Any]) -> str:
+        was = self.voices.pop(voice)
+        metadata = {**was.metadata, **json.loads(inputs.get(Field.METADATA, "{}"))}
+        kept = {name: value for name, value in metadata.items() if value is not None}
+        transcript = inputs.get(Field.REFERENCE_TEXT)
+        recordings = [replace(each, transcript=transcript or each.transcript) for each in was.recordings]
+        new_id = inputs.get(Field.NEW_ID, voice)
+        self.voices[new_id] = VoiceRecord(new_id, tuple(recordings), kept)
+        return new_id
+
 
 _NUMBERS: Final = {"INT32": "<i4", "INT64": "<i8", "FP32": "<f4", "BOOL": "?"}
 
 
 def read_inputs(request: service_pb2.ModelInferRequest) -> dict[str, Any]:
-    """First element of each input of a request."""
+    """The elements of each input of a request: one as it is, several as a list."""
     inputs: dict[str, Any] = {}
     for tensor, raw in zip(request.inputs, request.raw_input_contents, strict=True):
         if tensor.datatype == "BYTES":
-            content = raw[4 : 4 + int.from_bytes(raw[:4], "little")]
-            is_sound = tensor.name == Field.REFERENCE_AUDIO
-            inputs[tensor.name] = content if is_sound else content.decode()
+            contents = deserialize_bytes_tensor(raw).tolist()
+            values = contents if tensor.name == Field.REFERENCE_AUDIO else [each.decode() for each in contents]
+            inputs[tensor.name] = values[0] if len(values) == 1 else values
         else:
             inputs[tensor.name] = np.frombuffer(raw, _NUMBERS[tensor.datatype])[0].item()
     return inputs

@@ -4,6 +4,7 @@ import base64
 import io
 import wave
 from collections.abc import Iterator
+from typing import Any
 
 import fish_audio_sdk
 import fishaudio
@@ -103,6 +104,16 @@ def test_a_recording_comes_along(fish: fishaudio.FishAudio, gateway: RunningGate
         assert Field.VOICE not in request
 
 
+def test_several_recordings_come_along_in_their_order(fish: fishaudio.FishAudio, stand_in: StandIn) -> None:
+    sounds = [recording(), recording() + bytes(2)]
+    said = ["What Anna says.", "And what she says then."]
+    references = [ReferenceAudio(audio=sound, text=text) for sound, text in zip(sounds, said, strict=True)]
+    fish.tts.convert(text=TEXT, references=references)
+    (request,) = stand_in.requests
+    assert request[Field.REFERENCE_AUDIO] == sounds
+    assert request[Field.REFERENCE_TEXT] == said
+
+
 @pytest.mark.parametrize("bits", [-1000, 24, 32, 48, 64, 24_000, 64_000])
 def test_opus_has_the_bit_rate_in_either_unit(gateway: RunningGateway, bits: int) -> None:
     text = TEXT * 4
@@ -162,7 +173,7 @@ def test_errors_are_as_both_packages_read_them(gateway: RunningGateway, fish: fi
         ({"latency": "never"}, "latency"),
         ({"references": [{"audio": 5, "text": "a"}]}, "references.0.audio"),
         ({"references": [{"audio": b"a", "text": "a"}], "reference_id": "b"}, "references"),
-        ({"references": [{"audio": b"a", "text": "a"}] * 2}, "references"),
+        ({"references": [{"audio": b"a", "text": "a"}] * 9}, "references"),
         ({"reference_id": "x" * 300}, "reference_id"),
     ],
 )
@@ -233,11 +244,35 @@ def test_a_voice_needs_what_is_said_in_it(fish: fishaudio.FishAudio, stand_in: S
     assert not stand_in.voices
 
 
-def test_what_is_kept_with_a_voice_cannot_be_changed(fish: fishaudio.FishAudio) -> None:
+def test_what_is_told_of_a_voice_is_changed_and_the_rest_stays(
+    fish: fishaudio.FishAudio, gateway: RunningGateway
+) -> None:
+    voice = fish.voices.create(title="Anna", voices=[recording()], texts=["What is said."], description="A voice.")
+    fish.voices.update(voice.id, title="Bernd", tags=["calm", "low"])
+    shown = fish.voices.get(voice.id)
+    assert (shown.title, shown.tags, shown.description) == ("Bernd", ["calm", "low"], "A voice.")
+    assert shown.samples[0].text == "What is said."
+    with fish_audio_sdk.Session("unused", base_url=gateway.url) as session:
+        session.update_model(voice.id, description="Another.", visibility="public")
+    assert fish.voices.get(voice.id).description == "Another."
+    with pytest.raises(fishaudio.NotFoundError):
+        fish.voices.update("nobody", title="Bernd")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({}, "nothing to change"),
+        ({"title": ""}, "title"),
+        ({"visibility": "secret"}, "visibility"),
+        ({"cover_image": b"picture"}, "cover_image"),
+    ],
+)
+def test_a_change_that_is_none_is_refused(fish: fishaudio.FishAudio, change: dict[str, Any], named: str) -> None:
     voice = fish.voices.create(title="Anna", voices=[recording()], texts=["What is said."])
-    with pytest.raises(fishaudio.APIError) as refused:
-        fish.voices.update(voice.id, title="Bernd")
-    assert refused.value.status == 405
+    with pytest.raises(fishaudio.APIError, match=named) as refused:
+        fish.voices.update(voice.id, **change)
+    assert refused.value.status == 400
     assert fish.voices.get(voice.id).title == "Anna"
 
 
@@ -250,6 +285,19 @@ def test_references_as_fish_speechs_own_server_has_them(gateway: RunningGateway,
         listed = client.get("/references/list", headers={"accept": "application/msgpack"})
         assert msgpack.unpackb(listed.content)["reference_ids"] == ["anna"]
         assert client.get("/references/list").json()["reference_ids"] == ["anna"]
+        client.post("/references/add", data={"id": "bernd", "text": "a"}, files=files).raise_for_status()
+        rename = {"old_reference_id": "anna", "new_reference_id": "bernd"}
+        assert client.post("/references/update", json=rename).status_code == 409
+        assert client.post("/references/update", json={**rename, "new_reference_id": "anna"}).status_code == 400
+        assert client.post("/references/update", json={**rename, "old_reference_id": "nobody"}).status_code == 409
+        packed = msgpack.packb({**rename, "new_reference_id": "clara", "text": "What Clara says."})
+        renamed = client.post("/references/update", content=packed, headers={"content-type": "application/msgpack"})
+        assert renamed.json() == {"success": True, "message": "changed", **rename, "new_reference_id": "clara"}
+        assert stand_in.voices["clara"].recordings[0].transcript == "What Clara says."
+        back = {"old_reference_id": "clara", "new_reference_id": "anna"}
+        client.post("/references/update", json=back).raise_for_status()
+        assert client.post("/references/update", json=back).status_code == 409
+        client.request("DELETE", "/references/delete", json={"reference_id": "bernd"}).raise_for_status()
         removed = client.request("DELETE", "/references/delete", json={"reference_id": "anna"})
         assert removed.json()["success"] is True
         assert not stand_in.voices

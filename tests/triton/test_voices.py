@@ -130,7 +130,35 @@ async def test_several_recordings_keep_their_order(
     await run_soon(server, "add", "down", *pairs[1], *pairs[0])
     shown = json.loads(await run_soon(server, "show", "up"))
     assert [each["transcript"] for each in shown["recordings"]] == ["at 200", "at 400"]
-    assert not np.array_equal(await say(client, voice="up"), await say(client, voice="down"))
+    up = await say(client, voice="up")
+    assert not np.array_equal(up, await say(client, voice="down"))
+    inline = {
+        "reference_audio": bytes_of(recording(200), recording(400)),
+        "reference_text": bytes_of(b"at 200", b"at 400"),
+    }
+    assert np.array_equal(await say(client, **inline), up), "recordings that come along are the same turns"
+    whole = await answer(client, text="Hello there.", **LIMITS, **inline)
+    assert np.array_equal(whole.as_numpy("audio").reshape(-1), up)
+
+
+async def test_what_is_told_of_a_voice_is_changed_without_encoding_it_again(
+    client: grpcclient.InferenceServerClient, server: TritonServer, sounds: Path
+) -> None:
+    await run_soon(server, "add", "anna", "--audio", str(sounds / "200.wav"), "--text", "What is said.")
+    encoded = FolderStore(store_of(server)).get("anna").recordings[0].codes
+    was = await say(client, voice="anna")
+    change = ("--text", "Other words.", "--metadata", '{"title": "Clara"}', "--new-id", "clara")
+    told = json.loads(await run_soon(server, "change", "anna", *change))
+    assert (told["id"], told["metadata"]) == ("clara", {"title": "Clara"})
+    changed = FolderStore(store_of(server)).get("clara").recordings[0]
+    assert changed.transcript == "Other words."
+    assert np.array_equal(changed.codes, encoded)
+    assert await refusal(client, voice="anna") == ("NOT_FOUND", "voice: no voice 'anna'")
+    assert not np.array_equal(await say(client, voice="clara"), was)
+    back = ("--text", "What is said.", "--new-id", "anna", "--store", str(store_of(server)))
+    done = await asyncio.to_thread(CliRunner().invoke, app, ["voices", "change", "clara", *back])
+    assert done.exit_code == 0, done.output
+    assert np.array_equal(await say(client, voice="anna"), was)
 
 
 INVALID = {

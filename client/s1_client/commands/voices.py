@@ -62,6 +62,23 @@ def show(voice_id: VoiceId, *, store: Store = None, server: WhichServer) -> None
         _tell(voices.show(voice_id))
 
 
+@app.command("change")
+@takes_groups
+def change(
+    voice_id: VoiceId,
+    *,
+    text: Annotated[list[str] | None, typer.Option(help="What is said in each recording, in order.")] = None,
+    metadata: Annotated[str | None, typer.Option(help="A JSON object: members to be set; null takes one out.")] = None,
+    new_id: Annotated[str | None, typer.Option(help="Another id, which no voice has.")] = None,
+    store: Store = None,
+    server: WhichServer,
+) -> None:
+    """Change what is known of a voice; its recordings stay, and are not encoded again."""
+    kept = None if metadata is None else _read_metadata(metadata)
+    with _open_voices(server, store) as voices:
+        _tell(voices.change(voice_id, metadata=kept, transcripts=text or [], new_id=new_id))
+
+
 @app.command("remove")
 @takes_groups
 def remove(voice_id: VoiceId, *, store: Store = None, server: WhichServer) -> None:

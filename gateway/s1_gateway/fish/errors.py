@@ -8,8 +8,8 @@ from s1_protocol.names import Field
 
 FIELDS = {
     Field.VOICE.value: "reference_id",
-    Field.REFERENCE_AUDIO.value: "references.0.audio",
-    Field.REFERENCE_TEXT.value: "references.0.text",
+    Field.REFERENCE_AUDIO.value: "references.audio",
+    Field.REFERENCE_TEXT.value: "references.text",
     "speed": "prosody.speed",
     "volume": "prosody.volume",
 }

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, UploadFile
 from pydantic import BaseModel, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 
 from s1_client import NewRecording
-from s1_gateway.errors import GatewayError, Reason, invalid
+from s1_gateway.errors import invalid
 from s1_gateway.fish.errors import Envelope, render
 from s1_gateway.metrics import Door
 from s1_gateway.routing import described, enveloped
@@ -43,12 +43,12 @@ class Kept(BaseModel):
     tags: Annotated[list[str], OrDefault] = []
     visibility: Annotated[Literal["public", "unlist", "private"], OrDefault] = "private"
     created_at: Annotated[datetime, OrDefault] = datetime.fromtimestamp(0, UTC)
+    updated_at: Annotated[datetime | None, OrDefault] = None
 
 
 def describe(voice: VoiceRecord) -> dict[str, Any]:
     """Make Fish's entity of a stored voice; what nobody counts is nought."""
     kept = Kept.model_validate(voice.metadata)
-    created_at = kept.created_at.isoformat()
     return {
         "_id": voice.id,
         "type": "tts",
@@ -61,8 +61,8 @@ def describe(voice: VoiceRecord) -> dict[str, Any]:
         "samples": [
             {"title": "", "text": recording.transcript, "task_id": "", "audio": ""} for recording in voice.recordings
         ],
-        "created_at": created_at,
-        "updated_at": created_at,
+        "created_at": kept.created_at.isoformat(),
+        "updated_at": (kept.updated_at or kept.created_at).isoformat(),
         "languages": [],
         "visibility": kept.visibility,
         "lock_visibility": False,
@@ -140,10 +140,24 @@ async def add_model(
 
 
 @router.patch("/{voice_id}")
-async def change_model(voice_id: str, gateway: TheGateway, _caller: ChangingVoices) -> None:
-    """Refuse to change what is told of a voice: a server keeps it as it was added."""
-    await gateway.client.voices.show(voice_id)
-    raise GatewayError(Reason.METHOD, "what is told of a voice is not changed; allowed: DELETE it and POST it anew")
+async def change_model(
+    voice_id: str,
+    gateway: TheGateway,
+    _caller: ChangingVoices,
+    title: Annotated[str | None, Form(min_length=1, max_length=255)] = None,
+    description: Annotated[str | None, Form(max_length=4096)] = None,
+    tags: Annotated[list[str] | None, Form(max_length=64)] = None,
+    visibility: Annotated[str | None, Form(pattern="^(public|unlist|private)$")] = None,
+    cover_image: UploadFile | None = None,
+) -> dict[str, Any]:
+    """Change what is told of a stored voice; what is not named stays, and so does its sound."""
+    _refuse_picture(cover_image)
+    given = {"title": title, "description": description, "tags": tags, "visibility": visibility}
+    named = {name: value for name, value in given.items() if value is not None}
+    if not named:
+        raise invalid(None, f"got nothing to change; allowed: {', '.join(given)}")
+    changed = await gateway.client.voices.change(voice_id, metadata={**named, "updated_at": int(time.time())})
+    return describe(changed)
 
 
 @router.delete("/{voice_id}")

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from s1_client import NewRecording
 from s1_gateway.bodies import json_body
-from s1_gateway.errors import GatewayError, Reason
+from s1_gateway.errors import GatewayError, Reason, invalid
 from s1_gateway.fish.errors import Envelope, render
 from s1_gateway.fish.packing import pack, read_body
 from s1_gateway.metrics import Door
@@ -25,6 +25,14 @@ class NamedReference(BaseModel):
     """Body of a deletion."""
 
     reference_id: str = Field(min_length=1, max_length=255)
+
+
+class RenamedReference(BaseModel):
+    """Body of a change."""
+
+    old_reference_id: str = Field(min_length=1, max_length=255)
+    new_reference_id: str = Field(min_length=1, max_length=255)
+    text: str | None = Field(default=None, min_length=1, description="what is said in it, if that changes; ours")
 
 
 def _answer(request: Request, content: dict[str, Any]) -> Response:
@@ -57,6 +65,24 @@ async def list_references(request: Request, gateway: TheGateway, _caller: Listin
     """List the ids of stored voices."""
     ids = await gateway.client.voices.list()
     return _answer(request, {"success": True, "reference_ids": ids, "message": f"{len(ids)} references"})
+
+
+@router.post("/update", openapi_extra=json_body(RenamedReference))
+async def change_reference(request: Request, gateway: TheGateway, _caller: ChangingVoices) -> Response:
+    """Give a stored voice another id, or with the same one another text; its recording is not encoded again."""
+    content = read_body(await request.body(), request.headers.get("content-type", ""))
+    change = RenamedReference.model_validate(content)
+    old, new = change.old_reference_id, change.new_reference_id
+    if new != old and new in await gateway.client.voices.list():
+        fault = f"new_reference_id: there is a reference {new!r:.80} already"
+        raise GatewayError(Reason.CONFLICT, fault, field="new_reference_id")
+    transcripts = [] if change.text is None else [change.text]
+    if new == old and not transcripts:
+        raise invalid("new_reference_id", "got the old one and no text; allowed: another id, or a text")
+    await gateway.client.voices.change(old, transcripts=transcripts, new_id=None if new == old else new)
+    gateway.voice_names.forget()
+    told = {"success": True, "message": "changed", "old_reference_id": old, "new_reference_id": new}
+    return _answer(request, told)
 
 
 @router.delete("/delete", openapi_extra=json_body(NamedReference))

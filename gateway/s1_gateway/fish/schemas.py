@@ -11,7 +11,7 @@ from s1_client import ServiceClass, SpeechOptions
 from s1_gateway.encoding import AudioFormat, SoundSpec, SoundSpecError
 from s1_gateway.errors import invalid
 from s1_gateway.model_options import ModelOptions
-from s1_protocol.limits import MAX_TEXT_CHARACTERS
+from s1_protocol.limits import MAX_RECORDINGS, MAX_TEXT_CHARACTERS
 from s1_protocol.sound import SAMPLE_RATE_HZ
 
 FORMATS: Final = {
@@ -69,7 +69,11 @@ class TtsRequest(ModelOptions):
     # what the description says and nothing here checks is checked where the message names what is allowed
     text: str = Field(json_schema_extra={"minLength": 1, "maxLength": MAX_TEXT_CHARACTERS, "pattern": r"\S"})
     reference_id: str | None = Field(default=None, max_length=255, description="a voice; none: the model's own")
-    references: list[Reference] | None = Field(default=None, max_length=1)
+    references: list[Reference] | None = Field(
+        default=None,
+        max_length=MAX_RECORDINGS,
+        description="recordings of one speaker; each becomes a turn of the prompt",
+    )
     format: Literal["wav", "pcm", "mp3", "opus"] | None = "mp3"
     sample_rate: int | None = Field(default=None, description="none: 44100, opus 48000")
     mp3_bitrate: int | None = Field(default=128, description="kbit/s")
@@ -90,15 +94,15 @@ class TtsRequest(ModelOptions):
         """
         named = super().options(service)
         if self.references and self.reference_id:
-            raise invalid("references", "got one beside a reference_id; allowed: one of both")
-        reference = self.references[0] if self.references else None
+            raise invalid("references", f"got {len(self.references)} beside a reference_id; allowed: one of both")
+        references = self.references or []
         return replace(
             named,
             temperature=TEMPERATURE if named.temperature is None else named.temperature,
             top_p=TOP_P if named.top_p is None else named.top_p,
             repetition_penalty=REPETITION_PENALTY if named.repetition_penalty is None else named.repetition_penalty,
-            reference_audio=reference.audio if reference else None,
-            reference_text=reference.text if reference else None,
+            reference_audio=[reference.audio for reference in references] or None,
+            reference_text=[reference.text for reference in references] or None,
         )
 
     def sound(self) -> SoundSpec:

@@ -35,6 +35,7 @@ from s1_tts.voices.task_loop import TaskLoop
 from s1_tts.voices.transcript import check_fit
 from s1_tts.voices.voice import Codes, Recording, Voice, check_recordings, describe
 from s1_tts.voices.voice_ask import VoiceAsk
+from s1_tts.voices.voice_change import VoiceChange, change_stored
 from s1_tts.voices.voice_command import VoiceCommand
 
 log = logging.getLogger(__name__)
@@ -187,7 +188,7 @@ class VoiceService:
         """Do what was ordered.
 
         Returns:
-            The answer as JSON: ids for ``list``, else a description of the voice that was shown, added or removed.
+            The answer as JSON: ids for ``list``, the id for ``remove``, else a description of the voice.
         """
         begin = self._tasks.begin_slow if command.is_change else self._tasks.begin
         return self._budget.begin(command.recordings, lambda: begin(self._run, command))
@@ -298,6 +299,8 @@ class VoiceService:
             case VoiceOperation.REMOVE:
                 await self._remove(command.voice_id)
                 answer = {"id": command.voice_id}
+            case VoiceOperation.CHANGE:
+                answer = describe(await self._change(command.voice_id, command.change or VoiceChange())).to_json()
         return json.dumps(answer, ensure_ascii=False)
 
     async def _add(self, voice: Voice) -> Voice:
@@ -311,6 +314,13 @@ class VoiceService:
         async with self._changing:
             await self._tasks.on(self._store_threads, self.store.delete, voice_id)
             self._voices.forget(voice_id)
+
+    async def _change(self, voice_id: str, change: VoiceChange) -> Voice:
+        async with self._changing:
+            try:
+                return await self._tasks.on(self._store_threads, change_stored, self.store, voice_id, change)
+            finally:  # also where only a part of it was done
+                self._voices.forget(voice_id)
 
     async def _refresh(self, voice: Voice) -> None:
         try:

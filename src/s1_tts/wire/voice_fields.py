@@ -2,8 +2,9 @@
 
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field, VoiceOperation
-from s1_tts.voices.voice import Recording, read_metadata
+from s1_tts.voices.voice import Metadata, Recording, read_metadata
 from s1_tts.voices.voice_ask import VoiceAsk
+from s1_tts.voices.voice_change import VoiceChange
 from s1_tts.voices.voice_command import VoiceCommand
 from s1_tts.wire.arrays import Tensors
 from s1_tts.wire.fields import read_elements, read_string, read_strings
@@ -39,10 +40,21 @@ def read_voice_command(tensors: Tensors) -> VoiceCommand:
     if Field.VOICE not in tensors:
         raise InvalidArgumentError(Field.VOICE, "is missing", "the id of a voice")
     voice_id = read_string(tensors, Field.VOICE)
-    if operation is not VoiceOperation.ADD:
+    if operation not in (VoiceOperation.ADD, VoiceOperation.CHANGE):
         return VoiceCommand(operation, voice_id)
-    metadata = read_metadata(read_string(tensors, Field.METADATA)) if Field.METADATA in tensors else {}
-    return VoiceCommand(operation, voice_id, _read_recordings(tensors), metadata)
+    metadata = read_metadata(read_string(tensors, Field.METADATA)) if Field.METADATA in tensors else None
+    if operation is VoiceOperation.ADD:
+        return VoiceCommand(operation, voice_id, _read_recordings(tensors), metadata or {})
+    return VoiceCommand(operation, voice_id, change=_read_change(tensors, metadata))
+
+
+def _read_change(tensors: Tensors, metadata: Metadata | None) -> VoiceChange:
+    if Field.REFERENCE_AUDIO in tensors:
+        allowed = f"none, as recordings stay; {VoiceOperation.ADD.value!r} replaces a voice"
+        raise InvalidArgumentError(Field.REFERENCE_AUDIO, "came with a change", allowed)
+    transcripts = tuple(read_strings(tensors, Field.REFERENCE_TEXT)) if Field.REFERENCE_TEXT in tensors else ()
+    new_id = read_string(tensors, Field.NEW_ID) if Field.NEW_ID in tensors else None
+    return VoiceChange(metadata, transcripts, new_id)
 
 
 def _read_operation(tensors: Tensors) -> VoiceOperation:
@@ -65,6 +77,8 @@ def _read_recordings(tensors: Tensors) -> tuple[Recording, ...]:
         return ()
     audios = [bytes(audio) for audio in read_elements(tensors, Field.REFERENCE_AUDIO)]
     texts = read_strings(tensors, Field.REFERENCE_TEXT)
+    if not audios:
+        raise InvalidArgumentError(Field.REFERENCE_AUDIO, "has no values", "a recording or several, or no such tensor")
     if len(audios) != len(texts):
         raise InvalidArgumentError(
             Field.REFERENCE_TEXT,

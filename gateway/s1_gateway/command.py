@@ -47,7 +47,7 @@ def worker(
     from s1_gateway.jobs.worker import Worker  # noqa: PLC0415 - the gateway itself needs no Celery
 
     try:
-        made = Worker(Settings.load(servers=servers))
+        made = Worker(_settings_of_no_server(servers))
     except SettingsError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -61,13 +61,28 @@ def worker(
 
 
 @app.command()
+def flower(
+    address: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port to listen on")] = 5555,
+) -> None:
+    """Show workers and what Celery hands them, behind the password of S1_GATEWAY_FLOWER_PASSWORD_FILE."""
+    from s1_gateway.jobs.watching import run_flower  # noqa: PLC0415 - the gateway itself needs no Celery
+
+    try:
+        run_flower(_settings_of_no_server(), address, port)
+    except SettingsError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command()
 def bucket_rule() -> None:
     """Write the rule by which the bucket of S1_GATEWAY_JOBS_BUCKET forgets the sound of jobs."""
     from s1_gateway.jobs.bucket import BucketStore  # noqa: PLC0415 - boto3 is slow to import
     from s1_gateway.jobs.store import StoreError  # noqa: PLC0415 - beside it
 
     try:
-        settings = Settings.load()
+        settings = _settings_of_no_server()
         if settings.jobs_bucket is None:
             raise SettingsError("S1_GATEWAY_JOBS_BUCKET: got none; allowed: s3://bucket/prefix")
         days = BucketStore(settings).write_rule()
@@ -83,7 +98,7 @@ def webhook_secret(name: Annotated[str, typer.Argument(help="of the token whose 
     from s1_gateway.jobs.webhooks import signing_secret  # noqa: PLC0415 - the gateway itself signs nothing
 
     try:
-        secret = Settings.load().webhook_secret
+        secret = _settings_of_no_server().webhook_secret
         if secret is None:
             raise SettingsError("S1_GATEWAY_WEBHOOK_SECRET: got none; allowed: 24 characters or more")
     except SettingsError as error:
@@ -100,3 +115,8 @@ def token(
     made = "s1_" + secrets.token_urlsafe(32)
     typer.echo(f"token, for the caller: {made}", err=True)
     typer.echo(f"{name} {hash_token(made)} scopes=speak")
+
+
+def _settings_of_no_server(servers: str | None = None) -> Settings:
+    """Settings of a command that nobody calls, so that it needs no tokens, whatever address a gateway listens on."""
+    return Settings.load(host="127.0.0.1", servers=servers)

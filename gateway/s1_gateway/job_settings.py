@@ -37,5 +37,12 @@ class JobSettings(BaseModel):
         repr=False,
         description="what each token's signing secret is made of; none: no webhooks",
     )
+    webhook_secret_file: Path | None = Field(default=None, description="file with it instead")
     webhook_timeout_s: float = Field(default=15.0, gt=0, description="longest wait for a webhook's receiver")
+    jobs_alive_file: Path | None = Field(
+        default=None, description="file that a worker touches every 5 s while it is alive, for a health check"
+    )
+    flower_password_file: Path | None = Field(
+        default=None, description="file with `user:password` for `s1-gateway flower`"
+    )
     webhook_private: bool = Field(default=False, description="allow webhooks to private addresses and without TLS")

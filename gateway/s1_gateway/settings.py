@@ -56,7 +56,9 @@ class Settings(JobSettings, BaseSettings):
     redis_url: str | None = Field(
         default=None,
         description="Redis for jobs, and for counts of several gateways; none: no jobs",
+        repr=False,
     )
+    redis_url_file: Path | None = Field(default=None, description="file with it instead, as it may hold a password")
 
     # what
     voices: dict[str, str] = Field(
@@ -113,6 +115,23 @@ class Settings(JobSettings, BaseSettings):
     def has_tokens(self) -> bool:
         """Whether callers have to show a token."""
         return bool(self.tokens.strip()) or self.tokens_file is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secrets(cls, given: dict[str, object]) -> dict[str, object]:
+        """What may stand in a file is read from it."""
+        told = dict(given)
+        for name in ("redis_url", "webhook_secret"):
+            path = told.get(f"{name}_file")
+            if path is None:
+                continue
+            if told.get(name) is not None:
+                raise ValueError(f"{name} and {name}_file are both set; allowed: one of them")
+            try:
+                told[name] = Path(str(path)).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"{name}_file: {path} cannot be read: {error}") from None
+        return told
 
     @model_validator(mode="before")
     @classmethod

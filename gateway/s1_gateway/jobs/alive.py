@@ -1,0 +1,37 @@
+"""A worker's sign of life for health checks: it listens on no port."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_EVERY_S: Final = 5.0
+
+
+@contextmanager
+def showing_life(path: Path) -> Iterator[None]:
+    """Touch a file again and again, as long as the running loop goes on.
+
+    Args:
+        path: Which; it is removed in the end.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    loop = asyncio.get_running_loop()
+
+    def touch() -> asyncio.TimerHandle:
+        path.touch()
+        return loop.call_later(_EVERY_S, again)
+
+    def again() -> None:
+        nonlocal timer
+        timer = touch()
+
+    timer = touch()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        path.unlink(missing_ok=True)

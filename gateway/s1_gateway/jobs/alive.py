@@ -20,18 +20,15 @@ def showing_life(path: Path) -> Iterator[None]:
         OSError: it cannot be written.
     """
     loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
 
-    def touch() -> asyncio.TimerHandle:
+    def touch() -> None:
         path.touch()
-        return loop.call_later(_EVERY_S, again)
+        timers[:] = [loop.call_later(_EVERY_S, touch)]
 
-    def again() -> None:
-        nonlocal timer
-        timer = touch()
-
-    timer = touch()
+    touch()
     try:
         yield
     finally:
-        timer.cancel()
+        timers[0].cancel()
         path.unlink(missing_ok=True)

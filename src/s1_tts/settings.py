@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     voices: str | None = Field(
         default=None, description="voice store: a path, hf://... or s3://...; none: a folder by the checkpoint"
     )
-    voice_changes: bool = Field(default=True, description="whether callers may add and remove voices")
+    voice_changes: bool = Field(default=True, description="whether callers may add, change and remove voices")
     voice_cache_mb: float = Field(
         default=64.0, ge=0, description="memory for codes of stored voices, and as much for those of recordings sent"
     )

@@ -305,7 +305,10 @@ def test_the_charts_version_is_the_packages():
     assert values["engine"]["image"]["tag"] == values["gateway"]["image"]["tag"] == version
 
 
+ALERTS = {"s1-s1-tts": "alerts.yml", "s1-s1-gateway": "gateway-alerts.yml", "s1-s1-jobs": "jobs-alerts.yml"}
+
+
 def test_alerts_are_the_projects():
-    for name, path in (("s1-s1-tts", "alerts.yml"), ("s1-s1-gateway", "gateway-alerts.yml")):
+    for name, path in ALERTS.items():
         rules = of_kind("eks", "PrometheusRule")[name]["spec"]
         assert rules == yaml.safe_load((FOLDER.parent / "prometheus" / path).read_text())

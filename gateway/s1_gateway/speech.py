@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -58,6 +58,7 @@ class SpeechOrder:
         retry: How long it goes on asking while servers are full; None: for a moment.
         asked_s: When, on ``time.perf_counter``.
         is_whole: Whether nothing is heard before all of it is there: its header then tells the true length.
+        tell: Hears of each piece of sound that comes, in seconds, also while nothing is given yet.
     """
 
     text: str | AsyncIterator[Piece]
@@ -68,6 +69,7 @@ class SpeechOrder:
     retry: Retry | None = None
     asked_s: float = field(default_factory=time.perf_counter)
     is_whole: bool = False
+    tell: Callable[[float], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,10 @@ class Answer:
                         self._metrics.underruns.labels(*labels).inc()
                     for start in range(0, len(chunk.samples), PIECE_SAMPLES):
                         samples = self._without_left_out(chunk.samples[start : start + PIECE_SAMPLES])
-                        yield self._counted(encoder.encode(samples), encoder.duration_s(len(samples)))
+                        duration_s = encoder.duration_s(len(samples))
+                        if self._order.tell is not None:
+                            self._order.tell(duration_s)
+                        yield self._counted(encoder.encode(samples), duration_s)
             yield self._counted(encoder.finish(), 0.0)
         except Exception as error:
             self.problem = problem_of(error)

@@ -34,6 +34,10 @@ _CHARACTERS_PER_S: Final = 14.0
 """Of common speech: only for the progress that is shown."""
 
 
+_SHOWN_EVERY_S: Final = 2.0
+"""How old the progress that is shown may be, and a cancellation that is not noticed."""
+
+
 class Performer:
     """Does jobs.
 
@@ -155,15 +159,14 @@ class Performer:
             door=Door.JOBS,
             caller=Caller(name=job.token, scopes=frozenset({Scope.SPEAK})),  # its quota was asked when it was taken
             is_whole=True,
+            tell=self._teller(job, len(spec.text) / _CHARACTERS_PER_S / spec.speed),
         )
         answer = await self._speech.begin(order)
         data, duration_s = bytearray(), 0.0
-        expected_s = len(spec.text) / _CHARACTERS_PER_S / spec.speed
         try:
             async for sound in answer.pieces():
                 data += sound.data
                 duration_s += sound.duration_s
-                self._progress[job.id] = min(99, round(100 * duration_s / expected_s))
         finally:
             await answer.aclose()
         if answer.was_cut and not answer.has_chosen_length:
@@ -178,10 +181,21 @@ class Performer:
             made_s=time.time(),
         )
 
+    def _teller(self, job: Job, expected_s: float) -> Callable[[float], None]:
+        """Make what hears of each piece of a job's sound, which is given only when all of it is there."""
+        came_s = 0.0
+
+        def tell(duration_s: float) -> None:
+            nonlocal came_s
+            came_s += duration_s
+            self._progress[job.id] = min(99, round(100 * came_s / expected_s))
+
+        return tell
+
     async def _beat(self, job: Job, owner: str, work: "asyncio.Task[tuple[JobResult, bool]]") -> None:
         """Give signs of life, and stop the work of a job that is cancelled or has another owner."""
         while True:
-            await asyncio.sleep(self._settings.jobs_lease_s / 4)
+            await asyncio.sleep(min(self._settings.jobs_lease_s / 4, _SHOWN_EVERY_S))
             with contextlib.suppress(RedisError):  # it comes back, or the lease ends
                 if not await self._ledger.beat(job.id, owner, self._progress.get(job.id, 0)):
                     work.cancel()

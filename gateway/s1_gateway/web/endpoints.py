@@ -67,6 +67,7 @@ async def show_facts(gateway: TheGateway) -> dict[str, Any]:
     """Tell the page what is allowed here."""
     return {
         "needs_token": gateway.settings.has_tokens,
+        "keeps_jobs": gateway.jobs is not None,
         "max_text_characters": gateway.settings.max_text_characters,
         "max_transcript_characters": MAX_TRANSCRIPT_CHARACTERS,
         "max_recording_bytes": gateway.settings.max_body_bytes,

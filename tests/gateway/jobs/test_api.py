@@ -138,6 +138,16 @@ def test_a_running_job_is_cancelled_and_its_stream_ends(place):
     assert place.show(job_id)["status"] == "cancelled"
 
 
+def test_progress_is_shown_while_a_job_is_spoken(place):
+    place.stand_in.speedup = 4.0
+    try:
+        job_id = place.submit("One sentence of a longer text that is spoken slowly. " * 8)
+        until(lambda: 0 < place.show(job_id)["progress"] < 100)
+        place.http.delete(f"{place.gateway.url}/v1/jobs/{job_id}")
+    finally:
+        place.stand_in.speedup = float("inf")
+
+
 def test_the_same_again_is_answered_without_a_server(place):
     body = {"text": "Cached once.", "seed": 3, "response_format": "flac"}
     first = place.submit(**body)

@@ -8,7 +8,11 @@ export function addressOf(path) {
   return new URL(path, document.baseURI);
 }
 
-async function ask(path, options = {}) {
+async function ask(path, options) {
+  return (await send(path, options)).json();
+}
+
+async function send(path, options = {}) {
   const headers = new Headers(options.headers);
   if (token.value) {
     headers.set("authorization", `Bearer ${token.value}`);
@@ -22,7 +26,7 @@ async function ask(path, options = {}) {
   if (!answer.ok) {
     throw await refusalIn(answer);
   }
-  return answer.json();
+  return answer;
 }
 
 async function refusalIn(answer) {
@@ -60,6 +64,29 @@ export function addVoice({ name, said, consent, recording }) {
 /** Removes a stored voice for all who use this server. */
 export function removeVoice(name) {
   return ask(`v1/audio/voices/${encodeURIComponent(name)}`, { method: "DELETE" });
+}
+
+/**
+ * Makes a text a job: {job_id, estimated_seconds}.
+ * @param {{text: string, voice: string}} order
+ */
+export function makeJob({ text, voice }) {
+  const body = JSON.stringify({ text, voice_id: voice, response_format: "mp3" });
+  return ask("v1/audio/speech/async", { method: "POST", headers: { "content-type": "application/json" }, body });
+}
+
+/** How far a job is: {status, progress, duration_seconds, error}. */
+export function showJob(id) {
+  return ask(`v1/jobs/${id}`);
+}
+
+export function cancelJob(id) {
+  return ask(`v1/jobs/${id}`, { method: "DELETE" });
+}
+
+/** A completed job's sound. @returns {Promise<Blob>} */
+export async function fetchSound(id) {
+  return (await send(`v1/jobs/${id}/content`)).blob();
 }
 
 /** Whether the gateway can serve: "ready", "away", or its own words for why not. */

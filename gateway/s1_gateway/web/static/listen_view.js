@@ -41,14 +41,23 @@ export class ListenView {
     this.#count();
   }
 
+  /** The text, or null after telling why it cannot be said. */
+  textToSay() {
+    const text = this.#text.value.trim();
+    if (text && !this.#isTooLong()) {
+      return text;
+    }
+    this.#text.focus();
+    const fault = text ? `The text is too long: ${this.#maxCharacters} characters are allowed.` : "There is no text yet.";
+    this.#onProblem(new Error(fault));
+    return null;
+  }
+
   speak() {
     this.#leave();
     this.#onProblem(null);
-    const text = this.#text.value.trim();
-    if (!text || this.#isTooLong()) {
-      this.#text.focus();
-      const fault = text ? `The text is too long: ${this.#maxCharacters} characters are allowed.` : "There is no text yet.";
-      this.#onProblem(new Error(fault));
+    const text = this.textToSay();
+    if (text === null) {
       return;
     }
     const voice = this.#voices.chosen;

@@ -3,6 +3,7 @@
 import { askFacts } from "./api.js";
 import { byId } from "./elements.js";
 import { HealthView } from "./health_view.js";
+import { JobsView } from "./jobs_view.js";
 import { ListenView } from "./listen_view.js";
 import { RecordingView } from "./recording_view.js";
 import { token } from "./token.js";
@@ -32,6 +33,7 @@ async function begin() {
     return;
   }
   listening.allow(facts.max_text_characters);
+  jobs.allow(facts.keeps_jobs);
   byId("record-voice").disabled = false;
   byId("token-form").hidden = !facts.needs_token;
   if (facts.needs_token && !token.value) {
@@ -43,12 +45,20 @@ async function begin() {
 
 const voices = new VoicesView(tellProblem);
 const listening = new ListenView(voices, tellProblem);
+const jobs = new JobsView(tellProblem);
 const recording = new RecordingView((name) => voices.load(name));
 const health = new HealthView(begin);
 
 byId("record-voice").onclick = () => {
   listening.stop();
   recording.open(facts);
+};
+
+byId("make-job").onclick = () => {
+  const text = listening.textToSay();
+  if (text !== null) {
+    jobs.make(text, voices.chosen);
+  }
 };
 
 byId("token-form").onsubmit = (event) => {

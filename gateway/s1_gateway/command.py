@@ -48,10 +48,10 @@ def worker(
 
     try:
         made = Worker(_settings_of_no_server(servers))
+        status = made.run()
     except SettingsError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    status = made.run()
     if not made.is_ending:
         typer.echo(f"Celery gave up with {status}; the worker starts anew", err=True)
         time.sleep(1)

@@ -1,4 +1,4 @@
-"""Settings of jobs, part of the gateway's: ``S1_GATEWAY_JOBS_*`` and ``S1_GATEWAY_WEBHOOK_*``."""
+"""Settings of jobs, part of the gateway's: ``S1_GATEWAY_JOBS_*``, ``..._WORKER_*`` and ``..._WEBHOOK_*``."""
 
 from pathlib import Path
 
@@ -26,6 +26,12 @@ class JobSettings(BaseModel):
     jobs_max_waiting: int = Field(default=100_000, ge=1, description="jobs that wait; further ones are refused")
     jobs_max_batch: int = Field(default=1000, ge=1, description="most texts of a batch")
     jobs_streams: int = Field(default=32, ge=1, le=1024, description="jobs that a worker speaks at once")
+    worker_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="port of a worker's `/healthz`, `/readyz` and `/metrics`; none: it has no port",
+    )
     jobs_attempts: int = Field(default=12, ge=1, description="times a job is tried if servers are busy or gone")
     jobs_backoff_s: float = Field(default=0.5, gt=0, description="wait before the second try; doubled for each next")
     jobs_lease_s: float = Field(default=30.0, gt=0, description="a job without a sign of life for so long is put back")

@@ -35,6 +35,7 @@ from s1_gateway.jobs.stores import open_store
 from s1_gateway.jobs.sweeper import Sweeper
 from s1_gateway.jobs.webhooks import Teller
 from s1_gateway.jobs.weights import Weights
+from s1_gateway.jobs.worker_http import answering, make_worker_app
 from s1_gateway.limits import Limits
 from s1_gateway.metrics import Metrics
 from s1_gateway.servers import DNS, following_servers
@@ -130,6 +131,8 @@ class Worker:
             client = await stack.enter_async_context(AsyncS1Client(urls))
             await stack.enter_async_context(following_servers(settings.servers, client, metrics, settings.resolve_s))
             ledger = await stack.enter_async_context(open_ledger(self._url, settings, retries=3))
+            app = make_worker_app(ledger, metrics, lambda: self._is_ending)
+            await stack.enter_async_context(answering(settings, app))
             store = open_store(settings)
             pace = Pace(settings.jobs_streams)
             telling = ThreadPoolExecutor(NUM_TELLING, "telling")

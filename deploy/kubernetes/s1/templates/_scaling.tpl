@@ -14,10 +14,10 @@ namespace="{{ .root.Release.Namespace }}",app_kubernetes_io_instance="{{ .root.R
 sum(s1_lm_active_sequences{ {{- $series -}} }) + sum(s1_lm_waiting_sequences{ {{- $series -}} })
 {{- end }}
 
-{{- /* Every gateway shows the same numbers, and does so while no engine runs. */ -}}
+{{- /* Every gateway shows the same numbers, and does so while no engine runs. What none of them can read is no answer. */ -}}
 {{- define "s1.jobsQuery" -}}
 {{- $series := include "s1.series" (dict "root" . "component" "gateway") -}}
-sum(max by (queue) (s1_gateway_jobs_waiting{ {{- $series -}} })) + max(s1_gateway_jobs_running{ {{- $series -}} })
+sum(max by (queue) (s1_gateway_jobs_waiting{ {{- $series -}} })) + max(s1_gateway_jobs_running{ {{- $series -}} }) and on () max(s1_gateway_jobs_records_up{ {{- $series -}} }) == 1
 {{- end }}
 
 {{- define "s1.openStreamsQuery" -}}

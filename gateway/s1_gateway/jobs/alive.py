@@ -1,4 +1,4 @@
-"""A worker's sign of life for health checks: it listens on no port."""
+"""A worker's sign of life for health checks without a port."""
 
 import asyncio
 from collections.abc import Iterator

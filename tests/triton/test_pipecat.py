@@ -1,6 +1,9 @@
 """A bot's pipeline speaks through a real server, can be interrupted, and outlives a restart of the server."""
 
 import asyncio
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -38,6 +41,7 @@ from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.lm.chunking import ChunkRules
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import TritonServer
+from tests.doc_pages import ROOT, blocks_of
 from tests.pipelines import FRAME_LIMIT_S, Line, audio_of, line_of, samples_of
 from tests.triton.callers import num_open, read_metrics, until
 from tests.triton.conftest import started
@@ -210,3 +214,46 @@ async def speak_until_heard(line: Line) -> list[TTSAudioRawFrame]:
             return spoken
         await asyncio.sleep(0.5)
     return []
+
+
+RUNS_IT = """
+import asyncio
+from pipecat.frames.frames import EndFrame, ErrorFrame, TTSAudioRawFrame, TTSSpeakFrame
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.workers.runner import WorkerRunner
+
+async def main():
+    worker, heard = PipelineWorker(pipeline), []
+    worker.set_reached_downstream_filter((TTSAudioRawFrame,))
+
+    @worker.event_handler("on_frame_reached_downstream")
+    async def hear(_worker, frame):
+        heard.append(frame.audio)
+
+    runner = WorkerRunner()
+    await runner.add_workers(worker)
+    await worker.queue_frames([TTSSpeakFrame("Hello there."), EndFrame()])
+    await runner.run()
+    print("heard", len(b"".join(heard)), "bytes")
+
+asyncio.run(main())
+"""
+"""What a reader adds to the page's lines to hear the bot; the client was made before any event loop."""
+
+
+async def test_the_lines_of_the_page_are_a_script_that_speaks(s1: AsyncS1Client, server: TritonServer) -> None:
+    (lines,) = [block.text for block in blocks_of(ROOT / "docs" / "client.md") if "S1TTSService" in block.text]
+    script = lines.replace("localhost:8001", f"127.0.0.1:{server.ports.grpc}").replace(
+        'Settings(voice="anna")', 'Settings(voice="page-anna", seed=3, max_frames=12)'
+    )
+    assert "page-anna" in script
+    tone = Speech((np.sin(np.arange(2 * 44_100) / 40) * 9000).astype(np.int16), 44_100)
+    await s1.voices.add("page-anna", [NewRecording(tone.to_wav(), "A tone.")])
+    try:
+        command = [sys.executable, "-c", script + RUNS_IT]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120)
+    finally:
+        await s1.voices.remove("page-anna")
+    assert done.returncode == 0, done.stderr
+    samples = int(re.search(r"heard (\d+) bytes", done.stdout)[1]) // 2
+    assert samples == pytest.approx(12 * 2048 * 24_000 / 44_100, abs=2), done.stderr

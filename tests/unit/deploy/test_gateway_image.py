@@ -14,7 +14,7 @@ from docker.utils.build import exclude_paths
 
 from s1_gateway.settings import PREFIX, Settings
 from tests.unit.deploy.test_dockerfile import SCRIPTS, instructions
-from tests.unit.deploy.test_requirements import CONSTRAINTS, NO_INDEX, UV, index_of_pip, pins
+from tests.unit.deploy.test_requirements import NO_INDEX, UV, constraints_of_images, index_of_pip, pins
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCKERFILE = ROOT / "gateway" / "Dockerfile"
@@ -65,10 +65,11 @@ def test_it_is_an_ordinary_user_who_runs_the_command():
 
 
 @pytest.mark.slow
-def test_packages_can_be_had_as_wheels_and_are_those_of_the_tests():
+def test_packages_can_be_had_as_wheels_and_are_those_of_the_tests(tmp_path):
     command = [UV, "pip", "compile", ROOT / "pyproject.toml", "--extra", "jobs", "--quiet", "--only-binary", ":all:"]
-    command += ["--constraints", LOCKED, "--constraints", CONSTRAINTS, "--no-annotate", "--no-header", "--no-config"]
-    command += ["--python-version", "3.12", "--python-platform", "x86_64-manylinux_2_28"]
+    command += ["--constraints", LOCKED, "--constraints", constraints_of_images(tmp_path)]
+    command += ["--no-annotate", "--no-header", "--no-config", "--python-version", "3.12"]
+    command += ["--python-platform", "x86_64-manylinux_2_28"]
     resolved = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=60, cwd="/", env=os.environ | index_of_pip()
     )

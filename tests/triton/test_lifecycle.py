@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import psutil
 import pytest
 import tritonclient.grpc.aio as grpcclient
 
+from s1_tts.serving.distribution import find_distribution
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import ServerOptions, TritonServer
 from tests.triton.callers import answer, collect, stream
@@ -111,9 +113,29 @@ class Remains:
         assert list(Path("/dev/shm").glob(f"{self.shm_prefix}*")) == []
 
 
-async def test_stop_with_streams_running(checkpoint):
-    """The callers are told, and everything is gone in time; a second server beside it does not notice."""
-    with serving(checkpoint) as script, serving(checkpoint, "--profile", "calls") as neighbour:
+@pytest.fixture
+def server_elsewhere(tmp_path: Path) -> Path:
+    """A ``tritonserver`` laid out as in NVIDIA's image, in a place where nobody looks by himself."""
+    found = find_distribution()
+    root = tmp_path / "tritonserver"
+    for name in ("bin", "lib"):
+        (root / name).mkdir(parents=True)
+    shutil.copy2(found.binary, root / "bin" / "tritonserver")
+    found.lay_out_backends(root / "backends")
+    for folder in found.library_folders:
+        for library in folder.glob("*.so*"):
+            (root / "lib" / library.name).symlink_to(library)
+    return root / "bin" / "tritonserver"
+
+
+async def test_stop_with_streams_running(checkpoint, server_elsewhere):
+    """The callers are told, and everything is gone in time; a second server beside it does not notice.
+
+    The second one is the program that ``--triton-server`` names.
+    """
+    elsewhere = ("--profile", "calls", "--triton-server", str(server_elsewhere))
+    with serving(checkpoint) as script, serving(checkpoint, *elsewhere) as neighbour:
+        assert neighbour.server().exe() == str(server_elsewhere)
         assert "noise" in script.first_line
         ports = r"http \d+, grpc \d+, metrics \d+"
         assert re.fullmatch(rf"ready on 127\.0\.0\.1: {ports}; try: s1-tts say .*\n", script.ready_line)

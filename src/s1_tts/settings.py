@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the device computes it natively, else float32"
     )
+    weights: Literal["auto", "int8"] = Field(
+        default="auto",
+        description="weights of the language model; auto: as dtype; int8: rounded at start, CPUs with a C++ compiler",
+    )
     max_slots: int = Field(
         default=8,
         ge=1,

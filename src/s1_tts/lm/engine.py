@@ -110,7 +110,14 @@ class LmEngine:
         settings = settings.sized_for(memory_bytes(device))
         folder = settings.require_checkpoint()
         dtype = resolve_dtype(settings.dtype, device)
-        loaded = load_language_model(folder, device, dtype, settings.context_tokens, use_native=settings.native_layers)
+        loaded = load_language_model(
+            folder,
+            device,
+            dtype,
+            settings.context_tokens,
+            use_native=settings.native_layers,
+            as_bytes=settings.weights == "int8",
+        )
         runner = make_runner(loaded, settings.max_slots, use_kernels=settings.gpu_kernels)
         return cls(
             runner,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from s1_protocol.errors import CheckpointError
+from s1_protocol.errors import CheckpointError, SettingsError
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.fused.sizes import can_fuse
 from s1_tts.lm.model import DualArModel
-from s1_tts.lm.native.installation import use_native_layers
+from s1_tts.lm.native.installation import native_bytes, use_native_layers
 from s1_tts.lm.packing import pack_linears
 from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.stepping import Runner
@@ -53,7 +53,13 @@ def read_llama_weights(path: Path) -> StateDict:
 
 
 def load_language_model(
-    folder: Path, device: torch.device, dtype: torch.dtype, num_positions: int = 0, *, use_native: bool = True
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    num_positions: int = 0,
+    *,
+    use_native: bool = True,
+    as_bytes: bool = False,
 ) -> LanguageModel:
     """Load a checkpoint's language model.
 
@@ -63,11 +69,15 @@ def load_language_model(
         dtype: ``torch.float32`` or ``torch.bfloat16``.
         num_positions: Longest sequence; 0, or more than the model was made for, means what it was made for.
         use_native: Compile the layers for this CPU, where there is a C++ compiler; without meaning on other devices.
+        as_bytes: Keep weights as whole numbers of 8 bits and a scale for each output; only in compiled layers.
 
     Raises:
+        SettingsError: weights shall be bytes, and the layers cannot be compiled ones.
         CheckpointError: a file is missing or does not fit; the message names the file and the first keys at fault.
     """
     started_s = time.monotonic()
+    if as_bytes and not (use_native and device.type == "cpu"):
+        raise SettingsError(f"S1_WEIGHTS=int8 needs a CPU and S1_NATIVE_LAYERS; the language model runs on {device}")
     config = LmConfig.read(folder / CONFIG_FILE)
     tokenizer = Tokenizer(folder)
     if tokenizer.vocab_size > config.vocab_size or tokenizer.num_semantic != config.codebook_size:
@@ -85,14 +95,18 @@ def load_language_model(
     num_positions = min(num_positions or config.max_seq_len, config.max_seq_len)
     model.make_tables(num_positions + 1)
     weight_bytes = sum(weight.nbytes for weight in model.parameters())
-    is_native = use_native and device.type == "cpu" and use_native_layers(model)
-    if not is_native:
+    is_native = use_native and device.type == "cpu" and use_native_layers(model, as_bytes=as_bytes)
+    if as_bytes:
+        if not is_native:
+            raise SettingsError("S1_WEIGHTS=int8 needs a C++ compiler and a folder that can be written; see the log")
+        weight_bytes = sum(weight.nbytes for weight in model.parameters()) + native_bytes(model)
+    elif not is_native:
         pack_linears(model)
     log.info(
         "language model of %s: %.0f MB, %s on %s, %s layers, loaded in %.1f s",
         folder,
         weight_bytes / 1e6,
-        str(dtype).removeprefix("torch."),
+        str(dtype).removeprefix("torch.") + (" over int8 weights" if as_bytes else ""),
         device,
         "compiled" if is_native else "torch's",
         time.monotonic() - started_s,

@@ -8,11 +8,12 @@ from s1_tts.lm.native.compiler import load_library
 from s1_tts.lm.native.native_layers import NativeLinear, NativeNorm, NativeStack, Packer
 
 
-def use_native_layers(model: DualArModel) -> bool:
+def use_native_layers(model: DualArModel, *, as_bytes: bool) -> bool:
     """Replace the transformers, norms and heads of a model on a CPU by compiled ones.
 
     Args:
         model: Its heads cut; float32 or bfloat16. Weights are laid out anew one by one, and held once.
+        as_bytes: Keep weights as whole numbers of 8 bits and a scale for each output.
 
     Returns:
         Whether it was done; not without a C++ compiler, and the log says so.
@@ -20,7 +21,7 @@ def use_native_layers(model: DualArModel) -> bool:
     library = load_library()
     if library is None:
         return False
-    packer = Packer(library, model.dtype)
+    packer = Packer(library, model.dtype, as_bytes=as_bytes)
     config = model.config
     with torch.no_grad():
         for name, sizes in (("layers", config.slow), ("fast_layers", config.fast)):
@@ -32,3 +33,9 @@ def use_native_layers(model: DualArModel) -> bool:
             if isinstance(linear, nn.Linear):  # a projection between equal widths is the identity
                 setattr(model, name, NativeLinear(linear, packer))
     return True
+
+
+def native_bytes(model: DualArModel) -> int:
+    """Memory of the weights that compiled layers hold; what stayed torch's is not counted."""
+    layers = (module for module in model.modules() if isinstance(module, NativeStack | NativeLinear))
+    return sum(layer.weight_bytes for layer in layers)

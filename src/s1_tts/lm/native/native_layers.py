@@ -15,6 +15,11 @@ from s1_tts.lm.layers import BlockStack, RMSNorm, TransformerBlock
 
 TILE_INPUTS = 32
 TILE_OUTPUTS = 16
+QUAD = 4
+STEP_INPUTS = 64
+MOST = 127
+"""What the largest weight of an output becomes, where weights are bytes."""
+
 CACHE_LINE_BYTES = 64
 
 
@@ -47,7 +52,17 @@ class Layout(IntEnum):
 
     FLOAT_PANELS = 0
     BFLOAT_PANELS = 1
-    BFLOAT_TILES = 2
+    BFLOAT_PAIRS = 2
+    BFLOAT_TILES = 3
+    BYTE_PANELS = 4
+    BYTE_QUADS = 5
+    BYTE_TILES = 6
+
+
+FLOAT_LAYOUTS = (Layout.FLOAT_PANELS,)
+BFLOAT_LAYOUTS = (Layout.BFLOAT_TILES, Layout.BFLOAT_PAIRS, Layout.BFLOAT_PANELS)
+BYTE_LAYOUTS = (Layout.BYTE_TILES, Layout.BYTE_QUADS, Layout.BYTE_PANELS)
+"""The fastest first; the last of each runs on any CPU."""
 
 
 class _Sizes(ctypes.Structure):
@@ -79,7 +94,7 @@ class _Rows(ctypes.Structure):
     _fields_ = (
         ("count", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("slots", "positions", "rotations", "keys", "values")),
-        *((name, ctypes.c_int64) for name in ("block_stride", "slot_stride", "num_threads")),
+        *((name, ctypes.c_int64) for name in ("block_stride", "slot_stride", "kept_bytes", "num_threads")),
     )
 
 
@@ -89,9 +104,10 @@ class Packer:
     Args:
         library: The compiled code.
         dtype: ``torch.float32`` or ``torch.bfloat16``.
+        as_bytes: Keep weights as whole numbers of 8 bits and a scale for each output.
     """
 
-    def __init__(self, library: ctypes.CDLL, dtype: torch.dtype) -> None:
+    def __init__(self, library: ctypes.CDLL, dtype: torch.dtype, *, as_bytes: bool = False) -> None:
         self.library = library
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         library.s1_block_outputs.restype = number
@@ -99,21 +115,45 @@ class Packer:
         library.s1_run_linear.argtypes = (ctypes.c_int32, pointer, pointer, pointer, *[number] * 4, pointer)
         library.s1_run_norm.argtypes = (pointer, ctypes.c_float, pointer, number, number, pointer)
         self.block_outputs: int = library.s1_block_outputs()
-        if dtype is torch.float32:
-            self.layout = Layout.FLOAT_PANELS
-        else:
-            self.layout = Layout.BFLOAT_TILES if library.s1_has_tiles() else Layout.BFLOAT_PANELS
+        wide = FLOAT_LAYOUTS if dtype is torch.float32 else BFLOAT_LAYOUTS
+        self.layouts = [each for each in (BYTE_LAYOUTS if as_bytes else wide) if library.s1_has_layout(each)]
+        self.layout = self.layouts[0]
 
     def pack(self, weight: Tensor) -> Tensor:
         """Lay out a weight ``[outputs, inputs]``; the result is flat."""
         weight = F.pad(weight.detach(), (0, 0, 0, -weight.shape[0] % self.block_outputs))
-        if self.layout is not Layout.BFLOAT_TILES:
-            return weight.view(-1, self.block_outputs, weight.shape[1]).transpose(1, 2).flatten()
+        match self.layout:
+            case Layout.BFLOAT_TILES:
+                return self._tiles(weight)
+            case Layout.BFLOAT_PAIRS:
+                return self._groups(weight, 2, 2).flatten()
+            case Layout.BYTE_PANELS | Layout.BYTE_QUADS | Layout.BYTE_TILES:
+                return self._bytes(weight)
+            case _:
+                return self._groups(weight, 1, 1).flatten()
+
+    def _groups(self, weight: Tensor, size: int, multiple: int) -> Tensor:
+        """Blocks ``[blocks, inputs / size, block_outputs, size]``, inputs filled up to a multiple."""
+        weight = F.pad(weight, (0, -weight.shape[1] % multiple))
+        return weight.view(-1, self.block_outputs, weight.shape[1] // size, size).transpose(1, 2)
+
+    def _tiles(self, weight: Tensor) -> Tensor:
         weight = F.pad(weight, (0, -weight.shape[1] % TILE_INPUTS))
         tiles = weight.view(
             -1, self.block_outputs // TILE_OUTPUTS, TILE_OUTPUTS, weight.shape[1] // TILE_INPUTS, TILE_INPUTS // 2, 2
         )  # [blocks, tiles, outputs, steps, pairs, 2]
         return tiles.permute(0, 3, 1, 4, 2, 5).flatten()
+
+    def _bytes(self, weight: Tensor) -> Tensor:
+        """Weights of each block, then its outputs' scales, and for whole numbers the sums of their weights."""
+        numbers, scales = to_bytes(weight)
+        is_panels = self.layout is Layout.BYTE_PANELS
+        groups = self._groups(numbers, 1, 1) if is_panels else self._groups(numbers, QUAD, STEP_INPUTS)
+        parts = [groups.flatten(1), scales.view(-1, self.block_outputs).view(torch.int8)]
+        if not is_panels:
+            sums = numbers.sum(dim=1, dtype=torch.int32)
+            parts.append(sums.view(-1, self.block_outputs).view(torch.int8))
+        return torch.cat(parts, dim=1).flatten()
 
     def pack_in_turns(self, gate: Tensor, up: Tensor) -> Tensor:
         """Lay out two weights of the same shape, a block of the one and a block of the other in turns."""
@@ -149,6 +189,11 @@ class NativeStack(nn.Module):
             self._blocks[index] = self._take(cast("TransformerBlock", stack[index]), packer)
             stack[index] = nn.Identity()
 
+    @property
+    def weight_bytes(self) -> int:
+        """Memory of the weights."""
+        return sum(memory.nbytes for memory in self._memory)
+
     def forward(self, x: Tensor, rotations: Tensor, cache: Cache) -> Tensor:
         """Map ``[B, S, dim]`` to the same shape, in float32.
 
@@ -171,6 +216,7 @@ class NativeStack(nn.Module):
             cache.values.data_ptr(),
             cache.keys.stride(0),
             cache.keys.stride(1),
+            cache.keys.element_size(),
             torch.get_num_threads(),
         )
         failed = self._library.s1_run_stack(
@@ -219,6 +265,11 @@ class NativeLinear(nn.Module):
         self._memory, (self._weight,) = _in_one_piece([packer.pack(linear.weight)])
         self._bias = None if linear.bias is None else linear.bias.detach().float()
 
+    @property
+    def weight_bytes(self) -> int:
+        """Memory of the weights."""
+        return self._memory.nbytes
+
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[B, inputs]`` to ``[B, outputs]``, float32."""
         x = x.float().contiguous()
@@ -258,6 +309,19 @@ class NativeNorm(nn.Module):
         y = torch.empty_like(x)
         self._library.s1_run_norm(self._weight.data_ptr(), self._eps, x.data_ptr(), *x.shape, y.data_ptr())
         return y
+
+
+def to_bytes(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Round a weight ``[outputs, inputs]`` to whole numbers of 8 bits.
+
+    Returns:
+        Numbers ``[outputs, inputs]`` int8 from -127 to 127, and scales ``[outputs]`` float32; their product is the
+        weight to within half a scale, which is 1/127 of the output's largest weight.
+    """
+    wide = weight.float()
+    scales = wide.abs().amax(dim=1) / MOST
+    numbers = (wide / scales.clamp(min=torch.finfo(torch.float32).tiny)[:, None]).round().clamp(-MOST, MOST)
+    return numbers.to(torch.int8), scales
 
 
 def _in_one_piece(weights: Sequence[Tensor | None]) -> tuple[Tensor, list[int | None]]:

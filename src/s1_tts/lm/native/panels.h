@@ -1,51 +1,33 @@
-// Weights as panels `[blocks][inputs][BLOCK]`, float32 or bfloat16, multiplied in float32: any CPU.
+// Weights as panels `[blocks][inputs][BLOCK]`, float32, bfloat16 or bytes, multiplied in float32: any CPU. Behind the
+// bytes of a block lie its outputs' scales, float32.
 #pragma once
 
 #include "linear.h"
 
 template <typename WeightType>
-struct Panels {
+struct Panels : MultipliesRows<FloatRows> {
   using Weight = WeightType;
+  static constexpr bool HAS_SCALES = sizeof(Weight) == 1;
 
 #ifdef __AVX512F__
   static constexpr int64_t ROWS = 8;  // as many as sums fit into the registers
 #else
   static constexpr int64_t ROWS = 4;
 #endif
+  static constexpr int64_t PRODUCTS = ROWS * BLOCK;
 
-  // Rows that are multiplied.
-  class Inputs {
-   public:
-    // Floats of room for so many rows.
-    static int64_t room(int64_t num_rows, int64_t width) { return num_rows * width; }
-
-    Inputs(float* room, int64_t num_rows, int64_t width) : values_(room), num_rows_(num_rows), width_(width) {}
-
-    int64_t num_rows() const { return num_rows_; }
-    int64_t width() const { return width_; }
-    int64_t block_values() const { return width_ * BLOCK; }
-    const float* row(int64_t row) const { return values_ + row * width_; }
-
-    // Take over `count` values of a row, from a column on. Threads may put different columns at the same time.
-    void put(int64_t row, int64_t column, const float* values, int64_t count) {
-      std::copy(values, values + count, values_ + row * width_ + column);
-    }
-
-   private:
-    float* values_;
-    int64_t num_rows_, width_;
-  };
+  static int64_t block_values(int64_t width) {
+    return width * BLOCK + (HAS_SCALES ? BLOCK * static_cast<int64_t>(sizeof(float)) : 0);
+  }
 
   // What a thread needs to have set up while it multiplies.
   struct Unit {
     explicit Unit(int64_t) {}
   };
 
-  static bool is_usable() { return true; }
-
-  // Products of one block and at most ROWS rows `[rows][BLOCK]`.
+  // Products of one block and at most ROWS rows `[rows][BLOCK]`, not scaled yet.
   static void multiply_block(
-      const Weight* block, const Inputs& inputs, int64_t first_row, int64_t num_rows, float* products) {
+      const Weight* block, const FloatRows& inputs, int64_t first_row, int64_t num_rows, float* products) {
     switch (num_rows) {
       case 1: return multiply_rows<1>(block, inputs, first_row, products);
       case 2: return multiply_rows<2>(block, inputs, first_row, products);
@@ -58,9 +40,19 @@ struct Panels {
     }
   }
 
+  // Scale what `multiply_block` gave.
+  static void finish(const Weight* block, const FloatRows& inputs, int64_t, int64_t num_rows, float* products) {
+    if constexpr (HAS_SCALES) {
+      const Weight* const scales = block + inputs.width() * BLOCK;
+      for (int64_t at = 0; at < num_rows * BLOCK; at += LANES) {
+        store(load(products + at) * load_floats(scales + at % BLOCK * sizeof(float)), products + at);
+      }
+    }
+  }
+
  private:
   template <int COUNT>
-  static void multiply_rows(const Weight* block, const Inputs& inputs, int64_t first_row, float* products) {
+  static void multiply_rows(const Weight* block, const FloatRows& inputs, int64_t first_row, float* products) {
     constexpr int64_t VECTORS = BLOCK / LANES;
     const float* rows[COUNT];
     for (int row = 0; row < COUNT; ++row) rows[row] = inputs.row(first_row + row);

@@ -6,89 +6,84 @@
 #define HAS_TILES 1
 
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "linear.h"
+#include "tile_unit.h"
 
-struct Tiles {
-  using Weight = BFloat16;
-
-  static constexpr int64_t ROWS = 32;
+// Rows that are multiplied, rounded to bfloat16, as tiles `[rows / 16][inputs / 32][16][32]`.
+class TileRows {
+ public:
   static constexpr int64_t TILE_ROWS = 16;
   static constexpr int64_t TILE_INPUTS = 32;
   static constexpr int64_t TILE_VALUES = TILE_ROWS * TILE_INPUTS;
+
+  // Floats of room for so many rows.
+  static int64_t room(int64_t num_rows, int64_t width) {
+    return round_up(num_rows, TILE_ROWS) * round_up(width, TILE_INPUTS) / 2;
+  }
+
+  TileRows(float* room, int64_t num_rows, int64_t width)
+      : tiles_(reinterpret_cast<BFloat16*>(room)), num_rows_(num_rows), width_(width) {}
+
+  int64_t num_rows() const { return num_rows_; }
+  int64_t num_steps() const { return round_up(width_, TILE_INPUTS) / TILE_INPUTS; }
+  int64_t width() const { return width_; }
+  const BFloat16* tiles(int64_t row) const { return tiles_ + row / TILE_ROWS * num_steps() * TILE_VALUES; }
+
+  // Take over `count` values of a row, from a column on; what the last one leaves of its tile becomes zeros. Threads
+  // may put different columns at the same time.
+  void put(int64_t row, int64_t column, const float* values, int64_t count) {
+    BFloat16* const of_row = tiles_ + row / TILE_ROWS * num_steps() * TILE_VALUES + row % TILE_ROWS * TILE_INPUTS;
+    while (count > 0) {
+      const int64_t begin = column % TILE_INPUTS, taken = std::min(TILE_INPUTS - begin, count);
+      const bool is_last = column + taken == width_;
+      const __m512bh both = _mm512_cvtne2ps_pbh(
+          _mm512_maskz_loadu_ps(first_lanes(taken - LANES), values + LANES),
+          _mm512_maskz_loadu_ps(first_lanes(taken), values));
+      const int64_t written = is_last ? TILE_INPUTS - begin : taken;
+      std::memcpy(of_row + column / TILE_INPUTS * TILE_VALUES + begin, &both, written * sizeof(BFloat16));
+      column += taken;
+      values += taken;
+      count -= taken;
+    }
+  }
+
+ private:
+  static __mmask16 first_lanes(int64_t count) {
+    return static_cast<__mmask16>((1u << std::clamp<int64_t>(count, 0, LANES)) - 1);
+  }
+
+  BFloat16* tiles_;
+  int64_t num_rows_, width_;
+};
+
+struct Tiles : MultipliesRows<TileRows> {
+  using Weight = BFloat16;
+
+  static constexpr int64_t TILE_ROWS = TileRows::TILE_ROWS;
+  static constexpr int64_t TILE_VALUES = TileRows::TILE_VALUES;
+  static constexpr int64_t ROWS = 2 * TILE_ROWS;
+  static constexpr int64_t PRODUCTS = ROWS * BLOCK;
   static_assert(BLOCK == 32);
 
-  // Rows that are multiplied, rounded to bfloat16, as tiles `[rows / 16][inputs / 32][16][32]`.
-  class Inputs {
-   public:
-    // Floats of room for so many rows.
-    static int64_t room(int64_t num_rows, int64_t width) {
-      return round_up(num_rows, TILE_ROWS) * round_up(width, TILE_INPUTS) / 2;
-    }
+  static int64_t block_values(int64_t width) { return round_up(width, TileRows::TILE_INPUTS) * BLOCK; }
 
-    Inputs(float* room, int64_t num_rows, int64_t width)
-        : tiles_(reinterpret_cast<BFloat16*>(room)), num_rows_(num_rows), width_(width) {}
-
-    int64_t num_rows() const { return num_rows_; }
-    int64_t num_steps() const { return round_up(width_, TILE_INPUTS) / TILE_INPUTS; }
-    int64_t block_values() const { return num_steps() * TILE_INPUTS * BLOCK; }
-    const BFloat16* tiles(int64_t row) const { return tiles_ + row / TILE_ROWS * num_steps() * TILE_VALUES; }
-
-    // Take over `count` values of a row, from a column on; what the last one leaves of its tile becomes zeros. Threads
-    // may put different columns at the same time.
-    void put(int64_t row, int64_t column, const float* values, int64_t count) {
-      BFloat16* const of_row = tiles_ + row / TILE_ROWS * num_steps() * TILE_VALUES + row % TILE_ROWS * TILE_INPUTS;
-      while (count > 0) {
-        const int64_t begin = column % TILE_INPUTS, taken = std::min(TILE_INPUTS - begin, count);
-        const bool is_last = column + taken == width_;
-        const __m512bh both = _mm512_cvtne2ps_pbh(
-            _mm512_maskz_loadu_ps(first_lanes(taken - LANES), values + LANES),
-            _mm512_maskz_loadu_ps(first_lanes(taken), values));
-        const int64_t written = is_last ? TILE_INPUTS - begin : taken;
-        std::memcpy(of_row + column / TILE_INPUTS * TILE_VALUES + begin, &both, written * sizeof(BFloat16));
-        column += taken;
-        values += taken;
-        count -= taken;
-      }
-    }
+  // Gives the unit's tiles their sizes for as long as it lives, in the thread that makes it: no more rows of inputs and
+  // products than there are.
+  struct Unit : TileUnit {
+    explicit Unit(int64_t num_rows) : TileUnit(shape(num_rows)) {}
 
    private:
-    static __mmask16 first_lanes(int64_t count) {
-      return static_cast<__mmask16>((1u << std::clamp<int64_t>(count, 0, LANES)) - 1);
-    }
-
-    BFloat16* tiles_;
-    int64_t num_rows_, width_;
-  };
-
-  // Gives the unit's tiles their sizes for as long as it lives, in the thread that makes it: 64 bytes a row, and no more
-  // rows of inputs and products than there are.
-  struct Unit {
-    explicit Unit(int64_t num_rows) {
+    static TileHeights shape(int64_t num_rows) {
       const auto first = static_cast<uint8_t>(std::min(num_rows, TILE_ROWS));
       const auto more = static_cast<uint8_t>(num_rows > TILE_ROWS ? std::min(num_rows - TILE_ROWS, TILE_ROWS) : 1);
-      const uint8_t rows[8] = {first, first, more, more, first, more, TILE_ROWS, TILE_ROWS};
-      alignas(64) uint8_t shape[64] = {};
-      shape[0] = 1;
-      for (int tile = 0; tile < 8; ++tile) {
-        shape[16 + 2 * tile] = 64;
-        shape[48 + tile] = rows[tile];
-      }
-      _tile_loadconfig(shape);
+      return {first, first, more, more, first, more, TILE_ROWS, TILE_ROWS};
     }
-    ~Unit() { _tile_release(); }
-    Unit(const Unit&) = delete;
-    Unit& operator=(const Unit&) = delete;
   };
-
-  // Whether the system lets this process use the unit; Linux wants to be asked (ARCH_REQ_XCOMP_PERM for XTILEDATA).
-  static bool is_usable() { return syscall(SYS_arch_prctl, 0x1023, 18) == 0; }
 
   // Products of one block and at most ROWS rows `[rows][BLOCK]`; those of rows that are not there mean nothing.
   static void multiply_block(
-      const BFloat16* block, const Inputs& inputs, int64_t first_row, int64_t num_rows, float* products) {
+      const BFloat16* block, const TileRows& inputs, int64_t first_row, int64_t num_rows, float* products) {
     if (num_rows > TILE_ROWS) {
       multiply_rows<true>(block, inputs, first_row, products);
     } else {
@@ -96,9 +91,11 @@ struct Tiles {
     }
   }
 
+  static void finish(const BFloat16*, const TileRows&, int64_t, int64_t, float*) {}
+
  private:
   template <bool HAS_MORE>
-  static void multiply_rows(const BFloat16* block, const Inputs& inputs, int64_t first_row, float* products) {
+  static void multiply_rows(const BFloat16* block, const TileRows& inputs, int64_t first_row, float* products) {
     const BFloat16* rows = inputs.tiles(first_row);
     const BFloat16* more_rows = inputs.tiles(first_row + TILE_ROWS);
     _tile_zero(0);

@@ -1,8 +1,8 @@
 // The blocks of a transformer over a few rows, on a CPU: one call runs all of them.
 //
 // What a row is given and gets does not depend on the other rows. Between two steps of a block all threads meet, and
-// each then computes its share of the next one's outputs. Values between layers are float32; weights, keys and values
-// are float32 or bfloat16. Formulas: layers.py beside this folder.
+// each then computes its share of the next one's outputs. Values between layers are float32, keys and values float32 or
+// bfloat16, weights either of them or bytes. Formulas: layers.py beside this folder.
 
 #include <cmath>
 #include <memory>
@@ -12,8 +12,11 @@
 #include <omp.h>
 
 #include "attention.h"
+#include "byte_tiles.h"
 #include "linear.h"
+#include "pairs.h"
 #include "panels.h"
+#include "quads.h"
 #include "tiles.h"
 
 // --- what Python fills in; the same fields in layers.py ---
@@ -39,12 +42,13 @@ struct Rows {
   const float* rotations;  // [count][head_width / 2][2], cosine and sine
   void *keys, *values;     // [blocks][slots][positions][key heads][head_width], packed from the positions on
   int64_t block_stride, slot_stride;
+  int64_t kept_bytes;  // of a key's or value's number: 4 float32, 2 bfloat16
   int64_t num_threads;
 };
 
 namespace {
 
-enum Layout : int32_t { FLOAT_PANELS, BFLOAT_PANELS, BFLOAT_TILES };
+enum Layout : int32_t { FLOAT_PANELS, BFLOAT_PANELS, BFLOAT_PAIRS, BFLOAT_TILES, BYTE_PANELS, BYTE_QUADS, BYTE_TILES };
 
 void norm(const float* from, const float* weight, float eps, float* to, int64_t width) {
   const float scale = 1.0f / std::sqrt(dot(from, from, width) / static_cast<float>(width) + eps);
@@ -111,10 +115,10 @@ class Workspace {
 // A linear layer: a thread's share of the outputs of all rows, into `to` [rows][num_outputs].
 template <typename Layout>
 void multiply_into(
-    const void* weights, const float* bias, int64_t num_outputs, const typename Layout::Inputs& inputs,
+    const void* weights, const float* bias, int64_t num_outputs, const typename Layout::Operand& operand,
     const Worker& worker, float* to) {
   multiply<Layout>(
-      static_cast<const typename Layout::Weight*>(weights), num_outputs, worker.share(num_blocks(num_outputs)), inputs,
+      static_cast<const typename Layout::Weight*>(weights), num_outputs, worker.share(num_blocks(num_outputs)), operand,
       [&](int64_t row, int64_t output, int64_t count, const float* products) {
         float* const at = to + row * num_outputs + output;
         copy_values(products, at, count);
@@ -127,6 +131,7 @@ class Stack {
  public:
   using Weight = typename Layout::Weight;
   using Inputs = typename Layout::Inputs;
+  using Operand = typename Layout::Operand;
 
   Stack(const Sizes& sizes, const Block* blocks, const Rows& rows, float* x)
       : sizes_(sizes),
@@ -151,7 +156,7 @@ class Stack {
  private:
   // What a thread works in.
   struct Desk {
-    float* normed_room;
+    float *normed_room, *operand_room;
     float *row, *scores, *attended, *gates;
   };
 
@@ -164,6 +169,9 @@ class Stack {
     for (int64_t thread = 0; thread < rows_.num_threads; ++thread) {
       Desk desk;
       desk.normed_room = workspace_.take(Inputs::room(count, sizes_.width));
+      desk.operand_room = workspace_.take(std::max(
+          {Layout::operand_room(count, sizes_.width), Layout::operand_room(count, query_width_),
+           Layout::operand_room(count, sizes_.inner_width)}));
       desk.row = workspace_.take(sizes_.width);
       desk.scores = workspace_.take(sizes_.num_heads * score_stride_);
       desk.attended = workspace_.take(query_width_);
@@ -177,18 +185,23 @@ class Stack {
     Inputs attended(attended_room_, rows_.count, query_width_);
     Inputs inner(inner_room_, rows_.count, sizes_.inner_width);
 
+    float* const room = desks_[worker.index].operand_room;
     const Inputs rows = normed(block.attention_norm, worker);
-    multiply_into<Layout>(block.qkv, block.qkv_bias, projected_width_, rows, worker, projected_);
+    multiply_into<Layout>(
+        block.qkv, block.qkv_bias, projected_width_, Layout::operand(rows, room), worker, projected_);
 #pragma omp barrier
-    keep_keys(block, index, worker);
+    if (rows_.kept_bytes == sizeof(float)) {
+      attend_rows<float>(block, index, worker, attended);
+    } else {
+      attend_rows<BFloat16>(block, index, worker, attended);
+    }
 #pragma omp barrier
-    attend_rows(index, worker, attended);
+    add(block.out, block.out_bias, Layout::operand(attended, room), worker);
 #pragma omp barrier
-    add(block.out, block.out_bias, attended, worker);
+    const Inputs fed = normed(block.ffn_norm, worker);
+    feed(block, Layout::operand(fed, room), worker, inner);
 #pragma omp barrier
-    feed(block, normed(block.ffn_norm, worker), worker, inner);
-#pragma omp barrier
-    add(block.down, nullptr, inner, worker);
+    add(block.down, nullptr, Layout::operand(inner, room), worker);
 #pragma omp barrier
   }
 
@@ -203,7 +216,15 @@ class Stack {
     return inputs;
   }
 
+  template <typename Kept>
+  void attend_rows(const Block& block, int64_t index, const Worker& worker, Inputs& attended) {
+    keep_keys<Kept>(block, index, worker);
+#pragma omp barrier
+    attend_share<Kept>(index, worker, attended);
+  }
+
   // Norm and turn queries and keys, and put keys and values where they are kept.
+  template <typename Kept>
   void keep_keys(const Block& block, int64_t index, const Worker& worker) {
     const int64_t width = sizes_.head_width;
     const Span rows = worker.share(rows_.count);
@@ -217,15 +238,16 @@ class Stack {
         rotate(at, rotations, width);
       }
       const int64_t place = place_of(index, row) + rows_.positions[row] * key_width_;
-      Weight* const key = static_cast<Weight*>(rows_.keys) + place;
-      Weight* const value = static_cast<Weight*>(rows_.values) + place;
+      Kept* const key = static_cast<Kept*>(rows_.keys) + place;
+      Kept* const value = static_cast<Kept*>(rows_.values) + place;
       for (int64_t at = 0; at < key_width_; ++at) store(heads[query_width_ + at], key + at);
       for (int64_t at = 0; at < key_width_; ++at) store(heads[query_width_ + key_width_ + at], value + at);
     }
   }
 
   // Each thread takes a span of all key heads of all rows, row by row.
-  void attend_rows(int64_t index, const Worker& worker, Inputs& attended) {
+  template <typename Kept>
+  void attend_share(int64_t index, const Worker& worker, Inputs& attended) {
     const Desk& desk = desks_[worker.index];
     const int64_t num_heads = sizes_.num_key_heads, each = sizes_.num_heads / num_heads;
     const Span span = worker.share(rows_.count * num_heads);
@@ -235,7 +257,7 @@ class Stack {
           sizes_.head_width};
       const int64_t place = place_of(index, row);
       attend(
-          heads, static_cast<const Weight*>(rows_.keys) + place, static_cast<const Weight*>(rows_.values) + place,
+          heads, static_cast<const Kept*>(rows_.keys) + place, static_cast<const Kept*>(rows_.values) + place,
           rows_.positions[row] + 1, key_width_, projected_ + row * projected_width_, desk.scores, score_stride_,
           desk.attended);
       const int64_t head_values = each * sizes_.head_width;
@@ -244,11 +266,11 @@ class Stack {
   }
 
   // The gated inner values of the feed-forward.
-  void feed(const Block& block, const Inputs& inputs, const Worker& worker, Inputs& inner) {
+  void feed(const Block& block, const Operand& operand, const Worker& worker, Inputs& inner) {
     float* const gates = desks_[worker.index].gates;
     const Span pairs = worker.share(num_blocks(sizes_.inner_width));
     multiply<Layout>(
-        static_cast<const Weight*>(block.gate_and_up), 2 * BLOCK * pairs.end, {2 * pairs.begin, 2 * pairs.end}, inputs,
+        static_cast<const Weight*>(block.gate_and_up), 2 * BLOCK * pairs.end, {2 * pairs.begin, 2 * pairs.end}, operand,
         [&](int64_t row, int64_t output, int64_t, const float* products) {
           float* const gated = gates + row * BLOCK;
           const int64_t column = output / (2 * BLOCK) * BLOCK;
@@ -262,9 +284,9 @@ class Stack {
   }
 
   // Add a linear layer's outputs to the rows.
-  void add(const void* weights, const float* bias, const Inputs& inputs, const Worker& worker) {
+  void add(const void* weights, const float* bias, const Operand& operand, const Worker& worker) {
     multiply<Layout>(
-        static_cast<const Weight*>(weights), sizes_.width, worker.share(num_blocks(sizes_.width)), inputs,
+        static_cast<const Weight*>(weights), sizes_.width, worker.share(num_blocks(sizes_.width)), operand,
         [&](int64_t row, int64_t output, int64_t count, const float* products) {
           float* const to = x_ + row * sizes_.width + output;
           add_values(products, to, count);
@@ -299,16 +321,20 @@ void run_linear(
     int64_t num_threads, float* y) {
   Workspace workspace;
   const int64_t stride = round_up(Layout::Inputs::room(num_rows, num_inputs), LANES);
-  workspace.take(num_threads * stride);
+  const int64_t operand_stride = round_up(Layout::operand_room(num_rows, num_inputs), LANES);
+  const int64_t total = num_threads * (stride + operand_stride);
+  workspace.take(total);
   workspace.allocate();
-  float* const room = workspace.take(num_threads * stride);
+  float* const room = workspace.take(total);
+  float* const operand_room = room + num_threads * stride;
 #pragma omp parallel num_threads(static_cast<int>(num_threads))
   {
     const typename Layout::Unit unit(num_rows);
     const Worker worker{omp_get_thread_num(), omp_get_num_threads()};
     typename Layout::Inputs inputs(room + worker.index * stride, num_rows, num_inputs);
     for (int64_t row = 0; row < num_rows; ++row) inputs.put(row, 0, x + row * num_inputs, num_inputs);
-    multiply_into<Layout>(weights, bias, num_outputs, inputs, worker, y);
+    const auto& operand = Layout::operand(inputs, operand_room + worker.index * operand_stride);
+    multiply_into<Layout>(weights, bias, num_outputs, operand, worker, y);
   }
 }
 
@@ -319,8 +345,18 @@ int32_t in_layout(int32_t layout, Work work) {
     switch (layout) {
       case FLOAT_PANELS: work(Panels<float>{}); break;
       case BFLOAT_PANELS: work(Panels<BFloat16>{}); break;
+#if HAS_PAIRS
+      case BFLOAT_PAIRS: work(Pairs{}); break;
+#endif
 #if HAS_TILES
       case BFLOAT_TILES: work(Tiles{}); break;
+#endif
+      case BYTE_PANELS: work(Panels<int8_t>{}); break;
+#if HAS_QUADS
+      case BYTE_QUADS: work(Quads{}); break;
+#endif
+#if HAS_BYTE_TILES
+      case BYTE_TILES: work(ByteTiles{}); break;
 #endif
     }
   } catch (const std::bad_alloc&) {
@@ -335,13 +371,22 @@ extern "C" {
 
 int64_t s1_block_outputs() { return BLOCK; }
 
-// Whether bfloat16 weights are laid out as tiles, and not as panels.
-int32_t s1_has_tiles() {
+// Whether this machine multiplies in a layout.
+int32_t s1_has_layout(int32_t layout) {
+  switch (layout) {
+    case FLOAT_PANELS:
+    case BFLOAT_PANELS:
+    case BYTE_PANELS: return 1;
+    case BFLOAT_PAIRS: return HAS_PAIRS;
 #if HAS_TILES
-  return Tiles::is_usable();
-#else
-  return 0;
+    case BFLOAT_TILES: return TileUnit::is_usable();
 #endif
+    case BYTE_QUADS: return HAS_QUADS;
+#if HAS_BYTE_TILES
+    case BYTE_TILES: return TileUnit::is_usable();
+#endif
+    default: return 0;
+  }
 }
 
 // Run all blocks over rows `x` [count][width], in place; returns as `in_layout`.

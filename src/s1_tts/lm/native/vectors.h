@@ -46,6 +46,20 @@ inline Vector load(const BFloat16* from) {
   return reinterpret_cast<Vector>(bits);
 }
 
+inline Vector load(const int8_t* from) {
+  using Bytes = int8_t __attribute__((vector_size(16)));
+  Bytes bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  return __builtin_convertvector(bytes, Vector);
+}
+
+// Floats that lie among values of another type.
+inline Vector load_floats(const void* from) {
+  Vector values;
+  std::memcpy(&values, from, sizeof values);
+  return values;
+}
+
 inline void store(Vector values, float* to) { std::memcpy(to, &values, sizeof values); }
 
 inline float sum(Vector values) {

@@ -38,6 +38,7 @@ COMMANDS = {
     "codec": Command("perf.engine.codec", "speed of the codec's streaming decoder alone"),
     "voices": Command("perf.server.voices", "first audio in the voice of a recording"),
     "reference": Command("perf.engine.reference", "fish-speech 0.1.0 on the same weights and texts"),
+    "rounding": Command("perf.engine.rounding", "what rounded weights do to the language model's distributions"),
     "step": Command("perf.engine.step", "where the time of a decode step goes"),
     "client": Command("perf.server.client", "what the client library adds to first audio"),
     "hearing": Command("perf.server.hearing", "what a speech recogniser understands of a server"),

@@ -3,7 +3,8 @@
     python -m perf lm --checkpoint DIR [--device cpu] [--dtype auto]
 
 Frames per second are of decode steps at a given position, the best of several steps: on a shared machine the best is
-the nearest to what the code costs. ``floor_ms_batch8`` is what a step of 8 rows would take if it did nothing but read
+the nearest to what the code costs. With compiled layers, int8 weights are measured in turns with the dtype's own.
+``floor_ms_batch8`` is what a step of 8 rows would take if it did nothing but read
 each weight once per use, or nothing but multiply, whichever is longer, at rates measured in the same run.
 """
 
@@ -19,7 +20,7 @@ import torch
 from perf.engine.ready import ReadyLm
 from perf.engine.reference import DEFAULT_SAMPLING
 from perf.engine.weights import weights_of_a_step
-from perf.measurement import add_subject, best_s, recorder
+from perf.measurement import add_subject, best_s, in_turns, recorder
 
 from s1_tts.device import resolve_device, resolve_dtype
 from s1_tts.lm.loading import load_language_model
@@ -57,6 +58,10 @@ class LmFigures:
     floor_ms_batch8: float
     reference_frames_per_s: float | None
     batch8_over_reference: float | None
+    int8_batch1_frames_per_s: float | None = None
+    int8_batch8_frames_per_s: float | None = None
+    int8_prefill_ms_per_token: float | None = None
+    int8_weights_mb: float | None = None
 
 
 def growth_mb(ready: ReadyLm, num_requests: int) -> float:
@@ -130,10 +135,19 @@ def measure(arguments: argparse.Namespace) -> LmFigures:
     use_native = not arguments.torch_layers
     loaded = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS, use_native=use_native)
     ready = ReadyLm(loaded, MOST_ROWS)
+    as_bytes = None
+    if use_native and isinstance(loaded.model.layers, NativeStack):
+        as_bytes = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS, as_bytes=True)
+    both = [ready, *([] if as_bytes is None else [ReadyLm(as_bytes, MOST_ROWS)])]
     repeats = arguments.repeats
-    near = {rows: best_s(ready.step(rows, NEAR), repeats) for rows in (1, 8, 16, MOST_ROWS)}
+    near_of_both = {
+        rows: [min(times) for times in in_turns([each.step(rows, NEAR) for each in both], repeats)]
+        for rows in (1, 8, 16, MOST_ROWS)
+    }
+    near = {rows: times[0] for rows, times in near_of_both.items()}
     far_s = best_s(ready.step(8, FAR), repeats)
-    prefill_s = best_s(ready.prefill(PREFILL_TOKENS), 3, device=device)
+    prefills = in_turns([each.prefill(PREFILL_TOKENS) for each in both], 3, device=device)
+    prefill_s = min(prefills[0])
     read, flops = read_rate(device), multiply_rate(device, dtype)
     growth = growth_mb(ready, arguments.memory_requests) if arguments.memory_requests else None
     rate8 = 8 / near[8]
@@ -157,6 +171,10 @@ def measure(arguments: argparse.Namespace) -> LmFigures:
         floor_ms_batch8=floor_s(loaded.model, 8, read, flops) * 1e3,
         reference_frames_per_s=reference,
         batch8_over_reference=rate8 / reference if reference else None,
+        int8_batch1_frames_per_s=1 / near_of_both[1][1] if as_bytes else None,
+        int8_batch8_frames_per_s=8 / near_of_both[8][1] if as_bytes else None,
+        int8_prefill_ms_per_token=min(prefills[1]) / PREFILL_TOKENS * 1e3 if as_bytes else None,
+        int8_weights_mb=as_bytes.weight_bytes / 1e6 if as_bytes else None,
     )
 
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "hearing": Command("perf.server.hearing", "what a speech recogniser understands of a server"),
     "bench": Command("perf.server.bench", "a server under load, beside the bare engines and fish-speech"),
     "load": Command("perf.load.load_test", "load, burst and soak test of a server"),
+    "siege": Command("perf.siege.siege", "attack a server, a gateway, jobs, and see what is lost"),
     "capacity": Command("perf.capacity.command", "how many GPUs carry a load, simulated"),
     "capacity-record": Command("perf.capacity.record", "measure costs and runs that the simulation is checked against"),
     "sound": Command("perf.gateway.sound", "what a second of sound costs the gateway in each format"),

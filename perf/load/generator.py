@@ -23,7 +23,7 @@ from tritonclient.utils import InferenceServerException
 
 from s1_client.connection import CHANNEL_ARGUMENTS, STREAM_PARAMETERS, RpcError, message_of, status_of
 from s1_client.options import SpeechOptions, make_inputs
-from s1_protocol.names import Field, ModelName
+from s1_protocol.names import Field, ModelName, Parameter
 
 PROBE_TIMEOUT_S = 5.0
 
@@ -38,6 +38,7 @@ class StreamRequest:
         cancel_after_chunks: Leave after so many chunks, at least one; none: stay to the end.
         cancel_after_s: Leave so long after sending, even before the first chunk; none: stay to the end.
         pause_s: Wait so long after each chunk before reading on.
+        caller: Who asks, as the gateway names callers; empty: nobody in particular.
     """
 
     text: SampleText
@@ -45,6 +46,7 @@ class StreamRequest:
     cancel_after_chunks: int | None = None
     cancel_after_s: float | None = None
     pause_s: float = 0.0
+    caller: str = ""
 
 
 class BrokenStreamError(Exception):
@@ -128,7 +130,8 @@ class LoadGenerator:
             "inputs": make_inputs(request.text.text, request.options),
             "parameters": STREAM_PARAMETERS,
         }
-        responses = self._triton.stream_infer(_only(sent), stream_timeout=self._timeout_s)
+        headers = {Parameter.CALLER.value: request.caller} if request.caller else None
+        responses = self._triton.stream_infer(_only(sent), stream_timeout=self._timeout_s, headers=headers)
         has_last = False
         try:
             async for result, error in responses:

@@ -3,10 +3,12 @@
     python -m perf load --checkpoint DIR [--soak-minutes 10]
 
 Some requests are first spoken alone. Then come so many streams at a time, a burst of 10 times what the server takes,
-and a soak with callers that leave, read slowly or ask for what is not allowed. It passes when
+one caller's flood beside another one's notes, and a soak with callers that leave, read slowly or ask for what is not
+allowed. It passes when
 
 - every stream that was taken came whole, with exactly the samples that its request has alone (float32 on a CPU);
 - every refusal was UNAVAILABLE, before any sound;
+- a note beside another caller's flood waited two turns of each slot at most;
 - after each phase no slot, stream, state or waiting request is left (the server's metrics);
 - no process's memory grows over the soak (linear regression, after a warm-up);
 - the processes are the same at the end, and the server stops with code 0 and leaves nothing behind.
@@ -23,6 +25,7 @@ from pathlib import Path
 
 from perf.errors import MeasurementError
 from perf.load.callers import sample_requests
+from perf.load.fairness import run_beside_flood
 from perf.load.generator import LoadGenerator
 from perf.load.memory import MemoryWatch, Trend
 from perf.load.phases import Phase, run_alone, run_burst, run_level, run_soak
@@ -71,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concurrency", type=int, nargs="*", default=[5, 10, 20, 50, 200], help="streams at a time")
     parser.add_argument("--max-frames", type=int, default=40, help="longest stream, in frames (%(default)s)")
     parser.add_argument("--burst", type=float, default=10.0, help="times the server's capacity; 0: no burst")
+    parser.add_argument("--notes", type=int, default=20, help="notes beside another caller's flood; 0: no flood")
     parser.add_argument("--soak-minutes", type=float, default=10.0, help="0: no soak")
     parser.add_argument("--soak-concurrency", type=int, default=12, help="callers of the soak (%(default)s)")
     parser.add_argument("--slope-limit", type=float, default=1.0, help="MB a minute that count as flat (%(default)s)")
@@ -92,6 +96,9 @@ async def run_phases(server: ScriptedServer, watch: MemoryWatch, arguments: argp
         if arguments.burst:
             phases.append(await run_burst(target, generator, references, arguments.burst))
             _tell(phases[-1])
+        if arguments.notes:
+            phases.append(await run_beside_flood(target, generator, references, arguments.notes))
+            _tell(phases[-1])
         if arguments.soak_minutes:
             with watch:
                 phases.append(
@@ -111,7 +118,8 @@ async def run_phases(server: ScriptedServer, watch: MemoryWatch, arguments: argp
 def _tell(phase: Phase) -> None:
     print(
         f"{phase.name}: {phase.requests} requests, {phase.completed} complete, {phase.refused} refused, "
-        f"{phase.left} left, {phase.rejected} bad; {phase.seconds:.0f} s, {len(phase.faults)} faults",
+        f"{phase.left} left, {phase.rejected} bad; {phase.seconds:.0f} s, {len(phase.faults)} faults"
+        f"{'' if phase.most_turns is None else f', a note waited {phase.most_turns} turns at most'}",
         flush=True,
     )
 

@@ -33,6 +33,7 @@ class Phase:
         audio_s_per_s: Seconds of sound a second, all streams together.
         first_audio_p50_ms: Median time to first audio of the completed streams; none without any.
         faults: What was wrong.
+        most_turns: Turns that one caller's note waited at most beside another one's flood; none where there was none.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Phase:
     audio_s_per_s: float = 0.0
     first_audio_p50_ms: float | None = None
     faults: list[str] = field(default_factory=list)
+    most_turns: int | None = None
 
     def judge(self, callers: Sequence[Caller], records: Sequence[StreamRecord], seconds: float) -> None:
         """Count what came and note what was wrong with it."""
@@ -93,7 +95,7 @@ async def run_level(
     started_s = time.monotonic()
     records = await generator.closed_loop([caller.request for caller in callers], concurrency)
     phase.judge(callers, records, time.monotonic() - started_s)
-    await _settle(target, phase)
+    await settle(target, phase)
     counted = target.outcome("finished") + target.outcome("cut") - finished
     if counted != phase.completed:
         phase.add_faults([f"the server counts {counted:g} finished streams, the callers {phase.completed}"])
@@ -113,7 +115,7 @@ async def run_burst(
     phase.judge(callers, records, time.monotonic() - started_s)
     if not phase.refused:
         phase.add_faults(["nobody was refused, so this was no burst over the capacity"])
-    await _settle(target, phase)
+    await settle(target, phase)
     return phase
 
 
@@ -144,10 +146,11 @@ async def run_soak(
     await asyncio.gather(*(call_on() for _ in range(concurrency)))
     records.sort(key=lambda record: record.index)
     phase.judge(callers, records, time.monotonic() - started_s)
-    await _settle(target, phase)
+    await settle(target, phase)
     return phase
 
 
-async def _settle(target: Target, phase: Phase) -> None:
+async def settle(target: Target, phase: Phase) -> None:
+    """Wait until nothing is held, and note what still is."""
     await asyncio.sleep(SETTLE_S)
     phase.add_faults([f"leaked: {held}" for held in await asyncio.to_thread(target.leaks)])

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from perf.load.callers import SHARES, sample_requests
+from perf.load.fairness import run_beside_flood
 from perf.load.generator import LoadGenerator
 from perf.load.phases import run_alone, run_burst, run_level, run_soak
 from perf.load.scripted_server import ScriptedServer, ServerDiedError, Target
@@ -45,6 +46,18 @@ async def test_burst_of_ten_times_the_capacity(strained_server):
     assert burst.faults == []
     assert burst.completed >= capacity
     assert burst.refused + burst.completed == burst.requests == 10 * capacity
+
+
+async def test_a_note_beside_another_callers_flood_waits_a_few_turns(server):
+    """In order of arrival it would wait for half of the queue: 32 turns."""
+    target = target_of(server)
+    async with LoadGenerator(target.url, TIMEOUT_S) as generator:
+        references = await run_alone(target, generator, sample_requests(SHORT_TEXTS, 4, max_frames=8))
+        phase = await run_beside_flood(target, generator, references, num_notes=5)
+    assert phase.faults == []
+    assert phase.completed > 40
+    assert phase.most_turns is not None
+    assert phase.most_turns <= 2 * target.metrics()["s1_lm_slots"] < target.metrics()["s1_lm_queue_limit"] // 2
 
 
 async def test_a_stream_with_other_samples_is_a_fault(server):

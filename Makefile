@@ -13,6 +13,7 @@ DEV_FULL := checkpoints/dev-full
 FULL_CHECKPOINT ?= $(or $(DOWNLOADED),$(DEV_FULL))
 BENCH_FLAGS ?=
 LOAD_FLAGS ?=
+SIEGE_FLAGS ?=
 CAPACITY_FLAGS ?=
 PROFILE_FLAGS ?=
 SERVE_FLAGS ?=
@@ -96,8 +97,8 @@ load: setup $(LOAD_CHECKPOINT_FILES) ## load, burst and 10 minutes' soak of a se
 capacity: setup ## how many GPUs carry 50 000 voice notes in 5 minutes; CAPACITY_FLAGS="--users 1000 ...", see docs/capacity.md
 	$(PERF) capacity $(CAPACITY_FLAGS)
 
-siege: setup ## attack a real server; a small one is in make test; SIEGE_ROUNDS=50 for longer
-	SIEGE_ROUNDS=$(or $(SIEGE_ROUNDS),10) $(BIN)/python -m pytest tests/triton/test_siege.py -q -s
+siege: setup $(DEV_CHECKPOINT)/DEVELOPMENT_CHECKPOINT.txt ## attack everything for 30 minutes, a table at the end; SIEGE_FLAGS="--minutes 5"
+	$(PERF) siege --checkpoint $(DEV_CHECKPOINT) $(SIEGE_FLAGS)
 
 gpu-carry: setup ## pack what a bare GPU machine lacks into .gpu/carry.tar.xz
 	$(PERF) gpu-carry

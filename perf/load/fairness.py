@@ -5,17 +5,28 @@ import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from perf.load.callers import Caller, Kind, Reference
+from perf.load.callers import Caller, Kind, speak_alone
 from perf.load.generator import LoadGenerator, StreamRequest
 from perf.load.phases import Phase, settle
 from perf.load.scripted_server import Target
-from perf.load.streams import StreamRecord
+from perf.load.texts import SampleText
+
+from s1_client.options import SpeechOptions
+from s1_protocol.names import ServiceClass
+
+if TYPE_CHECKING:
+    from perf.load.streams import StreamRecord
 
 FLOODER = "flooder"
 OTHER = "other"
 TURNS_A_SLOT = 2
 """A slot may change hands once before the note has one, and once more in the same step as the note."""
+
+NOTE_FRAMES = 6
+FLOOD_FRAMES = 150
+"""A turn takes far longer than the way of a request, which would be counted as turns else."""
 
 
 def turns_between(sent_s: float, begun_s: float, flood_begun_s: Iterable[float]) -> int:
@@ -30,51 +41,45 @@ def turns_between(sent_s: float, begun_s: float, flood_begun_s: Iterable[float])
 
 
 async def run_beside_flood(
-    target: Target, generator: LoadGenerator, references: Sequence[Reference], num_notes: int
+    target: Target, generator: LoadGenerator, texts: Sequence[SampleText], num_notes: int
 ) -> Phase:
     """A flood that keeps its whole share of the queue full, and another caller's notes, one after the other.
 
     Args:
         target: The server.
         generator: Sends to it.
-        references: Notes and calls with their sound; the flood takes the notes in turn, the other caller the first one.
+        texts: What is said.
         num_notes: How many notes of the other caller.
     """
     metrics = target.metrics()
     slots, share = int(metrics["s1_lm_slots"]), int(metrics["s1_lm_queue_limit"]) // 2
-    most = TURNS_A_SLOT * slots
     phase = Phase(f"{num_notes} notes beside a flood of {slots + share} of another caller", most_turns=0)
-    notes = [each for each in references if each.request.options.service == "note"]
+    options = SpeechOptions(seed=1, service=ServiceClass.NOTE)
+    (note,) = await speak_alone(
+        generator, [StreamRequest(texts[0], replace(options, max_frames=NOTE_FRAMES), caller=OTHER)]
+    )
+    flood = StreamRequest(texts[1], replace(options, max_frames=FLOOD_FRAMES), caller=FLOODER)
     records: list[StreamRecord] = []
-    callers: list[Caller] = []
-    is_over = asyncio.Event()
-    numbers = itertools.count()
 
-    async def send(request: StreamRequest, reference: Reference) -> StreamRecord:
-        record = await generator.stream(next(numbers), request)
-        callers.append(Caller(Kind.PLAIN, request, reference))
-        records.append(record)
-        return record
+    async def ask_on(number: int) -> None:
+        for turn in itertools.count():
+            seeded = replace(flood, options=replace(flood.options, seed=1000 * number + turn))
+            records.append(await generator.stream(number, seeded))
 
-    async def flood(number: int) -> None:
-        for turn in itertools.count(number):
-            if is_over.is_set():
-                return
-            reference = notes[turn % len(notes)]
-            await send(replace(reference.request, caller=FLOODER), reference)
-
-    started_s = time.monotonic()
-    flooding = [asyncio.create_task(flood(number)) for number in range(slots + share)]
+    flooding = [asyncio.create_task(ask_on(number)) for number in range(slots + share)]
     while (  # noqa: ASYNC110  # the server tells nobody but its metrics
         target.metrics()["s1_lm_waiting_sequences"] < share - slots and not any(task.done() for task in flooding)
     ):
         await asyncio.sleep(0.1)
-    others: list[StreamRecord] = []
-    for _ in range(num_notes):
-        others.append(await send(replace(notes[0].request, caller=OTHER), notes[0]))  # noqa: PERF401  # one by one
-    is_over.set()
-    await asyncio.gather(*flooding)
-    phase.judge(callers, records, time.monotonic() - started_s)
+    started_s = time.monotonic()
+    others = [await generator.stream(number, note.request) for number in range(num_notes)]
+    seconds = time.monotonic() - started_s
+    for task in flooding:
+        task.cancel()
+    ends = await asyncio.gather(*flooding, return_exceptions=True)
+    phase.judge([Caller(Kind.PLAIN, note.request, note)] * num_notes, others, seconds)
+    phase.add_faults([f"the flood ended by itself: {end!r}" for end in ends if type(end) is not asyncio.CancelledError])
+    phase.add_faults([f"a stream of the flood ended with {each.error}" for each in records if not each.is_ok])
     begun_s = [record.chunks[0].at_s for record in records if record.chunks]
     for number, record in enumerate(others):
         if not record.is_ok:
@@ -82,7 +87,7 @@ async def run_beside_flood(
             continue
         turns = turns_between(record.sent_s, record.chunks[0].at_s, begun_s)
         phase.most_turns = max(phase.most_turns or 0, turns)
-        if turns > most:
-            phase.add_faults([f"note {number} waited {turns} turns beside the flood; allowed: {most}"])
+        if turns > TURNS_A_SLOT * slots:
+            phase.add_faults([f"note {number} waited {turns} turns; allowed: {TURNS_A_SLOT * slots}"])
     await settle(target, phase)
     return phase

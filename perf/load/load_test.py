@@ -97,7 +97,7 @@ async def run_phases(server: ScriptedServer, watch: MemoryWatch, arguments: argp
             phases.append(await run_burst(target, generator, references, arguments.burst))
             _tell(phases[-1])
         if arguments.notes:
-            phases.append(await run_beside_flood(target, generator, references, arguments.notes))
+            phases.append(await run_beside_flood(target, generator, texts, arguments.notes))
             _tell(phases[-1])
         if arguments.soak_minutes:
             with watch:

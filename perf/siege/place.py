@@ -23,7 +23,10 @@ BIN = Path(sys.executable).parent
 SLOTS = 4
 QUEUE = 32
 STREAM_TIMEOUT_S = 60.0
-TOKENS = {"anna": "a token of the siege", "flooder": "another token of the siege"}
+ATTACKER = "mallory"
+TOKENS = {"anna": "a token of the siege", ATTACKER: "another token of the siege"}
+"""Who asks for what must come, and who floods, leaves and does not read: each has a share of the queue."""
+
 SCOPES = "speak,voices,jobs,metrics"
 SILENT_S = 4
 """A caller who takes nothing for so long is cut off by the gateway."""

@@ -10,7 +10,7 @@ at least once. All means are harmless to other people's software. After each att
 - no slot, stream, socket or open file is held, and no shared memory of a server that is gone.
 
 Full disks and a full ``/dev/shm`` need a mount namespace of the siege's own; where nothing can be mounted, the table
-says so. With ``--small`` each attack is made once, with few tries.
+says so. With ``--small`` each attack is made once, with few tries, and what ends nothing is looked at once together.
 """
 
 import argparse
@@ -114,7 +114,10 @@ async def _besiege(arguments: argparse.Namespace, folder: Path, no_mounts: str) 
         peaceful_until_s = started_s + PEACEFUL_SHARE * 60 * arguments.minutes
         while peaceful and (not rounds or (not arguments.small and time.monotonic() < peaceful_until_s)):
             for attack in siege.chance.sample(peaceful, len(peaceful)):
-                await _make(attack, siege, tallies[attack.name], files)
+                await _make(attack, siege, tallies[attack.name], None if arguments.small else files)
+            if arguments.small:
+                tallies["after all of these"] = Tally()
+                await aftermath.look(place, siege.proof, tallies["after all of these"], files)
             rounds.append((time.monotonic(), aftermath.memory_mb(place)))
         num_deadly = 0
         while deadly and (not num_deadly or (not arguments.small and time.monotonic() < ends_s)):
@@ -134,8 +137,8 @@ def _is_chosen(attack: Attack, arguments: argparse.Namespace) -> bool:
     return attack.is_in_small or not arguments.small
 
 
-async def _make(attack: Attack, siege: Siege, tally: Tally, files: Mapping[str, int]) -> None:
-    """Make an attack once, and look at what it left behind."""
+async def _make(attack: Attack, siege: Siege, tally: Tally, files: Mapping[str, int] | None) -> None:
+    """Make an attack once, and look at what it left behind, unless that is to be done later."""
     place = siege.place
     if attack.needs_mounts and place.no_mounts:
         tally.not_tried = place.no_mounts
@@ -145,7 +148,8 @@ async def _make(attack: Attack, siege: Siege, tally: Tally, files: Mapping[str, 
     num_lost = len(tally.lost)
     try:
         await attack.run(siege, tally)
-        await aftermath.look(place, siege.proof, tally, files)
+        if files is not None:
+            await aftermath.look(place, siege.proof, tally, files)
     except Exception as error:  # noqa: BLE001, RUF100 - an attack that breaks off is itself something lost
         tally.note(False, f"the attack broke off: {error!r}")
     if not attack.is_deadly:

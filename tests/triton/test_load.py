@@ -52,10 +52,9 @@ async def test_a_note_beside_another_callers_flood_waits_a_few_turns(server):
     """In order of arrival it would wait for half of the queue: 32 turns."""
     target = target_of(server)
     async with LoadGenerator(target.url, TIMEOUT_S) as generator:
-        references = await run_alone(target, generator, sample_requests(SHORT_TEXTS, 4, max_frames=8))
-        phase = await run_beside_flood(target, generator, references, num_notes=5)
+        phase = await run_beside_flood(target, generator, SHORT_TEXTS, num_notes=3)
     assert phase.faults == []
-    assert phase.completed > 40
+    assert phase.completed == 3
     assert phase.most_turns is not None
     assert phase.most_turns <= 2 * target.metrics()["s1_lm_slots"] < target.metrics()["s1_lm_queue_limit"] // 2
 

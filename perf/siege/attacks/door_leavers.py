@@ -10,7 +10,7 @@ import httpx2
 import msgpack
 from perf.siege.attack import Siege
 from perf.siege.doors import CARTESIA_FORMAT, RATE_HZ, http_of, socket_of
-from perf.siege.place import Place
+from perf.siege.place import ATTACKER, Place
 from perf.siege.tally import Tally, gather_within
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
@@ -36,7 +36,7 @@ async def leave_fish(place: Place, chance: random.Random) -> None:
 
 async def leave_live(place: Place, chance: random.Random) -> None:
     """Leave our own WebSocket, some after a cancel."""
-    async with socket_of(place, "/v1/audio/stream") as socket:
+    async with socket_of(place, "/v1/audio/stream", ATTACKER) as socket:
         for name in range(chance.randint(1, 3)):
             await socket.send(json.dumps({"text": LONG, "context_id": str(name)}))
         await _leave_socket(socket, chance, json.dumps({"cancel": True}))
@@ -44,7 +44,7 @@ async def leave_live(place: Place, chance: random.Random) -> None:
 
 async def leave_cartesia(place: Place, chance: random.Random) -> None:
     """Leave Cartesia's, some after a cancel."""
-    async with socket_of(place, "/tts/websocket") as socket:
+    async with socket_of(place, "/tts/websocket", ATTACKER) as socket:
         for name in range(chance.randint(1, 3)):
             message = {"context_id": str(name), "transcript": LONG, "output_format": CARTESIA_FORMAT}
             await socket.send(json.dumps({**message, "continue": chance.random() < 0.5}))
@@ -53,7 +53,7 @@ async def leave_cartesia(place: Place, chance: random.Random) -> None:
 
 async def leave_fish_live(place: Place, chance: random.Random) -> None:
     """Leave Fish's, some after a stop."""
-    async with socket_of(place, "/v1/tts/live") as socket:
+    async with socket_of(place, "/v1/tts/live", ATTACKER) as socket:
         request = {"text": "", "format": "pcm", "sample_rate": RATE_HZ}
         for event in ({"event": "start", "request": request}, {"event": "text", "text": LONG}):
             await socket.send(msgpack.packb(event))
@@ -62,7 +62,7 @@ async def leave_fish_live(place: Place, chance: random.Random) -> None:
 
 async def leave_job(place: Place, chance: random.Random) -> None:
     """Cancel a job, some while it is spoken."""
-    async with http_of(place) as client:
+    async with http_of(place, ATTACKER) as client:
         made = await client.post("/v1/audio/speech/async", json={"text": LONG})
         await asyncio.sleep(chance.uniform(0, LONGEST_STAY_S))
         answer = await client.delete(f"/v1/jobs/{made.json()['job_id']}")
@@ -85,7 +85,7 @@ async def attack(siege: Siege, tally: Tally) -> None:
 
 
 async def _leave_body(place: Place, path: str, body: dict[str, str], chance: random.Random) -> None:
-    async with http_of(place) as client:
+    async with http_of(place, ATTACKER) as client:
         asking = asyncio.create_task(client.post(path, json=body))
         await asyncio.sleep(chance.uniform(0, LONGEST_STAY_S))
         asking.cancel()

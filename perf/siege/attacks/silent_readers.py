@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import tritonclient.grpc.aio as grpcclient
 from perf.siege.attack import Siege
 from perf.siege.doors import headers_of
-from perf.siege.place import SILENT_S, Place
+from perf.siege.place import ATTACKER, SILENT_S, Place
 from perf.siege.tally import Tally
 from tests.triton.callers import inputs_of
 
@@ -19,7 +19,7 @@ MAX_FRAMES = 600
 
 async def attack(siege: Siege, tally: Tally) -> None:
     """Silent ones of both kinds at once; those who read are served beside them."""
-    number = siege.number(2, 8)
+    number = siege.number(1, 8)
     async with _silent_streams(siege.place, number), _silent_bodies(siege.place, number):
         await asyncio.sleep(1.0)
         await siege.proof.ask_streams(siege.place, tally, 2, may_be_told=False)
@@ -56,7 +56,8 @@ async def _silent_bodies(place: Place, number: int) -> AsyncIterator[None]:
             writers.append(writer)
             request = {"model": "m", "voice": "default", "input": LONG, "response_format": "wav", "seed": seed}
             body = json.dumps({**request, "max_frames": MAX_FRAMES}).encode()
-            head = f"POST /v1/audio/speech HTTP/1.1\r\nhost: x\r\nauthorization: {headers_of()['authorization']}\r\n"
+            token = headers_of(ATTACKER)["authorization"]
+            head = f"POST /v1/audio/speech HTTP/1.1\r\nhost: x\r\nauthorization: {token}\r\n"
             writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
             await writer.drain()
         yield

@@ -8,12 +8,13 @@ import httpx2
 from perf.load.fairness import TURNS_A_SLOT, turns_between
 from perf.siege.attack import Siege
 from perf.siege.doors import http_of
-from perf.siege.place import QUEUE, SLOTS, Place
+from perf.siege.place import ATTACKER, QUEUE, SLOTS, Place
 from perf.siege.tally import HANG_S, Tally
 
 MOST_TURNS = TURNS_A_SLOT * SLOTS
 NOTE_FRAMES = 6
-FLOOD_FRAMES = (16, 20, 24, 28)
+FLOOD_FRAMES = (120, 150, 180, 210)
+"""A turn takes far longer than the way of a request, which would be counted as turns else."""
 
 
 @dataclass
@@ -33,7 +34,7 @@ async def attack(siege: Siege, tally: Tally) -> None:
     ]
     try:
         await _until_waiting(siege, len(flood) // 2 - SLOTS)
-        for index in range(siege.number(3, 12)):
+        for index in range(siege.number(2, 12)):
             await _note(siege, tally, heard, index)
     finally:
         for task in flood:
@@ -47,8 +48,8 @@ async def attack(siege: Siege, tally: Tally) -> None:
 
 
 async def _note(siege: Siege, tally: Tally, heard: _Heard, index: int) -> None:
-    sent_s = time.monotonic()
     waiting = await asyncio.to_thread(siege.place.target.metrics)
+    sent_s = time.monotonic()
     begun_s = await _speak(siege.place, "anna", NOTE_FRAMES, 100 + index)
     if begun_s is None:
         tally.note(False, f"the note {index} was refused beside a flood of another caller")
@@ -62,7 +63,7 @@ async def _note(siege: Siege, tally: Tally, heard: _Heard, index: int) -> None:
 async def _flood(place: Place, heard: _Heard, max_frames: int) -> None:
     """One of the flood's callers, who asks again and again until it is cancelled."""
     while True:
-        begun_s = await _speak(place, "flooder", max_frames, 1)
+        begun_s = await _speak(place, ATTACKER, max_frames, 1)
         if begun_s is None:
             heard.num_refused += 1
             await asyncio.sleep(0.2)

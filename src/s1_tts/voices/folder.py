@@ -33,17 +33,19 @@ class FolderStore:
     writers the later one wins.
 
     Args:
-        folder: Where the files are; made with the first voice.
+        folder: Where the files are; made with the first voice. A folder that was there and is gone, as of a disk that is
+            away, is not made again: its voices would be hidden when it comes back.
     """
 
     check_every_s = 0.0
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._was_there = folder.is_dir()
 
     def list(self) -> list[str]:
         """Ids of all voices, sorted."""
-        if not self._folder.is_dir():
+        if not self._is_there():
             return []
         try:
             names = [name.removesuffix(SUFFIX) for name in os.listdir(self._folder) if name.endswith(SUFFIX)]
@@ -60,6 +62,7 @@ class FolderStore:
         try:
             return _version(os.stat(self._path(voice_id)))
         except FileNotFoundError as error:
+            self._is_there()
             raise no_such_voice(voice_id) from error
         except OSError as error:
             raise _unreadable(error) from error
@@ -76,6 +79,7 @@ class FolderStore:
                 version = _version(os.fstat(file.fileno()))
                 data = file.read(MAX_VOICE_BYTES + 1)
         except FileNotFoundError as error:
+            self._is_there()
             raise no_such_voice(voice_id) from error
         except OSError as error:
             raise _unreadable(error) from error
@@ -102,12 +106,25 @@ class FolderStore:
             NotFoundError: there is no such voice.
         """
         if not self._path(voice_id).exists():
+            self._is_there()
             raise no_such_voice(voice_id)  # a folder that is not there is not made for this
         with self._writing():
             try:
                 self._path(voice_id).unlink()
             except FileNotFoundError as error:
                 raise no_such_voice(voice_id) from error
+
+    def _is_there(self) -> bool:
+        """Whether the folder is there; it need not be before the first voice.
+
+        Raises:
+            UnavailableError: it was there before.
+        """
+        is_there = self._folder.is_dir()
+        if self._was_there and not is_there:
+            raise UnavailableError("the voice store is away: its folder is gone; try again later")
+        self._was_there = is_there
+        return is_there
 
     def _path(self, voice_id: str) -> Path:
         return self._folder / f"{voice_id}{SUFFIX}"
@@ -134,7 +151,9 @@ class FolderStore:
     def _writing(self) -> Iterator[None]:
         """Let one writer at a time look and write, whichever process or machine it is in."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            if not self._is_there():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._was_there = True
             with self._lock_file() as lock:
                 self._take(lock)
                 yield

@@ -186,6 +186,21 @@ def test_a_failed_write_leaves_the_old_voice_and_nothing_else(tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "anna.zip"]
 
 
+def test_a_folder_that_is_away_is_told_and_not_made_again(tmp_path: Path) -> None:
+    """A voice stored into a new folder would be hidden when the old one comes back."""
+    store = FolderStore(tmp_path / "voices")
+    store.put(voice())
+    (tmp_path / "voices").rename(tmp_path / "away")
+    asked = (store.list, lambda: store.get("anna"), lambda: store.version("anna"), lambda: store.put(voice()))
+    for ask in (*asked, lambda: store.refresh(voice()), lambda: store.delete("anna")):
+        with pytest.raises(UnavailableError, match="its folder is gone"):
+            ask()
+    assert not (tmp_path / "voices").exists()
+    (tmp_path / "away").rename(tmp_path / "voices")
+    assert store.list() == ["anna"]
+    assert store.get("anna").recordings
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UnavailableError, match="cannot be written"):

@@ -5,24 +5,24 @@ import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from perf.load.callers import Caller, Kind, speak_alone
 from perf.load.generator import LoadGenerator, StreamRequest
 from perf.load.phases import Phase, settle
 from perf.load.scripted_server import Target
+from perf.load.streams import Outcome, StreamRecord
 from perf.load.texts import SampleText
 
 from s1_client.options import SpeechOptions
 from s1_protocol.names import ServiceClass
 
-if TYPE_CHECKING:
-    from perf.load.streams import StreamRecord
-
 FLOODER = "flooder"
 OTHER = "other"
 TURNS_A_SLOT = 2
 """A slot may change hands once before the note has one, and once more in the same step as the note."""
+
+REFUSED_S = 0.5
+"""Wait of the flood's callers who were refused."""
 
 NOTE_FRAMES = 6
 FLOOD_FRAMES = 150
@@ -65,6 +65,8 @@ async def run_beside_flood(
         for turn in itertools.count():
             seeded = replace(flood, options=replace(flood.options, seed=1000 * number + turn))
             records.append(await generator.stream(number, seeded))
+            if records[-1].outcome is Outcome.REFUSED:  # its caller's share is full
+                await asyncio.sleep(REFUSED_S)
 
     flooding = [asyncio.create_task(ask_on(number)) for number in range(slots + share)]
     while (  # noqa: ASYNC110  # the server tells nobody but its metrics
@@ -79,7 +81,8 @@ async def run_beside_flood(
     ends = await asyncio.gather(*flooding, return_exceptions=True)
     phase.judge([Caller(Kind.PLAIN, note.request, note)] * num_notes, others, seconds)
     phase.add_faults([f"the flood ended by itself: {end!r}" for end in ends if type(end) is not asyncio.CancelledError])
-    phase.add_faults([f"a stream of the flood ended with {each.error}" for each in records if not each.is_ok])
+    failed = [each.error for each in records if each.outcome is Outcome.FAILED]
+    phase.add_faults([f"a stream of the flood ended with {error}" for error in failed])
     begun_s = [record.chunks[0].at_s for record in records if record.chunks]
     for number, record in enumerate(others):
         if not record.is_ok:

@@ -38,7 +38,7 @@ async def look(place: Place, proof: Proof, tally: Tally, files: Mapping[str, int
     tally.note(await _is_up(place, proof), f"the server is not up after {UP_WITHIN_S:g} s")
     await proof.ask_doors(place, tally, may_be_told=False)
     tally.note(*await _comes_free(lambda: asyncio.to_thread(place.target.leaks, 0.0)))
-    tally.note(*await _comes_free(lambda: _held_by_gateway(place)))
+    tally.note(*await _comes_free(lambda: held_by_gateway(place)))
     tally.note(*await _comes_free(lambda: _files_over(place, files)))
     tally.note(*await _comes_free(lambda: _left_regions(place)))
 
@@ -67,7 +67,8 @@ async def _comes_free(held: Callable[[], Awaitable[list[str]]]) -> tuple[bool, s
     return True, ""
 
 
-async def _held_by_gateway(place: Place) -> list[str]:
+async def held_by_gateway(place: Place) -> list[str]:
+    """What the gateway says is open, in words."""
     async with httpx2.AsyncClient(headers=headers_of()) as client:
         page = (await client.get(f"http://{place.gateway_address}/metrics")).text
     series = re.findall(r"^(s1_gateway_open_\w+(?:{.*})?) (\S+)$", page, flags=re.MULTILINE)

@@ -35,12 +35,12 @@ class Tally:
     not_tried: str = ""
     figures: dict[str, float] = field(default_factory=dict)
 
-    def note(self, is_held: bool, what: object) -> None:
-        """Count one try; ``what`` tells what was lost."""
-        self.tried += 1
-        self.held += is_held
+    def note(self, is_held: bool, what: object, number: int = 1) -> None:
+        """Count one try, or so many that are judged together; ``what`` tells what was lost."""
+        self.tried += number
+        self.held += number if is_held else 0
         if not is_held:
-            self.lost.append(str(what)[:MOST_WORDS])
+            self.lost += [str(what)[:MOST_WORDS]] * number
 
     def note_most(self, name: str, value: float) -> None:
         """Keep the largest value of a figure."""

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 
 import tritonclient.grpc.aio as grpcclient
+from perf.siege.aftermath import held_by_gateway
 from perf.siege.attack import Siege
 from perf.siege.doors import headers_of
-from perf.siege.place import ATTACKER, SILENT_S, Place
-from perf.siege.tally import Tally
+from perf.siege.place import ATTACKER, Place
+from perf.siege.tally import HANG_S, Tally
 from tests.triton.callers import inputs_of
 
 LONG = "This sentence is said again and again, to somebody who does not listen. " * 20
@@ -24,9 +26,19 @@ async def attack(siege: Siege, tally: Tally) -> None:
         await asyncio.sleep(1.0)
         await siege.proof.ask_streams(siege.place, tally, 2, may_be_told=False)
         await siege.proof.ask_doors(siege.place, tally, may_be_told=False)
-        await asyncio.sleep(siege.number(0, SILENT_S))
+        if not siege.is_small:
+            tally.note(await _is_cut_off(siege.place), "the gateway goes on for callers who read nothing")
         await siege.proof.ask_streams(siege.place, tally, 2, may_be_told=False)
-    tally.note(True, "")
+
+
+async def _is_cut_off(place: Place) -> bool:
+    """Whether the gateway ends what nobody reads, although the callers are still there."""
+    deadline_s = time.monotonic() + HANG_S
+    while await held_by_gateway(place):
+        if time.monotonic() > deadline_s:
+            return False
+        await asyncio.sleep(1.0)
+    return True
 
 
 @contextlib.asynccontextmanager

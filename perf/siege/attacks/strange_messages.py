@@ -86,6 +86,7 @@ async def _messages(siege: Siege, tally: Tally, path: str, number: int) -> None:
     """Strange messages on sockets, a new one after each that was closed; read by nobody until the end of each."""
     sent = 0
     while sent < number:
+        before = sent
         async with socket_of(siege.place, path) as socket:
             reading = asyncio.create_task(_read_to_end(socket))
             try:
@@ -93,14 +94,13 @@ async def _messages(siege: Siege, tally: Tally, path: str, number: int) -> None:
                     message = strange(siege.chance, MESSAGES[path], is_packed=path == "/v1/tts/live")
                     sent += 1
                     await socket.send(message if path == "/v1/tts/live" or b"\xff" in message else _text_of(message))
-                    tally.note(True, "")
                     await asyncio.sleep(0)
             except ConnectionClosed:
                 pass
             await socket.close()
             code, faults = await reading
-            tally.note(code in ORDERLY_CLOSES, f"{path} closed with {code}")
-            tally.note(not faults, f"{path}: {faults}")
+            what = f"{path} was closed with {code} after {sent - before} messages: {faults}"
+            tally.note(code in ORDERLY_CLOSES and not faults, what, sent - before)
 
 
 def _text_of(message: bytes) -> str | bytes:

@@ -33,8 +33,8 @@ class FolderStore:
     writers the later one wins.
 
     Args:
-        folder: Where the files are; made with the first voice. A folder that was there and is gone, as of a disk that is
-            away, is not made again: its voices would be hidden when it comes back.
+        folder: Where the files are; made with the first voice. A folder that was there and is gone, as of a disk that
+            is away, is not made again: voices stored meanwhile would be hidden when it comes back.
     """
 
     check_every_s = 0.0

@@ -50,7 +50,7 @@ def test_foreign_images_are_pinned_and_ours_are_built(name):
     if name in OURS:
         assert (ROOT / service["build"]["dockerfile"]).is_file()
     else:
-        assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", service["image"])
+        assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?", service["image"])
     if name in SMALL:
         assert service["image"] == SMALL[name]["image"], "both files have one version"
 

@@ -5,6 +5,7 @@ Without ``S1_GATEWAY_REDIS_URL`` a Redis of its own keeps the jobs, in ``out/red
 
 import argparse
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -55,6 +56,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--http-port", type=int, default=8000, metavar="PORT", help="the server's")
     parser.add_argument("--metrics-port", type=int, default=8002, metavar="PORT", help="the server's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--redis-folder", type=Path, default=ROOT / "out" / "redis", metavar="DIR", help="of the Redis of its own"
+    )
     return parser.parse_args(arguments)
 
 
@@ -116,42 +120,51 @@ def up(arguments: argparse.Namespace) -> None:
     server_command = [BIN / "s1-tts-serve", "--checkpoint", arguments.checkpoint, "--profile", "calls"]
     server_command += ["--device", arguments.device, "--grpc-port", str(arguments.grpc_port)]
     server_command += ["--http-port", str(arguments.http_port), "--metrics-port", str(arguments.metrics_port)]
-    with running(server_command, "stdout", r"ready on .*grpc (\d+), metrics (\d+)") as (server, where):
-        gateway_command = [BIN / "s1-gateway", "serve", "--port", str(arguments.port)]
-        gateway_command += ["--servers", f"127.0.0.1:{where[1]}"]
-        with contextlib.ExitStack() as stack:
-            parts = [server]
-            redis = _redis(stack, parts)
-            gateway, found = stack.enter_context(running(gateway_command, "stderr", r"ready on http://(\S+)", redis))
-            parts.append(gateway)
-            if redis is not None:
-                worker_command = [BIN / "s1-gateway", "worker", "--servers", f"127.0.0.1:{where[1]}"]
-                worker, _ = stack.enter_context(running(worker_command, "stderr", "the worker is ready", redis))
-                parts.append(worker)
-            address, grpc, metrics = found[1], where[1], where[2]
-            names = {"address": address, "url": f"http://{address}", "grpc": grpc, "metrics": metrics}
-            jobs = NO_JOBS if redis is None else TRY_JOBS.format(url=names["url"])
-            print(TRY.format(bin=os.path.relpath(BIN), jobs=jobs, **names), flush=True)
-            ended = _wait_for_either(*parts)
-            raise UpError(f"{Path(ended.args[0]).name} ended with {ended.returncode}")
+    with contextlib.ExitStack() as stack:
+        parts: list[subprocess.Popen[str]] = []
+        redis = _redis(stack, parts, arguments.redis_folder)
+        server, where = stack.enter_context(running(server_command, "stdout", r"ready on .*grpc (\d+), metrics (\d+)"))
+        servers = ["--servers", f"127.0.0.1:{where[1]}"]
+        gateway_command = [BIN / "s1-gateway", "serve", "--port", str(arguments.port), *servers]
+        gateway, found = stack.enter_context(running(gateway_command, "stderr", r"ready on http://(\S+)", redis))
+        parts += [server, gateway]
+        if redis is not None:
+            worker_command = [BIN / "s1-gateway", "worker", *servers]
+            worker, _ = stack.enter_context(running(worker_command, "stderr", "the worker is ready", redis))
+            parts.append(worker)
+        address, grpc, metrics = found[1], where[1], where[2]
+        names = {"address": address, "url": f"http://{address}", "grpc": grpc, "metrics": metrics}
+        jobs = NO_JOBS if redis is None else TRY_JOBS.format(url=names["url"])
+        print(TRY.format(bin=os.path.relpath(BIN), jobs=jobs, **names), flush=True)
+        ended = _wait_for_either(*parts)
+        raise UpError(f"{Path(ended.args[0]).name} ended with {ended.returncode}")
 
 
-def _redis(stack: contextlib.ExitStack, parts: list[subprocess.Popen[str]]) -> dict[str, str] | None:
+def _redis(stack: contextlib.ExitStack, parts: list[subprocess.Popen[str]], folder: Path) -> dict[str, str] | None:
     """Start a Redis unless one is named; gives the variable that names it, or None: there is none to be had.
 
     Args:
         stack: Ends it.
         parts: It is added here, if it is started.
+        folder: Of its file.
+
+    Raises:
+        UpError: another one has the folder.
     """
-    if os.environ.get(REDIS):
+    if os.environ.get(REDIS) or os.environ.get(f"{REDIS}_FILE"):
         return {}
     if shutil.which("redis-server") is None:
         return None
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = ROOT / "out" / "redis"
     folder.mkdir(parents=True, exist_ok=True)
+    lock = stack.enter_context((folder / "lock").open("w"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # two of them would write one file, and both would lose their jobs
+        raise UpError(f"another one keeps its jobs in {folder}; end it, or name another --redis-folder") from None
     command: list[str | Path] = ["redis-server", "--port", str(port), "--dir", folder, "--bind", "127.0.0.1"]
     command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
     process, _ = stack.enter_context(running(command, "stdout", "Ready to accept connections"))

@@ -1,6 +1,7 @@
 """The gateway before a real Triton with the demo voice, as ``make up`` starts both."""
 
 import asyncio
+import fcntl
 import io
 import json
 import re
@@ -22,7 +23,7 @@ from fishaudio.types import ReferenceAudio, TTSConfig
 from playwright.sync_api import expect
 from websockets.asyncio.client import connect
 
-from s1_client import AsyncS1Client, ServiceClass, SpeechOptions
+from s1_client import AsyncS1Client, Gateway, S1Client, ServiceClass, SpeechOptions
 from s1_gateway.speech import WHOLE_FRAMES
 from tests.gateway.browser import chromium, opened
 from tests.gateway.hearing import hear_file
@@ -73,7 +74,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     script = ROOT / "scripts" / "up.py"
     command = [sys.executable, script, "--checkpoint", DEMO_VOICE]
     command += ["--port", "0", "--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
-    log = (tmp_path_factory.mktemp("up") / "log.txt").open("w+")
+    folder = tmp_path_factory.mktemp("up")
+    command += ["--redis-folder", folder / "redis"]
+    log = (folder / "log.txt").open("w+")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
         try:
             told = ""
@@ -110,6 +113,25 @@ def test_wav_has_the_very_samples_of_the_server(stack: Stack, sdk: openai.OpenAI
     assert heard.rate_hz == 44_100
     assert len(heard.samples) == len(direct)
     np.testing.assert_allclose(heard.samples * 32768, direct, atol=4)  # the codec rounds otherwise in other company
+
+
+def test_a_job_has_the_very_samples_too(stack: Stack) -> None:
+    with S1Client(gateway=Gateway(url=f"http://{stack.address}")) as client:
+        taken = client.jobs.submit(TEXT, SpeechOptions(seed=5))
+        assert client.jobs.wait(taken.id, deadline_s=120).status == "completed"
+        heard = hear_file(client.jobs.content(taken.id))
+    direct = asyncio.run(said_directly(stack, TEXT))
+    assert len(heard.samples) == len(direct)
+    np.testing.assert_allclose(heard.samples * 32768, direct, atol=4)
+
+
+def test_two_do_not_write_to_one_redis_folder(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = [sys.executable, ROOT / "scripts" / "up.py", "--checkpoint", DEMO_VOICE, "--redis-folder", tmp_path]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "another one keeps its jobs" in done.stderr
 
 
 def test_pcm_is_the_same_at_24_khz(stack: Stack, sdk: openai.OpenAI) -> None:

@@ -91,8 +91,8 @@ def containers(workload: Resource) -> list[Resource]:
 
 
 def environment(container: Resource) -> dict[str, str]:
-    """Variables that have a value; of those from a Secret, ``$NAME``."""
-    return {each["name"]: each.get("value", f"${each['name']}") for each in container.get("env", ())}
+    """Variables that have a value."""
+    return {each["name"]: each["value"] for each in container.get("env", ()) if "value" in each}
 
 
 def main_container(example: str, name: str) -> Resource:

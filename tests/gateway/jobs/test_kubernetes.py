@@ -1,7 +1,6 @@
 """The chart's gateway, worker and Redis, run as the rendered pods say: commands, variables, probes, metrics."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,14 +11,15 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import redis
+from scripts.make_secrets import make as make_secrets
 
 from s1_gateway.auth import hash_token
 from s1_gateway.settings import Settings
 from tests.gateway.jobs.conftest import eventually, free_port
-from tests.kubernetes import Resource, environment, main_container, probes, queries
+from tests.kubernetes import Resource, environment, main_container, of_kind, probes, queries
 from tests.promql import Query, read_exported
 
-PASSWORD = "a-password_of-the-tests"
 TOKEN = "s1_of-the-tests"
 TARGET_LABELS = {"namespace", "app_kubernetes_io_instance", "app_kubernetes_io_component"}
 """Given by Prometheus to what it reads."""
@@ -87,19 +87,22 @@ class Pods:
 @pytest.fixture(scope="module")
 def pods(redis_program, jobs_stand_in, tmp_path_factory) -> Iterator[Pods]:
     folder = tmp_path_factory.mktemp("pods")
-    (folder / "tokens").write_text(f"anna {hash_token(TOKEN)} scopes=speak,jobs\n")
     redis_port, gateway_port, worker_port = free_port(), free_port(), free_port()
     gateway, worker = main_container("one-gpu", "s1-gateway"), main_container("one-gpu", "s1-worker")
-    url = environment(gateway)["S1_GATEWAY_REDIS_URL"].replace("$(REDIS_PASSWORD)", PASSWORD)
+    files = folder / "secrets"
+    make_secrets(files)
+    (files / "tokens").write_text(f"anna {hash_token(TOKEN)} scopes=speak,jobs\n")
+    url = (files / "redis_url").read_text().replace("redis:6379", f"127.0.0.1:{redis_port}")
+    (files / "redis_url").chmod(0o600)
+    (files / "redis_url").write_text(url)
     changes = {
         "S1_GATEWAY_SERVERS": jobs_stand_in[1],
-        "S1_GATEWAY_REDIS_URL": re.sub(r"@[\w-]+:6379", f"@127.0.0.1:{redis_port}", url),
-        "S1_GATEWAY_TOKENS_FILE": str(folder / "tokens"),
+        **{f"S1_GATEWAY_{name.upper()}_FILE": str(files / name) for name in ("redis_url", "tokens")},
         "S1_GATEWAY_JOBS_FOLDER": str(folder / "sound"),
         "S1_GATEWAY_HOST": "127.0.0.1",  # the image's says 0.0.0.0
     }
     with ExitStack() as stack:
-        stack.enter_context(running_redis(redis_port, folder))
+        stack.enter_context(running_redis(redis_port, folder, files))
         started = [
             stack.enter_context(running(container, port, changes | {setting: str(port)}, folder))
             for container, port, setting in (
@@ -113,11 +116,14 @@ def pods(redis_program, jobs_stand_in, tmp_path_factory) -> Iterator[Pods]:
 
 
 @contextmanager
-def running_redis(port: int, folder: Path) -> Iterator[None]:
-    """A real Redis with the arguments of the rendered pod, but for its folder and port."""
-    arguments = [each.replace("$(REDIS_PASSWORD)", PASSWORD) for each in main_container("one-gpu", "s1-redis")["args"]]
-    arguments = [str(folder) if each == "/data" else each for each in arguments]
-    with subprocess.Popen([*arguments, "--port", str(port)], stdout=subprocess.DEVNULL) as process:
+def running_redis(port: int, folder: Path, files: Path) -> Iterator[None]:
+    """A real Redis with the configuration of the rendered pod, but for its folders and port."""
+    (configuration,) = of_kind("one-gpu", "ConfigMap").values()
+    text = configuration["data"]["redis.conf"].replace("/run/secrets/redis_users", str(files / "redis_users"))
+    text = text.replace("dir /data", f"dir {folder}").replace("port 6379", f"port {port}")
+    (folder / "redis.conf").write_text(text.replace("bind * -::*", "bind 127.0.0.1"))
+    program = main_container("one-gpu", "s1-redis")["args"][0]
+    with subprocess.Popen([program, str(folder / "redis.conf")], stdout=subprocess.DEVNULL) as process:
         try:
             eventually(lambda: redis_probe(port) == 0)
             yield
@@ -125,12 +131,11 @@ def running_redis(port: int, folder: Path) -> Iterator[None]:
             process.kill()
 
 
-def redis_probe(port: int, password: str = PASSWORD) -> int:
+def redis_probe(port: int) -> int:
     """Exit code of the readiness probe of Redis."""
-    (shell, option, line) = main_container("one-gpu", "s1-redis")["readinessProbe"]["exec"]["command"]
-    line = line.replace("redis-cli", f"redis-cli -p {port}")
-    environ = os.environ | {"REDIS_PASSWORD": password}
-    return subprocess.run([shell, option, line], env=environ, capture_output=True, check=False).returncode
+    command = main_container("one-gpu", "s1-redis")["readinessProbe"]["exec"]["command"]
+    command = [each.replace("redis-cli", f"redis-cli -p {port}") for each in command]
+    return subprocess.run(command, capture_output=True, check=False).returncode
 
 
 def test_every_probe_is_answered(pods):
@@ -142,9 +147,11 @@ def test_every_probe_is_answered(pods):
             assert {"name": "http", "containerPort": running_pod.own_port} in running_pod.container["ports"]
 
 
-def test_redis_is_ready_for_who_knows_the_password_only(pods):
+def test_redis_is_ready_and_lets_nobody_in_without_the_password(pods):
     assert redis_probe(pods.redis_port) == 0
-    assert redis_probe(pods.redis_port, "wrong") != 0
+    with redis.Redis(port=pods.redis_port) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.get("s1:jobs:anything")
+    assert redis_probe(free_port()) != 0
 
 
 def test_a_job_is_said(pods):

@@ -12,32 +12,13 @@
 {{- else -}}
 {{- $_ := set $settings "S1_GATEWAY_JOBS_FOLDER" "/jobs" -}}
 {{- end -}}
+{{- $_ := set $settings "S1_GATEWAY_REDIS_URL_FILE" "/run/secrets/s1/redis_url" -}}
+{{- if $root.Values.jobs.webhookSecret.name -}}
+{{- $_ := set $settings "S1_GATEWAY_WEBHOOK_SECRET_FILE" "/run/secrets/s1/webhook_secret" -}}
 {{- end -}}
+{{- end -}}
+{{- $_ := set $settings "S1_GATEWAY_TOKENS_FILE" "/run/secrets/s1/tokens" -}}
 {{- include "s1.environment" (mergeOverwrite $settings $root.Values.gateway.settings) }}
-- name: S1_GATEWAY_TOKENS_FILE
-  value: /run/secrets/s1/tokens
-{{- if $root.Values.jobs.enabled }}
-{{- if $root.Values.redis.own }}
-- name: REDIS_PASSWORD
-  valueFrom:
-    secretKeyRef: {name: {{ $root.Values.redis.passwordSecret.name }}, key: {{ $root.Values.redis.passwordSecret.key }}}
-- name: S1_GATEWAY_REDIS_URL
-  value: redis://:$(REDIS_PASSWORD)@{{ include "s1.name" $root }}-redis:6379/0
-{{- else }}
-- name: S1_GATEWAY_REDIS_URL
-  valueFrom:
-    secretKeyRef:
-      name: {{ $root.Values.redis.urlSecret.name | required "redis.urlSecret.name: got none; allowed: a Secret with the URL, or redis.own" }}
-      key: {{ $root.Values.redis.urlSecret.key }}
-{{- end }}
-{{- with $root.Values.jobs.webhookSecret }}
-{{- if .name }}
-- name: S1_GATEWAY_WEBHOOK_SECRET
-  valueFrom:
-    secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
-{{- end }}
-{{- end }}
-{{- end }}
 {{- end }}
 
 {{- define "s1.hasJobsVolume" -}}
@@ -45,7 +26,7 @@
 {{- end }}
 
 {{- define "s1.gatewayMounts" -}}
-- {name: tokens, mountPath: /run/secrets/s1, readOnly: true}
+- {name: secrets, mountPath: /run/secrets/s1, readOnly: true}
 - {name: tmp, mountPath: /tmp}
 {{- if include "s1.hasJobsVolume" . }}
 - {name: jobs, mountPath: /jobs}
@@ -53,12 +34,25 @@
 {{- end }}
 
 {{- define "s1.gatewayVolumes" -}}
-- name: tokens
-  secret:
-    secretName: {{ .Values.gateway.tokensSecret.name }}
+- name: secrets
+  projected:
     defaultMode: 0440
-    items:
-      - {key: {{ .Values.gateway.tokensSecret.key }}, path: tokens}
+    sources:
+      - secret:
+          name: {{ .Values.gateway.tokensSecret.name }}
+          items: [{key: {{ .Values.gateway.tokensSecret.key }}, path: tokens}]
+      {{- if .Values.jobs.enabled }}
+      - secret:
+          name: {{ .Values.redis.secret.name }}
+          items: [{key: {{ .Values.redis.secret.urlKey }}, path: redis_url}]
+      {{- with .Values.jobs.webhookSecret }}
+      {{- if .name }}
+      - secret:
+          name: {{ .name }}
+          items: [{key: {{ .key }}, path: webhook_secret}]
+      {{- end }}
+      {{- end }}
+      {{- end }}
 - name: tmp
   emptyDir: {sizeLimit: 256Mi}
 {{- if include "s1.hasJobsVolume" . }}

@@ -98,7 +98,7 @@ def test_helms_own_linter_finds_nothing(example):
         ("model.source=ftp", "source"),
         ("engine.sharedMemory=lots", "sharedMemory"),
         ("voices.store=/voices", "store"),
-        ("redis.urlSecret.name=", "redis.urlSecret.name: got none; allowed: a Secret with the URL, or redis.own"),
+        ("redis.secret.name=", "name"),
     ],
 )
 def test_a_wrong_value_is_named(setting, named):

@@ -36,7 +36,6 @@ CONTAINERS = [
     for container in containers(workloads(example)[name])
 ]
 ENGINES = [(example, name) for example, name in WORKLOADS if name in ("s1-calls", "s1-notes", "s1-overflow")]
-OUTSIDE = {"S1_GATEWAY_REDIS_URL", "S1_GATEWAY_WEBHOOK_SECRET", "HF_TOKEN"}
 STOP_S = 12
 """What the engines' command takes to stop at most, docs/deployment.md."""
 LONGEST_STREAM_S = 95
@@ -60,13 +59,15 @@ def test_every_setting_exists(container):
 
 
 @pytest.mark.parametrize(("example", "name"), [each for each in WORKLOADS if rolling(each[1])])
-def test_every_setting_has_a_value_that_is_taken(example, name, monkeypatch):
+def test_every_setting_has_a_value_that_is_taken(example, name, monkeypatch, tmp_path):
     container = main_container(example, name)
     told = {key: value for key, value in environment(container).items() if key.startswith(ENV_PREFIX)}
-    told = {key: "redis://host:6379/0" if key.endswith("REDIS_URL") else value for key, value in told.items()}
-    told = {key: "s" * 24 if value.startswith("$") else value for key, value in told.items()}
     if name.removeprefix("s1-") in ("gateway", "worker"):
-        GatewaySettings.load(told | {"S1_GATEWAY_HOST": "0.0.0.0"})
+        texts = {"redis_url": "redis://host:6379/0", "webhook_secret": "s" * 24, "tokens": ""}
+        for file, text in texts.items():
+            (tmp_path / file).write_text(text)
+        files = {key: value.replace("/run/secrets/s1", str(tmp_path)) for key, value in told.items()}
+        GatewaySettings.load(files | {"S1_GATEWAY_HOST": "0.0.0.0"})
     else:
         for key, value in told.items():
             monkeypatch.setenv(key, value)
@@ -84,12 +85,22 @@ def test_a_large_number_stays_one():
 
 
 @pytest.mark.parametrize(("example", "name"), WORKLOADS)
-def test_secrets_are_named_and_not_told(example, name):
-    for container in containers(workloads(example)[name]):
-        for variable in container.get("env", ()):
-            if variable["name"] in OUTSIDE | {"REDIS_PASSWORD"} and "value" in variable:
-                assert "$(REDIS_PASSWORD)" in variable["value"]
+def test_secrets_come_in_files_and_are_in_no_variable(example, name):
     assert of_kind(example, "Secret") == {}
+    workload = workloads(example)[name]
+    mounted = {mount["mountPath"] for container in containers(workload) for mount in container["volumeMounts"]}
+    for container in containers(workload):
+        assert all("valueFrom" not in variable for variable in container.get("env", ()))
+        for value in environment(container).values():
+            if value.startswith("/run/secrets/"):
+                assert value.rpartition("/")[0] in mounted
+
+
+def test_nothing_lies_where_tokens_of_service_accounts_are_mounted():
+    """``/var/run`` is ``/run`` in these images: a mount on ``/run/secrets`` itself would leave no place for them."""
+    for example, name in WORKLOADS:
+        for container in containers(workloads(example)[name]):
+            assert "/run/secrets" not in {mount["mountPath"].rstrip("/") for mount in container["volumeMounts"]}
 
 
 def test_no_kubernetes_variables_of_services_come_in():
@@ -243,8 +254,6 @@ def test_addresses_between_parts_are_services_that_exist(example):
         variables = environment(main_container(example, name))
         host = re.fullmatch(rf"dns:///([\w-]+)\.{NAMESPACE}\.svc:8001", variables["S1_GATEWAY_SERVERS"])
         assert of_kind(example, "Service")[host[1]]["spec"]["clusterIP"] == "None"
-        redis = re.search(r"@([\w-]+):6379", variables["S1_GATEWAY_REDIS_URL"])
-        assert redis is None or redis[1] in of_kind(example, "Service")
 
 
 # scaling
@@ -311,3 +320,18 @@ def test_alerts_are_the_projects():
     folder = FOLDER.parent / "prometheus"
     assert {f"{file}.yml" for file in files.values()} == {path.name for path in folder.glob("*alerts.yml")}
     assert rules == {name: yaml.safe_load((folder / f"{file}.yml").read_text()) for name, file in files.items()}
+
+
+@pytest.mark.parametrize("example", ["laptop", "one-gpu"])
+def test_redis_is_that_of_the_compose_file(example):
+    compose = yaml.safe_load((ROOT / "docker-compose.prod.yml").read_text())["services"]["redis"]
+    container = main_container(example, "s1-redis")
+    assert container["image"] == compose["image"]
+    assert container["args"] == compose["command"]
+    assert pod(workloads(example)["s1-redis"])["securityContext"]["runAsUser"] == int(compose["user"].partition(":")[0])
+    (configuration,) = of_kind(example, "ConfigMap").values()
+    text = configuration["data"]["redis.conf"]
+    assert text == (ROOT / "deploy" / "redis" / "redis.conf").read_text()
+    written = re.search(r"^aclfile (\S+)$", text, re.MULTILINE)[1], re.search(r"^dir (\S+)$", text, re.MULTILINE)[1]
+    assert set(written) <= {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert size_bytes(container["resources"]["limits"]["memory"]) >= size_bytes("2Gi")

@@ -1,7 +1,8 @@
 """A sign of life that a process shows to the one that started the server.
 
 The sign is the time of change of a file: it costs no room, no port, and says nothing to anybody else. A process shows
-it as long as its threads run and its engine's rounds end in time; one that is stopped or stuck cannot show it.
+it as long as its threads run and its engine's rounds end in time; else it writes into the file what is wrong. One that
+is stopped or stuck can do neither.
 """
 
 import logging
@@ -20,17 +21,35 @@ BEAT_S = 0.25
 """Time between two signs."""
 
 LONGEST_ROUND_S = 30.0
-"""A round of an engine that takes longer than this is taken for one that does not end."""
+"""A round of an engine that takes longer than this is taken for one that does not end, whatever it does."""
+
+SHORTEST_BOUND_S = 1.0
+TIMES_LONGEST = 6
+"""Once a loop is known, a round may take this many times the longest so far, and ``SHORTEST_BOUND_S`` at least."""
+
+LEARNING_ROUNDS = 16
+"""Rounds after which a loop is known; the first ones may build code for shapes that are new."""
+
+LATE_S = 0.5
+"""If a sign comes later than this, the process stood still, or its machine: no round is to blame for that time."""
 
 OWN_THREADS = ("s1-", "codec-")
 """How the names of the project's threads begin."""
 
 
 class RoundClock:
-    """How long a loop has been in its present round. One thread sets it, any may read it."""
+    """How long a loop has been in its present round, and how long it may. One thread sets it, any may read it.
 
-    def __init__(self) -> None:
+    Args:
+        is_learning: Whether the bound follows from the rounds so far. On a GPU it does not: nobody has measured how
+            long a kernel may take that is built for a shape that is new.
+    """
+
+    def __init__(self, *, is_learning: bool = True) -> None:
+        self._is_learning = is_learning
         self._began_s: float | None = None
+        self._longest_s = 0.0
+        self._num_rounds = 0
 
     def begin(self) -> None:
         """A round begins."""
@@ -38,13 +57,22 @@ class RoundClock:
 
     def end(self) -> None:
         """The loop waits for work."""
+        if self._began_s is not None:
+            self._longest_s = max(self._longest_s, time.monotonic() - self._began_s)
+            self._num_rounds += 1
         self._began_s = None
 
     @property
-    def elapsed_s(self) -> float:
-        """Seconds since the round began; 0: none is on."""
+    def bound_s(self) -> float:
+        """Seconds that a round may take."""
+        if not self._is_learning or self._num_rounds < LEARNING_ROUNDS:
+            return LONGEST_ROUND_S
+        return min(LONGEST_ROUND_S, max(SHORTEST_BOUND_S, TIMES_LONGEST * self._longest_s))
+
+    def elapsed_s(self, since_s: float = 0.0) -> float:
+        """Seconds since the round began, of those after a time on ``time.monotonic``; 0: none is on."""
         began_s = self._began_s
-        return 0.0 if began_s is None else time.monotonic() - began_s
+        return 0.0 if began_s is None else time.monotonic() - max(began_s, since_s)
 
 
 class Heartbeat:
@@ -54,7 +82,6 @@ class Heartbeat:
         folder: Where the signs are; none: nobody looks.
         threads: Threads that must not end before the process does.
         rounds: Clocks of the engines.
-        longest_round_s: Longest round of an engine.
     """
 
     def __init__(
@@ -62,13 +89,12 @@ class Heartbeat:
         folder: Path | None,
         threads: Iterable[threading.Thread],
         rounds: Iterable[RoundClock] = (),
-        longest_round_s: float = LONGEST_ROUND_S,
     ) -> None:
         self._file = folder / str(os.getpid()) if folder else None
         self._threads = tuple(threads)
         self._rounds = tuple(rounds)
-        self._longest_round_s = longest_round_s
         self._is_well = True
+        self._beat_s = self._stood_still_s = time.monotonic()
         if self._file:
             self._file.touch()
 
@@ -78,17 +104,26 @@ class Heartbeat:
         ended = [thread.name for thread in self._threads if not thread.is_alive()]
         if ended:
             return f"the thread {ended[0]} has ended"
-        longest_s = max((clock.elapsed_s for clock in self._rounds), default=0.0)
-        return f"a round of the engine takes {longest_s:.0f} s" if longest_s > self._longest_round_s else None
+        for clock in self._rounds:
+            elapsed_s = clock.elapsed_s(self._stood_still_s)
+            if elapsed_s > clock.bound_s:
+                return f"a round of the engine takes {elapsed_s:.1f} s, of at most {clock.bound_s:.1f} s"
+        return None
 
     def beat(self) -> None:
-        """Show the sign, unless something is wrong."""
+        """Show the sign, or tell what is wrong."""
+        now_s = time.monotonic()
+        if now_s - self._beat_s > LATE_S:
+            self._stood_still_s = now_s
+        self._beat_s = now_s
         fault = self.fault
         if fault and self._is_well:
-            log.critical("%s: this process gives no more sign of life", fault)
-        self._is_well = fault is None
-        if self._file and self._is_well:
+            log.critical("%s: this process counts as lost", fault)
+        if self._file:
+            if fault or not self._is_well:
+                self._file.write_text(fault or "", encoding="utf-8")
             os.utime(self._file)
+        self._is_well = fault is None
 
 
 def beats_folder() -> Path | None:

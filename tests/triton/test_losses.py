@@ -1,6 +1,7 @@
 """A model's process that dies or stands still: every caller is told, and the server ends or comes again."""
 
 import asyncio
+import shutil
 import signal
 from collections.abc import Callable
 
@@ -11,11 +12,13 @@ from grpc.aio import AioRpcError
 from tritonclient.utils import InferenceServerException
 
 from tests.triton.callers import answer, collect, stream
+from tests.triton.conftest import HERE, MODEL_REPOSITORY
 from tests.triton.test_lifecycle import STOP_LIMIT_S, Remains, Script, serving
 
 LONG = "This sentence is said again and again. " * 40
 TOLD_LIMIT_S = 10  # 2 s where the machine is free; a caller that hangs waits for ever
 EXIT_MODEL_LOST = 70
+STUCK_SEED = 667  # as in faulty/s1_llama.py, which only Triton can import
 
 
 def model_process(script: Script, model: str) -> psutil.Process:
@@ -52,6 +55,24 @@ async def test_a_server_that_lost_a_model_ends_with_a_code_of_its_own(checkpoint
         await lose(script, model_process(script, model).kill)
         assert await asyncio.to_thread(script.process.wait, STOP_LIMIT_S) == EXIT_MODEL_LOST
         remains.assert_gone()
+
+
+async def test_a_step_that_never_ends_ends_the_server(checkpoint, tmp_path):
+    """Its process lives, and so do all others of its threads."""
+    repository = tmp_path / "models"
+    shutil.copytree(MODEL_REPOSITORY, repository, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(HERE / "faulty" / "s1_llama.py", repository / "s1_llama" / "1" / "model.py")
+    with serving(checkpoint, "--model-repository", str(repository)) as script:
+        async with grpcclient.InferenceServerClient(script.grpc_url) as client:
+            stuck = []
+
+            def get_stuck():
+                stuck.append(asyncio.ensure_future(collect(client, text=LONG, seed=STUCK_SEED, chunk_frames=8)))
+
+            await lose(script, get_stuck)
+            with pytest.raises((InferenceServerException, AioRpcError)):
+                await stuck[0]
+        assert await asyncio.to_thread(script.process.wait, STOP_LIMIT_S) == EXIT_MODEL_LOST
 
 
 async def test_a_server_that_is_to_restart_comes_again_after_each_loss(checkpoint):

@@ -88,11 +88,13 @@ class DeviceCare:
         warm_up: Run before the first chunk, in the thread that decodes: libraries keep plans by thread.
         is_lost: Asked after a fault: whether all calls will fail.
         on_lost: Called when the device is lost and every stream has been ended; the process is of no more use.
+        is_timed: Whether a batch that takes far longer than those before it is taken for stuck.
     """
 
     warm_up: Callable[[], None] = lambda: None
     is_lost: Callable[[], bool] = lambda: False
     on_lost: Callable[[], None] = lambda: None
+    is_timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class CodecBatcher:
         self._done = CodecStats()
         self._care = care
         self._begun: Future[None] = Future()
-        self.rounds = RoundClock()
+        self.rounds = RoundClock(is_learning=care.is_timed)
         self._has_failed = False
         self._thread = threading.Thread(target=self._run, name="codec-batcher", daemon=True)
 
@@ -163,7 +165,7 @@ class CodecBatcher:
             enter(device)
             decoder.use_graphs(policy.max_batch, settings.max_streams)
 
-        care = DeviceCare(warm_up, lambda: is_lost(device), on_lost)
+        care = DeviceCare(warm_up, lambda: is_lost(device), on_lost, is_timed=device.type == "cpu")
         return cls(decoder, policy, max_streams=settings.max_streams, idle_s=settings.stream_idle_s, care=care)
 
     def start(self) -> None:

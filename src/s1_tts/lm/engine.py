@@ -89,7 +89,7 @@ class LmEngine:
         self._is_warmed_up = is_warmed_up
         self._on_lost = on_lost
         self._begun: Future[None] = Future()
-        self.rounds = RoundClock()
+        self.rounds = RoundClock(is_learning=runner.device.type == "cpu")
         self._thread = threading.Thread(target=self._run, name="s1-lm-engine", daemon=True)
 
     @classmethod

@@ -33,17 +33,18 @@ class Remains:
     """What one server leaves on the machine.
 
     Args:
-        folder: Temporary folder made for it.
+        folders: Temporary folders made for it.
         shm_prefix: Start of the names of its shared memory regions.
     """
 
-    folder: Path
+    folders: tuple[Path, ...]
     shm_prefix: str
 
     def remove(self) -> None:
-        """Remove the folder and the shared memory; both may be gone already."""
+        """Remove the folders and the shared memory; all may be gone already."""
         remove_regions(self.shm_prefix)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Janitor:
@@ -55,7 +56,7 @@ class Janitor:
 
     def __init__(self, remains: Remains) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(remains.folder), remains.shm_prefix],
+            [sys.executable, "-m", __name__, remains.shm_prefix, *map(str, remains.folders)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -103,7 +104,7 @@ def is_alive(group: int) -> bool:
 
 def main() -> None:
     """Wait for the starter to go, then clean up."""
-    remains = Remains(Path(sys.argv[1]), sys.argv[2])
+    remains = Remains(tuple(map(Path, sys.argv[2:])), sys.argv[1])
     groups = [int(line) for line in sys.stdin]
     for group in groups:
         end_group(group, GRACE_S)

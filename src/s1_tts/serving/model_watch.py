@@ -9,7 +9,7 @@ import psutil
 STOPPED_S = 1.0
 """A process that is stopped for this long counts as lost: after 1.5 s Triton itself breaks the model's streams."""
 
-SILENT_S = 5.0
+SILENT_S = 1.5
 """A model process without a sign of life for this long counts as lost; it shows one four times a second."""
 
 LATE_S = 0.5
@@ -100,9 +100,11 @@ class ModelWatch:
             return f"has been stopped for {now_s - watched.running_s:.1f} s"
         if watched.sign is not None:
             with contextlib.suppress(OSError):
-                stamp = watched.sign.stat().st_mtime_ns
-                if stamp != watched.stamp:
-                    watched.stamp, watched.changed_s = stamp, now_s
+                sign = watched.sign.stat()
+                if sign.st_mtime_ns != watched.stamp:
+                    watched.stamp, watched.changed_s = sign.st_mtime_ns, now_s
+                if sign.st_size:
+                    return f"tells: {watched.sign.read_text(encoding='utf-8')}"
             if now_s - watched.changed_s >= SILENT_S:
                 return f"has given no sign of life for {now_s - watched.changed_s:.1f} s"
         return None

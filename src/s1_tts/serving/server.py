@@ -23,7 +23,7 @@ from s1_protocol.notices import is_dev_checkpoint, notice_of
 from s1_tts.heartbeat import FOLDER_VARIABLE
 from s1_tts.serving.distribution import find_distribution
 from s1_tts.serving.drain_caller import order_drain
-from s1_tts.serving.janitor import Janitor, Remains, remove_regions
+from s1_tts.serving.janitor import SHARED_MEMORY, Janitor, Remains, remove_regions
 from s1_tts.serving.model_watch import ModelWatch
 from s1_tts.serving.ports import Ports, claim
 from s1_tts.serving.repository import Profile, render
@@ -146,11 +146,12 @@ class TritonServer:
         self._shm_prefix = f"{TRITON_REGIONS}s1_tts_{secrets.token_hex(6)}_"
         self._num_starts = self._num_aborts = 0
         self._was_ready = False
-        self._signs = self._folder / "signs"
+        # In memory: the sign of a process that is well must not wait for a disk.
+        self._signs = SHARED_MEMORY / f"{self._folder.name}-signs"
         self._drain_key = secrets.token_hex(16)
         self.seal_key = secrets.token_hex(32)
         self.side_door = SideDoor(os.environ.get(SIDE_DOOR_VARIABLE) or secrets.token_hex(16))
-        self._janitor = Janitor(Remains(self._folder, self._shm_prefix))
+        self._janitor = Janitor(Remains((self._folder, self._signs), self._shm_prefix))
         try:
             render(options.model_repository, self._folder / "models", options.profile)
             self._signs.mkdir()

@@ -90,7 +90,16 @@ def test_a_model_that_gives_no_sign(server: subprocess.Popen[bytes], tmp_path: P
     assert looks(watch, SILENT_S - LATE_S, 2 * SILENT_S - 2 * LATE_S) is None
     told = looks(watch, 2 * SILENT_S - 2 * LATE_S, 3 * SILENT_S)
     assert told is not None
-    assert told.startswith("the process of s1_llama has given no sign of life for 5")
+    assert told.startswith("the process of s1_llama has given no sign of life for 1")
+
+
+def test_a_model_that_tells_what_is_wrong_with_it(server: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    sign = tmp_path / str(model_of(server).pid)
+    sign.touch()
+    watch = ModelWatch(server.pid, tmp_path, 0.0)
+    assert watch.look(0.1) is None
+    sign.write_text("a round of the engine takes 1.2 s")
+    assert watch.look(0.2) == "the process of s1_llama tells: a round of the engine takes 1.2 s"
 
 
 def test_a_machine_that_stood_still_is_nobodys_fault(server: subprocess.Popen[bytes], tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from s1_protocol.names import Field
 from s1_tts.codec.batch_policy import BatchPolicy
 from s1_tts.codec.chunk_queue import ChunkQueue
 from s1_tts.codec.chunk_streams import Piece, Refusal
-from s1_tts.codec.pcm import to_pcm16
+from s1_tts.codec.pcm import UNSOUND, to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.cuda import enter, is_lost, memory_bytes, prepare_process
@@ -304,20 +304,27 @@ class CodecBatcher:
             for piece in batch:
                 self._fail(piece, error, "it could not be decoded")
             return
+        unsound = [piece for piece, row in zip(batch, pcm, strict=True) if (row == UNSOUND).any()]
+        for piece in unsound:
+            self._has_failed = True
+            fault = ArithmeticError(f"stream {piece.stream.stream_id}: samples are not finite")
+            self._fail(piece, log_internal_error(log, "a row of the codec failed", fault), "it is no sound")
         now_s = time.monotonic()
         refusals = []
         with self._changed:
             self._done.decoded_batches += 1
-            self._done.decoded_chunks += sum(piece.is_final for piece in batch)
+            self._done.decoded_chunks += sum(piece.is_final for piece in batch if piece not in unsound)
             self._done.decoded_frames += sum(piece.num_frames for piece in batch)
             self._done.decoding_s += now_s - started_s
             for piece, state, row in zip(batch, states, pcm, strict=True):
+                if piece in unsound:
+                    continue
                 piece.stream.state = state
                 piece.waiting.sound.append(row)
                 refusals += self._queue.give_back(piece, now_s)
         self._refuse(refusals)
         for piece in batch:
-            if piece.is_final:
+            if piece.is_final and piece not in unsound:
                 piece.waiting.answer()
 
     # --- chunks that are not decoded ---

@@ -11,7 +11,7 @@ from types import FrameType
 
 from s1_protocol.errors import S1Error
 from s1_tts.serving.download import LICENCE_NOTICE, REVISION_FILE, download_checkpoint
-from s1_tts.serving.machine import check_shared_memory, raise_open_files
+from s1_tts.serving.machine import prepare_machine
 from s1_tts.serving.ports import Ports
 from s1_tts.serving.repository import PACKAGED_REPOSITORY, Profile
 from s1_tts.serving.server import ServerOptions, TritonServer
@@ -154,11 +154,12 @@ def serve(arguments: argparse.Namespace) -> int:
         fetch_if_missing(arguments.checkpoint)
     if arguments.download_only:
         return 0
-    raise_open_files()
-    if warning := check_shared_memory():
+    for warning in prepare_machine():
         print(f"warning: {warning}", file=sys.stderr)
     with TritonServer(options_of(arguments), log=arguments.log) as server:
         server.wait_until_ready()
+        if warning := server.release_warning:
+            print(f"warning: {warning}", file=sys.stderr, flush=True)
         if server.options.notice:
             print(server.options.notice, flush=True)
         print(ready_line(server), flush=True)

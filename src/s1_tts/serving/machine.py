@@ -1,5 +1,7 @@
-"""What the machine gives a server: open files, and room in shared memory."""
+"""What the machine gives a server: open files, threads, memory, and room in shared memory."""
 
+import math
+import os
 import resource
 import shutil
 from pathlib import Path
@@ -13,6 +15,55 @@ LEAST_SHM_MB = 48
 
 ENOUGH_SHM_MB = 512
 """Twice the recordings that may be under way, ``S1_RECORDINGS_MB``."""
+
+LEAST_OPEN_FILES = 256
+"""An idle ``tritonserver`` 24.10 has 126 open on two cores, and each caller takes one."""
+
+LEAST_THREADS = 640
+"""An idle server of release 24.10 and its models run 523 on two cores."""
+
+LEAST_ADDRESSES_GB = 8
+"""An idle ``tritonserver`` 24.10 takes 4.7 GB of addresses, and the models take those of their weights."""
+
+PIDS_LIMIT = Path("/sys/fs/cgroup/pids.max")
+
+
+def prepare_machine() -> list[str]:
+    """Raise what may be raised and look whether the rest is enough for a server.
+
+    Returns:
+        Warnings.
+
+    Raises:
+        SettingsError: a server could certainly not run.
+    """
+    raise_open_files()
+    num_files, num_bytes = _limit(resource.RLIMIT_NOFILE), _limit(resource.RLIMIT_AS)
+    _check("open files", num_files, LEAST_OPEN_FILES, "ulimit -n, docker run --ulimit nofile=65536, LimitNOFILE")
+    _check("threads and processes", _thread_limit(), LEAST_THREADS, "ulimit -u, docker run --pids-limit, TasksMax")
+    _check("GB of addresses", num_bytes / 1e9, LEAST_ADDRESSES_GB, "ulimit -v unlimited")
+    warning = check_shared_memory()
+    return [warning] if warning else []
+
+
+def _limit(kind: int) -> float:
+    soft = resource.getrlimit(kind)[0]
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def _check(what: str, allowed: float, least: int, remedy: str) -> None:
+    if allowed < least:
+        raise SettingsError(f"the machine allows {allowed:.3g} {what}; needed: at least {least}: {remedy}")
+
+
+def _thread_limit() -> float:
+    """Threads that this user and this control group may have; the system's first user has no limit of its own."""
+    of_user = math.inf if os.geteuid() == 0 else _limit(resource.RLIMIT_NPROC)
+    try:
+        told = PIDS_LIMIT.read_text(encoding="ascii").strip()
+    except OSError:
+        told = ""
+    return min(of_user, int(told) if told.isdecimal() else math.inf)
 
 
 def raise_open_files() -> int:

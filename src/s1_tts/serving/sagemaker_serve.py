@@ -18,6 +18,7 @@ from pathlib import Path
 from s1_protocol.errors import S1Error, SettingsError
 from s1_protocol.sagemaker import InferenceType, Variable
 from s1_tts.serving.command import Interrupted, interrupt
+from s1_tts.serving.machine import prepare_machine
 from s1_tts.serving.ports import ANY_FREE, Ports
 from s1_tts.serving.repository import Profile
 from s1_tts.serving.sagemaker_container import CHANNEL_CHECKPOINT, DEFAULT_PORT, MODEL_FOLDER, PACKED_CHECKPOINT
@@ -127,8 +128,12 @@ def serve(options: ServerOptions) -> int:
     Raises:
         S1Error: it does not start.
     """
+    for warning in prepare_machine():
+        print(f"warning: {warning}", file=sys.stderr)
     with TritonServer(options) as server:
         server.wait_until_ready()
+        if warning := server.release_warning:
+            print(f"warning: {warning}", file=sys.stderr, flush=True)
         if options.notice:
             print(options.notice, flush=True)
         ports = server.ports

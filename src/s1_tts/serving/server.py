@@ -26,6 +26,7 @@ from s1_tts.serving.drain_caller import order_drain
 from s1_tts.serving.janitor import SHARED_MEMORY, Janitor, Remains, remove_regions
 from s1_tts.serving.model_watch import ModelWatch
 from s1_tts.serving.ports import Ports, claim
+from s1_tts.serving.release import ask_version, warn_of
 from s1_tts.serving.repository import Profile, render
 from s1_tts.serving.server_log import ServerLog
 from s1_tts.serving.side_door import SIDE_DOOR_VARIABLE, SideDoor
@@ -181,6 +182,11 @@ class TritonServer:
         """Address for a caller on this machine, as it stands in a URL."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.options.host, self.options.host)
         return f"[{host}]" if ":" in host else host
+
+    @property
+    def release_warning(self) -> str | None:
+        """A warning, if the server that runs has holes that are public."""
+        return warn_of(ask_version(self.reachable_host, self.ports.http))
 
     def wait_until_ready(self, timeout_s: float | None = None) -> None:
         """Wait until every model can be asked. A server that aborts meanwhile is started again, twice at most.

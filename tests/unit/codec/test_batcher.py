@@ -24,7 +24,10 @@ WAIT_S = 20.0
 
 @dataclass
 class FakeDecoder:
-    """Its samples are the first codebook's codes over 32767; it can be held up, and fails on 666, its check on 667."""
+    """Its samples are the first codebook's codes over 32767; it can be held up.
+
+    It fails on 666, its check on 667, and gives no numbers for 665.
+    """
 
     state_bytes: int = 100
     keeps_states: bool = True
@@ -49,7 +52,7 @@ class FakeDecoder:
             raise RuntimeError("out of memory")
         for state, c in zip(states, codes, strict=True):
             state.position += c.shape[1]
-        return [c[0].repeat_interleave(SAMPLES_PER_FRAME) / 32767 for c in codes]
+        return [torch.where(c[0] == 665, torch.nan, c[0] / 32767).repeat_interleave(SAMPLES_PER_FRAME) for c in codes]
 
     def wait_entered(self) -> None:
         assert self.entered.acquire(timeout=WAIT_S)
@@ -396,6 +399,23 @@ def test_a_wrong_chunk_does_not_disturb_its_batch(batcher: CodecBatcher, fake: F
     assert event.error.code is ErrorCode.INVALID_ARG
     assert isinstance(other.wait(1)[0], DecodedChunk)
     assert fake.batches == [[99], [2]]
+
+
+def test_a_row_that_is_no_sound_fails_alone(
+    batcher: CodecBatcher, fake: FakeDecoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    unsound, sound = Sink(), Sink()
+    hold(batcher, fake, Sink())
+    batcher.submit(chunk(2, code=665), unsound)
+    batcher.submit(chunk(3, code=7, last=True), sound)
+    fake.gate.set()
+    (failed,), (decoded,) = unsound.wait(1), sound.wait(1)
+    assert isinstance(failed, StreamFailed)
+    assert isinstance(failed.error, InternalError)
+    assert "stream 2: samples are not finite" in caplog.text
+    assert isinstance(decoded, DecodedChunk)
+    assert decoded.samples.tolist() == [7] * SAMPLES_PER_FRAME
+    assert fake.batches[-1] == [665, 7]
 
 
 def test_a_chunk_that_breaks_the_check_fails_alone(batcher: CodecBatcher, fake: FakeDecoder) -> None:

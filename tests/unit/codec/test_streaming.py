@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from s1_protocol.errors import InvalidArgumentError
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.encoder import CodecEncoder
-from s1_tts.codec.pcm import to_pcm16
+from s1_tts.codec.pcm import UNSOUND, to_pcm16
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.weights import Weights
 from tests.unit.codec.conftest import random_codes
@@ -159,6 +159,7 @@ def test_pcm_rounds_and_clips() -> None:
         [0.0, 1.0, -1.0, 1.7, -1.7, 0.4 / 32767, 0.6 / 32767, -0.6 / 32767, 1.5 / 32767, 2.5 / 32767]
     )
     assert to_pcm16(samples).tolist() == [0, 32767, -32767, 32767, -32767, 0, 1, -1, 2, 2]
+    assert to_pcm16(torch.tensor([torch.nan, 0.0, torch.inf, -torch.inf])).tolist() == [UNSOUND, 0, UNSOUND, UNSOUND]
 
 
 def test_pcm_is_the_same_for_every_chunking(samples: torch.Tensor) -> None:

@@ -11,6 +11,9 @@ from s1_protocol.sound import FRAME_SAMPLES, SAMPLE_RATE_HZ
 MAX_ANSWER_BYTES = 2 * MAX_FRAMES * FRAME_SAMPLES + 2**20
 """Of one message: the longest speech in one answer, and what is beside it."""
 
+MAX_TEXT_BYTES = 4 * MAX_ANSWER_BYTES
+"""Of a whole answer as text: a sample is at most six digits and a comma in JSON, and less in base64."""
+
 MAX_EMPTY_CHUNKS = 100
 """Chunks without sound that one stream may have."""
 

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from s1_client.audio import AudioChunk, Speech, join
+from s1_client.believing import MAX_ANSWER_BYTES, MAX_TEXT_BYTES, SoundCheck
 from s1_client.errors import (
     DeadlineError,
     EarlyEndError,
@@ -31,6 +32,7 @@ from s1_client.sagemaker_wire import (
     make_binary_request,
     make_stream_request,
     read_binary_answer,
+    read_bounded,
     read_error,
     read_wav_answer,
 )
@@ -147,7 +149,8 @@ class SageMakerClient:
                     ContentType=body.content_type,
                     Body=body.content,
                 )
-                return read_binary_answer(self._call(answer["Body"].read), answer["ContentType"])
+                content = self._call(read_bounded, answer["Body"], MAX_ANSWER_BYTES)
+                return read_binary_answer(content, answer["ContentType"])
             case EndpointKind.ASYNC:
                 return self._speak_through_s3(text, options)
             case EndpointKind.STREAMING:
@@ -183,12 +186,12 @@ class SageMakerClient:
             ContentType=body.content_type,
             Body=body.content,
         )
-        joiner, num_chunks, is_complete = EventJoiner(), 0, False
+        joiner, check, num_chunks, is_complete = EventJoiner(), SoundCheck(ModelName.STREAM), 0, False
         with closing(answer["Body"]) as parts:
             events = iter(parts)
             while (part := self._call(next, events, None)) is not None:
                 for event in joiner.feed(part.get("PayloadPart", {}).get("Bytes", b"")):
-                    chunk = _chunk_of(event, time.perf_counter() - started_s)
+                    chunk = _chunk_of(event, time.perf_counter() - started_s, check)
                     if is_complete or chunk.index != num_chunks:
                         raise StreamGapError(None if is_complete else num_chunks, chunk.index)
                     num_chunks += 1
@@ -228,14 +231,13 @@ class SageMakerClient:
         """Content of an object; None if it is not there yet."""
         bucket, key = _parse_location(location)
         try:
-            content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            return read_bounded(s3.get_object(Bucket=bucket, Key=key)["Body"], MAX_TEXT_BYTES)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _MISSING_CODES:
                 return None
             raise self._explain(error) from error
         except BotoCoreError as error:
             raise self._explain(error) from error
-        return content
 
     def _look_up(self) -> "_Endpoint":
         """Ask AWS what kind of endpoint this is, and where its results go."""
@@ -274,12 +276,14 @@ class SageMakerClient:
         return ServerError(ErrorCode.UNAVAILABLE if code in _BUSY_CODES else None, f"{code}: {message}")
 
 
-def _chunk_of(event: Mapping[str, Any], arrival_s: float) -> AudioChunk:
+def _chunk_of(event: Mapping[str, Any], arrival_s: float, check: SoundCheck) -> AudioChunk:
     try:
+        samples = np.atleast_1d(np.array(event[Field.AUDIO], dtype=np.int16))  # a lone sample is no list
+        sample_rate_hz = int(event[Field.SAMPLE_RATE])
         return AudioChunk(
             index=int(event[Field.CHUNK_INDEX]),
-            samples=np.atleast_1d(np.array(event[Field.AUDIO], dtype=np.int16)),  # a lone sample is no list
-            sample_rate_hz=int(event[Field.SAMPLE_RATE]),
+            samples=check.take(samples, sample_rate_hz),
+            sample_rate_hz=sample_rate_hz,
             is_last=bool(event[Field.IS_LAST]),
             arrival_s=arrival_s,
             is_cut=bool(event.get(Field.IS_CUT, False)),

@@ -13,11 +13,14 @@ import numpy as np
 import soundfile
 
 from s1_client.audio import Speech
+from s1_client.believing import MAX_TEXT_BYTES, SoundCheck
 from s1_client.errors import OptionError, ServerError, UnexpectedAnswerError
 from s1_client.options import SpeechOptions, make_tensors
 from s1_protocol.coded_message import CodedMessage
+from s1_protocol.limits import MAX_FRAMES
 from s1_protocol.names import Field, ModelName, Parameter
 from s1_protocol.sagemaker import SAGEMAKER_BINARY_TYPE
+from s1_protocol.sound import FRAME_SAMPLES
 
 JSON_TYPE = "application/json"
 
@@ -83,6 +86,22 @@ def make_stream_request(text: str, options: SpeechOptions) -> Body:
     return Body(json.dumps(fields).encode(), JSON_TYPE)
 
 
+def read_bounded(body: Any, max_bytes: int) -> bytes:
+    """Read a body to its end.
+
+    Args:
+        body: What boto3 gives, with a ``read`` of files.
+        max_bytes: What is believed to be an answer.
+
+    Raises:
+        UnexpectedAnswerError: there is more.
+    """
+    content: bytes = body.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"more than {max_bytes} bytes")
+    return content
+
+
 def read_binary_answer(content: bytes, content_type: str) -> Speech:
     """Read the answer to a request for raw samples.
 
@@ -104,7 +123,9 @@ def read_binary_answer(content: bytes, content_type: str) -> Speech:
     if not {Field.AUDIO, Field.SAMPLE_RATE} <= arrays.keys() or arrays[Field.SAMPLE_RATE].size != 1:
         raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"no {Field.AUDIO} or no {Field.SAMPLE_RATE}")
     is_cut = Field.IS_CUT in arrays and bool(arrays[Field.IS_CUT].any())
-    return Speech(arrays[Field.AUDIO].astype(np.int16), int(arrays[Field.SAMPLE_RATE].item()), is_cut)
+    sample_rate_hz = int(arrays[Field.SAMPLE_RATE].item())
+    samples = SoundCheck(ModelName.ONE_ANSWER).take(arrays[Field.AUDIO], sample_rate_hz)
+    return Speech(samples.astype(np.int16), sample_rate_hz, is_cut)
 
 
 def read_wav_answer(content: bytes) -> Speech:
@@ -118,10 +139,11 @@ def read_wav_answer(content: bytes) -> Speech:
     for output in outputs:
         if output["name"] == Field.AUDIO_BASE64:
             try:
-                samples, rate_hz = soundfile.read(io.BytesIO(base64.b64decode(output["data"][0])), dtype="int16")
+                file = io.BytesIO(base64.b64decode(output["data"][0]))
+                samples, rate_hz = soundfile.read(file, MAX_FRAMES * FRAME_SAMPLES + 1, dtype="int16")
             except (binascii.Error, soundfile.SoundFileError, KeyError, IndexError) as error:
                 raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"no WAV file: {error}") from error
-            return Speech(samples, rate_hz, is_cut)
+            return Speech(SoundCheck(ModelName.ONE_ANSWER).take(samples, rate_hz), rate_hz, is_cut)
     raise UnexpectedAnswerError(ModelName.ONE_ANSWER, f"no {Field.AUDIO_BASE64}")
 
 
@@ -141,8 +163,14 @@ def read_error(content: str) -> str:
 
 @dataclass
 class EventJoiner:
-    """Makes whole server-sent events of parts that may be cut anywhere, within a character too."""
+    """Makes whole server-sent events of parts that may be cut anywhere, within a character too.
 
+    Args:
+        max_bytes: What is believed to be one stream.
+    """
+
+    max_bytes: int = MAX_TEXT_BYTES
+    _num_bytes: int = 0
     _line: bytearray = field(default_factory=bytearray)
     _data: list[bytes] = field(default_factory=list)
 
@@ -151,8 +179,11 @@ class EventJoiner:
 
         Raises:
             ServerError: an event tells a failure.
-            UnexpectedAnswerError: an event is no JSON object.
+            UnexpectedAnswerError: an event is no JSON object, or the stream has no end.
         """
+        self._num_bytes += len(part)
+        if self._num_bytes > self.max_bytes:
+            raise UnexpectedAnswerError(ModelName.STREAM, f"more than {self.max_bytes} bytes")
         self._line += part
         *lines, rest = self._line.split(b"\n")
         self._line = bytearray(rest)

@@ -307,8 +307,8 @@ class CodecBatcher:
         unsound = [piece for piece, row in zip(batch, pcm, strict=True) if (row == UNSOUND).any()]
         for piece in unsound:
             self._has_failed = True
-            fault = ArithmeticError(f"stream {piece.stream.stream_id}: samples are not finite")
-            self._fail(piece, log_internal_error(log, "a row of the codec failed", fault), "it is no sound")
+            unfit = ArithmeticError(f"stream {piece.stream.stream_id}: samples are not finite")
+            self._fail(piece, log_internal_error(log, "a row of the codec failed", unfit), "it is no sound")
         now_s = time.monotonic()
         refusals = []
         with self._changed:

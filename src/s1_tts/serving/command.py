@@ -158,8 +158,8 @@ def serve(arguments: argparse.Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     with TritonServer(options_of(arguments), log=arguments.log) as server:
         server.wait_until_ready()
-        if warning := server.release_warning:
-            print(f"warning: {warning}", file=sys.stderr, flush=True)
+        if release_warning := server.release_warning:
+            print(f"warning: {release_warning}", file=sys.stderr, flush=True)
         if server.options.notice:
             print(server.options.notice, flush=True)
         print(ready_line(server), flush=True)

@@ -132,8 +132,8 @@ def serve(options: ServerOptions) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     with TritonServer(options) as server:
         server.wait_until_ready()
-        if warning := server.release_warning:
-            print(f"warning: {warning}", file=sys.stderr, flush=True)
+        if release_warning := server.release_warning:
+            print(f"warning: {release_warning}", file=sys.stderr, flush=True)
         if options.notice:
             print(options.notice, flush=True)
         ports = server.ports

@@ -28,10 +28,13 @@ from s1_client import (
     StreamGapError,
     UnexpectedAnswerError,
 )
+from s1_client.believing import MAX_ANSWER_BYTES, MAX_TEXT_BYTES
 from s1_client.cli import app
 from s1_client.sagemaker import SageMakerClient
 from s1_client.sagemaker_wire import EventJoiner, make_binary_request, make_stream_request, read_binary_answer
+from s1_protocol.limits import MAX_FRAMES
 from s1_protocol.sagemaker import EndpointKind
+from s1_protocol.sound import FRAME_SAMPLES
 from tests.sagemaker_cloud import BUCKET, Answer, Cloud, Container, Runtime, running_runtime
 from tests.unit.sagemaker.conftest import Deploy
 
@@ -54,12 +57,12 @@ def binary_answer(samples: np.ndarray) -> Answer:
     return Answer(200, f"{BINARY}{len(header)}", header + b"".join(data for _, _, data in tensors.values()))
 
 
-def wav_answer(samples: np.ndarray) -> Answer:
+def wav_answer(samples: np.ndarray, rate_hz: int = RATE_HZ) -> Answer:
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
-        writer.setframerate(RATE_HZ)
+        writer.setframerate(rate_hz)
         writer.writeframes(samples.tobytes())
     data = [base64.b64encode(file.getvalue()).decode()]
     outputs = [{"name": "audio_base64", "datatype": "BYTES", "shape": [1, 1], "data": data}]
@@ -127,6 +130,45 @@ def test_every_kind_gives_chunks(connect: Connect, kind: EndpointKind) -> None:
     np.testing.assert_array_equal(np.concatenate([chunk.samples for chunk in chunks]), SOUND)
     assert [chunk.index for chunk in chunks] == list(range(3 if kind is EndpointKind.STREAMING else 1))
     assert [chunk.is_last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
+ENDLESS = np.zeros(MAX_FRAMES * FRAME_SAMPLES + 1, dtype=np.int16)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (EndpointKind.REALTIME, binary_answer(ENDLESS)),
+        (EndpointKind.REALTIME, Answer(200, f"{BINARY}2", bytes(MAX_ANSWER_BYTES + 1))),
+        (EndpointKind.ASYNC, wav_answer(ENDLESS)),
+        (EndpointKind.STREAMING, Answer(200, "text/event-stream", b": nothing\n" * (MAX_TEXT_BYTES // 10 + 1))),
+        (EndpointKind.STREAMING, Answer(200, "text/event-stream", b"data: " + bytes(MAX_TEXT_BYTES))),
+    ],
+    ids=["sound", "bytes", "a file", "lines", "a line"],
+)
+def test_an_answer_without_end_is_not_believed(
+    connect: Connect, runtime: Runtime, kind: EndpointKind, body: Answer
+) -> None:
+    runtime.container = lambda _body, _type: body
+    runtime.part_sizes = (10**6,)
+    with connect(kind) as client, pytest.raises(UnexpectedAnswerError, match=r"known: 190 s|more than"):
+        client.speak("Hello.")
+
+
+@pytest.mark.parametrize("kind", EndpointKind)
+def test_a_rate_that_the_model_does_not_have_is_not_believed(
+    connect: Connect, runtime: Runtime, kind: EndpointKind
+) -> None:
+    def lying(body: bytes, content_type: str) -> Answer:
+        told = speaking(body, content_type)
+        if kind is EndpointKind.ASYNC:
+            return wav_answer(SOUND, 48_000)
+        content = told.body.replace(b"D\xac\0\0", b"\x80\xbb\0\0").replace(b"44100", b"48000")
+        return Answer(told.status, told.content_type, content)
+
+    runtime.container = lying
+    with connect(kind) as client, pytest.raises(UnexpectedAnswerError, match="48000 samples a second; known: 44100"):
+        client.speak("Hello.")
 
 
 @pytest.mark.parametrize("part_sizes", [(1,), (7, 1, 100), (10**6,)])

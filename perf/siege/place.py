@@ -31,13 +31,13 @@ SCOPES = "speak,voices,jobs,metrics"
 SILENT_S = 4
 """A caller who takes nothing for so long is cut off by the gateway."""
 
-SHARED_MEMORY_MB = 256
-RECORDINGS_MB = 64
+SHARED_MEMORY_MB = 512
+"""What the server says is enough for large recordings."""
+
 SERVER_SETTINGS = {
     "S1_DTYPE": "float32",  # only then has each stream the samples that it has alone
     "S1_MAX_SLOTS": str(SLOTS),
     "S1_MAX_QUEUE": str(QUEUE),
-    "S1_RECORDINGS_MB": str(RECORDINGS_MB),
 }
 EDGE_SETTINGS = {
     "SEND_S": str(SILENT_S),

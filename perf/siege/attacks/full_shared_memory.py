@@ -10,8 +10,8 @@ from perf.siege.tally import Tally, ToldError, gather_within
 from perf.siege.triton_doors import one_answer, recording_fields, whole_stream
 
 LONG = "This sentence is said again and again. " * 20
-KEPT_SHARE = 0.7
-"""Of the small memory, what the server may have taken for good after all recordings were refused or spoken with."""
+KEPT_SHARE = 0.95
+"""Of the memory, what the server may have taken for good after all recordings were refused or spoken with."""
 
 
 async def attack(siege: Siege, tally: Tally) -> None:

@@ -154,9 +154,7 @@ class TritonServer:
         self.side_door = SideDoor(os.environ.get(SIDE_DOOR_VARIABLE) or secrets.token_hex(16))
         self._janitor = Janitor(Remains((self._folder, self._signs), self._shm_prefix))
         try:
-            render(options.model_repository, self._folder / "models", options.profile)
-            self._signs.mkdir()
-            self._backends = self._distribution.lay_out_backends(self._folder / "backends")
+            self._lay_out()
             self._start()
         except BaseException:
             self._janitor.clean()
@@ -262,6 +260,15 @@ class TritonServer:
                 self._process.kill()
         self._janitor.clean()
         self._log.join(1.0)
+
+    def _lay_out(self) -> None:
+        try:
+            render(self.options.model_repository, self._folder / "models", self.options.profile)
+            self._signs.mkdir()
+            self._backends = self._distribution.lay_out_backends(self._folder / "backends")
+        except OSError as error:
+            fault = error.strerror or str(error)
+            raise SettingsError(f"the server's folder cannot be made: {fault}; set TMPDIR to one with room") from error
 
     def _has_aborted(self, code: int) -> bool:
         """Whether the server's end was an abort of its own and no refusal."""

@@ -246,17 +246,20 @@ FAULTS = (
 )
 
 
-def recordings(folder: Path, sounds: tuple[tuple[float, float], ...]) -> Iterator[tuple[str, bytes, float, Make]]:
-    """Every make with everything that happens to it.
+def recordings(
+    folder: Path, sounds: tuple[tuple[float, float], ...], makes: tuple[Make, ...]
+) -> Iterator[tuple[str, bytes, float, Make]]:
+    """Makes with everything that happens to them.
 
     Args:
         folder: For files on the way.
         sounds: Lengths and pitches.
+        makes: The makes.
 
     Yields:
         What it is, the file, its length by ffmpeg's reading of the files before anything happened, its make.
     """
-    for make in MAKES:
+    for make in makes:
         for (length_s, hz), (other_s, other_hz) in zip(sounds, sounds[1:] + sounds[:1], strict=True):
             first, second = written(make, length_s, hz, folder), written(make, other_s, other_hz, folder)
             length, other = (seconds_by_ffmpeg(file, make.suffix, folder) for file in (first, second))

@@ -26,6 +26,7 @@ _ENDING_WORDS: Final = frozenset(
 _NUMBERED: Final = {
     "no": "number", "nos": "numbers", "nr": "number", "p": "page", "pp": "pages", "fig": "figure", "figs": "figures",
     "vol": "volume", "ch": "chapter", "sec": "section", "eq": "equation", "art": "article", "ver": "version",
+    "rev": "revision",
 }  # fmt: skip
 _WITH_SLASH: Final = {"w/o": "without", "w/": "with", "c/o": "care of", "n/a": "not applicable", "b/c": "because"}
 _HEADS: Final = (
@@ -47,9 +48,11 @@ _SLASHED: Final = regex.compile(r"(?i)(?<![\p{L}\p{N}/])(w/o|w/(?=\s?\p{L})|c/o|
 _HASH_NUMBER: Final = regex.compile(r"(?<![\p{L}\p{N}#&])#\s?(?=\d)")
 _SAINT: Final = regex.compile(r"\bSt\.?\s(?=\p{Lu})")
 _STREET: Final = regex.compile(r"(?<=\p{L}\s)St\.(?=\s*$|[\s,;]+)")
+_DRIVE: Final = regex.compile(r"(?<=\p{Lu}\p{Ll}+\s)Dr\.(?=\s*(?:$|[,;!?]))")
 _ROMAN: Final = r"(?=[IVXLCM])(?:M{0,3})(?:C[MD]|D?C{0,3})(?:X[CL]|L?X{0,3})(?:I[XV]|V?I{0,3})"
 _RULER: Final = regex.compile(rf"(?i:\b({_RULERS}))\s({_ROMAN})(?![\p{{L}}\p{{N}}'])")
 _HEADED: Final = regex.compile(rf"(?i:\b({_HEADS}))\s({_ROMAN})(?![\p{{L}}\p{{N}}'])")
+_CENTURY: Final = regex.compile(r"(?<![\p{L}\p{N}'.-])([IVX]+)(?:th)?(?=\s(?i:centur(?:y|ies))\b)")
 _ALONE: Final = regex.compile(r"(?<![\p{L}\p{N}'.-])([IVX]{2,6})(?![\p{L}\p{N}'])")
 _VALID: Final = regex.compile(_ROMAN)
 _VALUES: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
@@ -62,9 +65,11 @@ def say_abbreviations(text: str) -> str:
     text = _HASH_NUMBER.sub("number ", text)
     text = _SAINT.sub("Saint ", text)
     text = _STREET.sub("street", text)
+    text = _DRIVE.sub("drive", text)
     text = _ABBREVIATION.sub(_abbreviation, text)
     text = _RULER.sub(lambda match: f"{match[1]} the {ordinal(roman(match[2]))}", text)
     text = _HEADED.sub(lambda match: f"{match[1]} {cardinal(roman(match[2]))}", text)
+    text = _CENTURY.sub(lambda match: ordinal(roman(match[1])) if _VALID.fullmatch(match[1]) else match[0], text)
     return _ALONE.sub(lambda match: cardinal(roman(match[1])) if _VALID.fullmatch(match[1]) else match[0], text)
 
 

@@ -35,7 +35,8 @@ _VERSION: Final = regex.compile(
 _DOTTED: Final = regex.compile(r"(?<![\p{L}\p{N}.])(?!\d\d?\.\d\d?\.\d{4}(?!\d))\d+(?:\.\d+){2,}(?![\p{L}\p{N}]|\.\d)")
 _PHONE: Final = regex.compile(
     r"(?<![\p{L}\p{N}.,/$€£-])(?:\+\d{1,3}(?:[\s.-]?\(?\d{1,4}\)?){2,6}|\(\d{3}\)\s?\d{3}[\s.-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4}"
-    r"|1-\d{3}-\d{3}-\d{4}|\d{3}-\d{4}|\d{3}-\d{2}-\d{4}|\d{4}(?:[ -]\d{4}){3})(?![\p{L}\p{N}]|[.,-]\d)"
+    r"|1-\d{3}-\d{3}-\d{4}|\d{3}-\d{4}|0\d{2,4}(?:[ -]\d{3,4}){1,3}|\d{3}-\d{2}-\d{4}"
+    r"|\d{4}(?:[ -]\d{4}){3})(?![\p{L}\p{N}]|[.,-]\d)"
 )
 _EXTENSION: Final = regex.compile(r"(?i)\bext\.?\s?(\d+)")
 _WORD: Final = regex.compile(r"\p{L}+|\d+|.")

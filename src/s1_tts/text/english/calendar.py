@@ -25,6 +25,8 @@ _EDGE: Final = r"(?<![\p{L}\p{N}/.-])"
 _END: Final = r"(?![\p{L}\p{N}]|[/-]\d|\.\d)"
 _ISO_DATE: Final = regex.compile(rf"{_EDGE}(\d{{4}})-(\d\d)-(\d\d)(?:T(?=\d)|(?![\p{{L}}\p{{N}}]|-\d))")
 _SLASH_DATE: Final = regex.compile(rf"{_EDGE}(\d{{1,2}})/(\d{{1,2}})/(\d{{4}}|\d{{2}}){_END}")
+_DASH_DATE: Final = regex.compile(rf"{_EDGE}(\d{{1,2}})-(\d{{1,2}})-(\d{{4}}){_END}")
+_YEAR_FIRST: Final = regex.compile(rf"{_EDGE}(\d{{4}})/(\d{{1,2}})/(\d{{1,2}}){_END}")
 _DOT_DATE: Final = regex.compile(rf"{_EDGE}(\d{{1,2}})\.(\d{{1,2}})\.(\d{{4}}){_END}")
 _MONTH_DAY: Final = regex.compile(
     rf"(?i)\b({_MONTH})\b\.?\s(\d{{1,2}})(?:st|nd|rd|th)?(?:(?:,\s?|\s)(\d{{4}}))?(?![\p{{L}}\p{{N}}:/%]|[.,]\d|\s?[ap]\.?m\b)"
@@ -35,7 +37,25 @@ _DAY_MONTH: Final = regex.compile(
 _WEEKDAY: Final = regex.compile(
     rf"(?i)(?<![\p{{L}}\p{{N}}])({'|'.join(_WEEKDAYS)})(?:\.|(?=,\s(?:{_MONTH}|\d)))(?=,?\s)"
 )
-_HALF: Final = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.|[Mm]\b))"
+_SHORT_WEEKDAY: Final = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
+_WEEKDAYS_RANGE: Final = regex.compile(rf"\b({_SHORT_WEEKDAY})\.?\s?[-–—]\s?({_SHORT_WEEKDAY})\b\.?")
+_SHORT_MONTH: Final = "|".join([*(month[:3] for month in MONTHS), "Sept"])
+_MONTHS_RANGE: Final = regex.compile(rf"\b({_SHORT_MONTH})\.?\s?[-–—]\s?({_SHORT_MONTH})\b\.?")
+_HALF: Final = r"(?:\s?([AaPp])(?:\.\s?[Mm](?:\.|(?![\p{L}\p{N}]))|[Mm]\b))"
+_TIME_RANGE: Final = regex.compile(
+    r"(?i)(?<=\d:\d\d|\d\s?[ap]m|\d\s?[ap]\.m\.|(?<![\d:.,/-])\d{1,2})\s?[-–—]\s?(?=\d{1,2}(?::\d\d)?\s?[ap]\.?m\b)"
+    r"|(?<=\d:\d\d)\s?[-–—]\s?(?=\d{1,2}:\d\d)"
+)
+_DAYS_OF_MONTH: Final = regex.compile(
+    rf"(?i)\b((?:{_MONTH})\b\.?\s\d{{1,2}}(?:st|nd|rd|th)?)\s?[-–—]\s?(\d{{1,2}})(?:st|nd|rd|th)?(?![\p{{L}}\p{{N}}:/%–-]|[.,]\d)"
+)
+_DAYS_BEFORE_MONTH: Final = regex.compile(
+    rf"(?i){_EDGE}(\d{{1,2}})(?:st|nd|rd|th)?\s?[-–—]\s?(?=\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?(?:{_MONTH})\b)"
+)
+_HOURS: Final = regex.compile(
+    r"(?<![\p{L}\p{N}.,:])(\d{1,3})(?:h([0-5]\d)|\s?(?:h|hrs?)\s?([0-5]?\d)\s?m(?:ins?)?)(?:\s([0-5]?\d)\s?s(?:ecs?)?)?(?![\p{L}\p{N}])"
+)
+_MINUTES: Final = regex.compile(r"(?<![\p{L}\p{N}.,:])(\d{1,3})\s?m\s?([0-5]?\d)\s?s(?:ecs?)?(?![\p{L}\p{N}])")
 _CLOCK: Final = regex.compile(
     rf"(?<![\p{{L}}\p{{N}}:.])(\d{{1,2}}):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?(?![\p{{N}}:]){_HALF}?(Z\b)?"
 )
@@ -52,7 +72,18 @@ def say_calendar(text: str) -> str:
     """Word all dates, times and years in a text."""
     text = _ISO_DATE.sub(lambda match: _date(match, match[1], match[2], match[3]), text)
     text = _SLASH_DATE.sub(_american_date, text)
+    text = _DASH_DATE.sub(_american_date, text)
+    text = _YEAR_FIRST.sub(lambda match: _date(match, match[1], match[2], match[3]), text)
     text = _DOT_DATE.sub(lambda match: _date(match, match[3], match[2], match[1]), text)
+    text = _DAYS_OF_MONTH.sub(_days, text)
+    text = _DAYS_BEFORE_MONTH.sub(lambda match: f"{ordinal(int(match[1]))} to ", text)
+    text = _TIME_RANGE.sub(" to ", text)
+    text = _HOURS.sub(
+        lambda match: _length(match[1], "hour", match[2] or match[3], "minute", match[4] or "", "second"), text
+    )
+    text = _MINUTES.sub(lambda match: _length(match[1], "minute", match[2], "second"), text)
+    text = _WEEKDAYS_RANGE.sub(lambda match: f"{_WEEKDAYS[match[1].lower()]} to {_WEEKDAYS[match[2].lower()]}", text)
+    text = _MONTHS_RANGE.sub(lambda match: f"{_month(match[1])} to {_month(match[2])}", text)
     text = _WEEKDAY.sub(lambda match: _WEEKDAYS[match[1].lower()], text)
     text = _MONTH_DAY.sub(lambda match: _named_date(match, match[1], match[2], match[3]), text)
     text = _DAY_MONTH.sub(lambda match: _named_date(match, match[2], match[1], match[3]), text)
@@ -88,6 +119,22 @@ def _named_date(match: regex.Match[str], month: str, day: str, of_year: str | No
     if regex.search(r"(?i)\bthe\s$", match.string[: match.start()]):
         return f"{ordinal(int(day))} of {MONTHS[number - 1]}{since}"
     return f"{MONTHS[number - 1]} {ordinal(int(day))}{since}"
+
+
+def _month(short: str) -> str:
+    return MONTHS[_SHORT_MONTHS[short.lower()] - 1]
+
+
+def _days(match: regex.Match[str]) -> str:
+    """Days of one month, from the first to the last; ``May 5-7`` but not ``may 5-7``."""
+    return match[0] if match[0].startswith("may ") else f"{match[1]} to {ordinal(int(match[2]))}"
+
+
+def _length(*numbers_and_units: str) -> str:
+    """A length of time: numbers, each with its unit behind it; an empty number is left out."""
+    pairs = zip(numbers_and_units[::2], numbers_and_units[1::2], strict=True)
+    words = [f"{cardinal(int(number))} {unit}{'' if int(number) == 1 else 's'}" for number, unit in pairs if number]
+    return " ".join(words)
 
 
 def _clock(match: regex.Match[str]) -> str:

@@ -7,7 +7,8 @@ import regex
 
 _FENCE: Final = regex.compile(r"(?m)^\s*(?:```|~~~)[\w+-]*\s*$")
 _IMAGE_OR_LINK: Final = regex.compile(r"!?\[([^\]\n]+)\]\((?:[^()\s]|\([^()\s]*\))+(?:\s\"[^\"]*\")?\)")
-_REFERENCE: Final = regex.compile(r"(?<=[\p{L}\p{N}.,!?])\[\^?(\d+)\]")
+_REFERENCE: Final = regex.compile(r"(?<=[\p{L}\p{N}.,!?])\[(\d+)\]|\[\^(\d+)\]")
+_ADDRESS: Final = regex.compile(r"<((?:\w+://|mailto:)[^\s<>]+|[^\s<>@]+@[^\s<>@]+)>")
 _HEADING: Final = regex.compile(r"(?m)^\s{0,3}#{1,6}\s+(.*?)\s*#*\s*$")
 _QUOTE: Final = regex.compile(r"(?m)^\s*(?:>\s?)+")
 _BULLET: Final = regex.compile(r"(?m)^\s*[-*+•◦▪‣·–]\s+(?:\[[ xX]\]\s+)?(.*)$")
@@ -29,6 +30,7 @@ _BREAKS: Final = regex.compile(r"(?i)</?(?:br|p|div|li|h[1-6]|tr|blockquote|hr)\
 def without_markup(text: str) -> str:
     """Take off the marks of Markdown and HTML; lines that end without a mark get a pause."""
     text = _BREAKS.sub("\n", text)
+    text = _ADDRESS.sub(lambda match: match[1].removeprefix("mailto:"), text)
     text = _TAG.sub("", text)
     text = _ENTITY.sub(lambda match: html.unescape(match[0]), text)
     text = _FENCE.sub("", text)
@@ -39,7 +41,7 @@ def without_markup(text: str) -> str:
     text = _ITEM.sub(lambda match: f"{match[1]}, {_ended(match[2])}", text)
     text = _TABLE_ROW.sub(lambda match: _ended(", ".join(cell.strip() for cell in match[1].split("|"))), text)
     text = _IMAGE_OR_LINK.sub(lambda match: match[1], text)
-    text = _REFERENCE.sub(lambda match: f" {match[1]}", text)
+    text = _REFERENCE.sub(lambda match: f" {match[1] or match[2]}", text)
     for _ in range(3):  # emphasis within emphasis
         text = _EMPHASIS.sub(lambda match: match[2], text)
     return _INNER_EMPHASIS.sub(lambda match: match[2], text)

@@ -51,7 +51,18 @@ _POWER: Final = regex.compile(r"(?<=[\p{L}\p{N})])\^\s?(-?)(\d+|\p{L})")
 _SCIENTIFIC: Final = regex.compile(r"(?<![\p{L}\p{N}.,])(\d+(?:\.\d+)?)[eE]([-+]?)(\d{1,3})(?![\p{L}\p{N}])")
 _ORDINAL: Final = regex.compile(r"(?<![\p{L}\p{N}.,])(\d{1,3}(?:,\d{3})+|\d{1,6})(?:st|nd|rd|th)(?![\p{L}\p{N}])")
 _NUMBER: Final = regex.compile(rf"({NUMBER})")
-_BARE_FRACTION: Final = regex.compile(r"(?<![\p{L}\p{N}])\.(\d+)")
+_BARE_FRACTION: Final = regex.compile(r"(?<![\p{L}\p{N}.])\.(\d+)")
+_HEX: Final = regex.compile(r"(?<![\p{L}\p{N}])0[xX](?=[0-9a-fA-F]+(?![\p{L}\p{N}]))")
+_UNIT_RANGE: Final = regex.compile(
+    rf"(?<={_EDGE}(?:{NUMBER})\s?(?:{_ANY_UNIT}))\s?[-–—]\s?(?=(?:{NUMBER})\s?(?:{_ANY_UNIT})(?![\p{{L}}\p{{N}}']))"
+)
+_MAGNITUDE_RANGE: Final = regex.compile(
+    rf"(?<={_EDGE}(?:{NUMBER})\s?(?:k|K|M|bn|mn|tn))\s?[-–—]\s?(?=(?:{NUMBER})\s?(?:k|K|M|bn|mn|tn)(?![\p{{L}}\p{{N}}]))"
+)
+_FEET_RANGE: Final = regex.compile(r"(?<=(?<![\p{L}\p{N}.,])\d+['′])\s?[-–—]\s?(?=\d+['′])")
+_ORDINAL_RANGE: Final = regex.compile(r"(?<=\d(?:st|nd|rd|th))\s?[-–—]\s?(?=\d+(?:st|nd|rd|th)\b)")
+_FEET_AND_INCHES: Final = regex.compile(rf"{_EDGE}({NUMBER})\s?ft\.?\s({NUMBER})\s?in\b\.?(?=[\s.,;:!?)]|$)")
+_MERCURY: Final = regex.compile(r"(?<=\d\s?)mmHg\b")
 _RATIO: Final = regex.compile(r"(?<![\p{L}\p{N}:.])(\d+):(\d+)(?![\p{N}:])")
 _SIGNS: Final = {"-": "minus ", "+": "plus ", "±": "plus or minus ", "~": "about ", "≈": "about "}
 _SPOKEN_AS_IS: Final = {"24/7": "twenty four seven", "9/11": "nine eleven", "50/50": "fifty fifty"}
@@ -68,7 +79,13 @@ _MAGNITUDES: Final = {
 
 def say_measures(text: str) -> str:
     """Word all numbers of a text that nothing else took, with what belongs to them."""
-    text = _SCIENTIFIC.sub(_scientific, text)
+    text = _SCIENTIFIC.sub(_scientific, _HEX.sub("zero x ", text))
+    text = _MERCURY.sub(" millimeters of mercury", text)
+    text = _FEET_AND_INCHES.sub(
+        lambda match: f"{match[1]} ft {spoken(match[2])} {'inch' if is_one(match[2]) else 'inches'}", text
+    )
+    text = _ORDINAL_RANGE.sub(" to ", _UNIT_RANGE.sub(" to ", text))
+    text = _FEET_RANGE.sub(" to ", _MAGNITUDE_RANGE.sub(" to ", text))
     text = _FEET.sub(_feet, text)
     text = _INCHES.sub(lambda match: f"{spoken(match[1])} {'inch' if is_one(match[1]) else 'inches'}", text)
     text = _BARE_FRACTION.sub(lambda match: f"0.{match[1]}", text)
@@ -127,6 +144,8 @@ def _fraction(match: regex.Match[str]) -> str:
     if denominator == 0 or numerator >= 1000 or denominator > 1000:
         return f"{spoken(match[1]) + ' ' if match[1] else ''}{spoken(match[2])} slash {spoken(match[3])}"
     words = fraction(numerator, denominator)
+    if whole is None and numerator + denominator == 100 and numerator > denominator:  # shares of a hundred
+        return f"{cardinal(numerator)} {cardinal(denominator)}"
     if whole is None:
         return words
     return f"{spoken(whole)} and {'a ' + words[4:] if words.startswith('one ') else words}"

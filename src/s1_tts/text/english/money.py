@@ -101,6 +101,7 @@ _MAGNITUDES: Final = {
 }
 _RATES: Final = {"mo": "month", "yr": "year", "hr": "hour", "h": "hour", "wk": "week", "kg": "kilogram", "lb": "pound"}
 
+_SIGN: Final = "|".join(map(regex.escape, _SIGNS))
 _NAME: Final = "|".join(sorted(map(regex.escape, CURRENCIES), key=len, reverse=True))
 _MAGNITUDE: Final = "|".join(sorted(_MAGNITUDES, key=len, reverse=True))
 # "1,50" and "1.234,50": the comma of most of Europe, only beside a currency and before two digits
@@ -117,11 +118,18 @@ _BEHIND: Final = regex.compile(
     rf"(?<![\p{{L}}\p{{N}}.,])(?P<minus>[-+])?(?P<amount>{_AMOUNT})(?:(?P<short>{_MAGNITUDE})(?=\s?(?:{_NAME}))|\s(?P<long>thousand|million|billion|trillion))?"
     rf"\s?(?P<name>{_NAME})(?:/(?P<rate>\p{{L}}+))?(?![\p{{L}}\p{{N}}])"
 )
+_BEHIND_RANGE: Final = regex.compile(
+    rf"(?<=(?<![\p{{L}}\p{{N}}.,])(?:{_AMOUNT})\s?(?:{_SIGN}))\s?[-–—]\s?(?=(?:{_AMOUNT})\s?(?:{_SIGN}))"
+)
+_NO_WHOLE: Final = regex.compile(rf"(?<![\p{{L}}\p{{N}}])({_SIGN})(?=\.\d)")
+_ABOUT: Final = regex.compile(rf"[~≈]\s?(?=(?:{_NAME})\s?\d)")
 _CENTS: Final = regex.compile(rf"(?<![\p{{L}}\p{{N}}.,])({NUMBER})\s?¢")
 
 
 def say_money(text: str) -> str:
     """Word all amounts of money in a text."""
+    text = _NO_WHOLE.sub(lambda match: f"{match[1]}0", _ABOUT.sub("about ", text))
+    text = _BEHIND_RANGE.sub(" to ", text)
     text = _BEFORE.sub(_amount, text)
     text = _BEHIND.sub(_amount, text)
     return _CENTS.sub(lambda match: f"{spoken(match[1])} {'cent' if is_one(match[1]) else 'cents'}", text)

@@ -16,10 +16,10 @@ _FRACTIONS: Final = {
 _SUPERSCRIPTS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
 _SUPERSCRIPT: Final = regex.compile(r"(?<=[\p{L}\p{N})])[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+")
 _FOOTNOTE: Final = regex.compile(r"(?<=\p{L}{3})[⁰¹²³⁴⁵⁶⁷⁸⁹]+|(?<=[.,!?;:])[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-_FRACTION: Final = regex.compile(rf"(\d)?\s?([{''.join(_FRACTIONS)}])")
+_FRACTION: Final = regex.compile(rf"(?:(\d)\s?)?([{''.join(_FRACTIONS)}])")
 _THIN_GROUPS: Final = regex.compile(r"(?<=\d)[\u00A0\u2009\u202F'’](?=\d{3}(?!\d))")
 
-_SPACED_GROUPS: Final = regex.compile(r"(?<![\d.,+] ?)(?<!\d)[1-9]\d{0,2}(?: \d{3}){2,}(?![\d ]\d|\d)")
+_SPACED_GROUPS: Final = regex.compile(r"(?<![\d.,+] ?)(?<!\d)[1-9]\d{0,2}(?:(?: \d{3}){2,}| 000)(?![\d ]\d|\d)")
 _MINUS: Final = regex.compile(r"−(?=\s?([\d.\p{Sc}]))?")
 _DOTTED_GROUPS: Final = regex.compile(r"(?<![\p{L}\d.,])[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])")
 _OF_TWO_SIGNS: Final = (
@@ -47,7 +47,7 @@ _NAMES: Final = {
     "∇": "nabla", "∈": "is in", "∉": "is not in", "∩": "intersected with", "∪": "united with", "∅": "empty set",
     "∀": "for all", "∃": "there is", "∧": "and", "∨": "or", "¬": "not", "→": "to", "⇒": "implies", "←": "from",
     "↔": "to and from", "⇔": "if and only if", "↑": "up", "↓": "down", "•": ",", "·": ",", "★": "star",
-    "☆": "star", "✓": "check", "✔": "check", "✗": "cross", "✘": "cross", "♥": "heart", "♠": "spades",
+    "☆": "white star", "✓": "check", "✔": "check", "✗": "cross", "✘": "cross", "♥": "heart", "♠": "spades",
     "♣": "clubs", "♦": "diamonds", "♪": "music", "♫": "music", "¢": "cents", "€": "euros", "£": "pounds",
     "$": "dollars", "¥": "yen", "₹": "rupees", "₩": "won", "₽": "rubles", "₿": "bitcoin", "₺": "lira",
     "₪": "shekels", "₫": "dong", "₱": "pesos", "฿": "baht", "₴": "hryvnias", "₦": "naira", "₣": "francs",

@@ -52,6 +52,7 @@ COMMANDS = {
     "gpu-carry": Command("perf.gpu.carry", "pack what a bare GPU machine lacks"),
     "kernels": Command("perf.gpu.kernel_record", "what the kernels take, compiled for GPUs that are not here"),
     "gateway": Command("perf.gateway.command", "what the gateway adds to a direct stream"),
+    "jobs": Command("perf.jobs.command", "jobs: submission, throughput of workers, memory"),
     "report": Command("perf.report.command", "a page of tables and pictures of records"),
     "docs": Command("perf.report.docs", "write the tables of docs/ that are made of records"),
 }

@@ -43,6 +43,7 @@ def worker(
     servers: Annotated[str | None, typer.Option(help="gRPC addresses of Triton servers, with commas")] = None,
 ) -> None:
     """Do jobs until SIGTERM; every setting is S1_GATEWAY_..., see docs/jobs.md."""
+    use_compact_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from s1_gateway.jobs.worker import Worker  # noqa: PLC0415 - the gateway itself needs no Celery
 

@@ -63,7 +63,7 @@ def measure(rounds: int) -> GatewayFigures:
     """Measure against the server that costs nothing."""
     figures = GatewayFigures(AHEAD_S)
     with (
-        programs.running(programs.stand_in(AHEAD_S), r"ready on (\S+)") as server,
+        programs.running(programs.stand_in(ahead_s=AHEAD_S), r"ready on (\S+)") as server,
         programs.running(programs.gateway(server.address), r"ready on http://(\S+)") as gateway,
     ):
         asyncio.run(_heard(server, gateway, rounds, figures))

@@ -1,9 +1,10 @@
 """Programs that are measured from outside: started, watched, ended."""
 
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,17 +42,23 @@ class Program:
 
 
 @contextmanager
-def running(command: Sequence[str | Path], ready: str) -> Iterator[Program]:
+def running(
+    command: Sequence[str | Path], ready: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Program]:
     """Run a program from the root of the repository, until the block ends.
 
     Args:
         command: Program and arguments.
         ready: Pattern of the line that tells where it listens.
+        environment: Variables that it has besides ours.
 
     Raises:
         MeasurementError: it ended before.
     """
-    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    told = os.environ | dict(environment or {})
+    with subprocess.Popen(
+        command, cwd=ROOT, env=told, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
         try:
             assert process.stdout is not None  # a pipe was asked for
             address = _address(process.stdout, ready, str(command))
@@ -65,9 +72,17 @@ def running(command: Sequence[str | Path], ready: str) -> Iterator[Program]:
                 process.kill()
 
 
-def stand_in(ahead_s: float) -> list[str | Path]:
-    """Command of a server that costs nothing and sends each chunk so long before its playback."""
-    return [sys.executable, "-m", "tests.gateway.stand_in", "--port", "0", "--ahead", str(ahead_s)]
+def stand_in(*, ahead_s: float | None = None, speedup: float | None = None) -> list[str | Path]:
+    """Command of a server that costs nothing.
+
+    Args:
+        ahead_s: Each chunk is sent so long before its playback.
+        speedup: It is so much faster than real time instead; neither: it waits for nothing.
+    """
+    command: list[str | Path] = [sys.executable, "-m", "tests.gateway.stand_in", "--port", "0"]
+    if ahead_s is not None:
+        command += ["--ahead", str(ahead_s)]
+    return command + ([] if speedup is None else ["--speedup", str(speedup)])
 
 
 def gateway(servers: str) -> list[str | Path]:

@@ -69,14 +69,14 @@ class Doing:
             if await self._ledger.deaths(job_id):
                 # it may be what ended a worker: such jobs run one at a time, so that few are suspected of one's fault
                 await stack.enter_async_context(self._alone)
-            await stack.enter_async_context(self._pace.place())
+            place = await stack.enter_async_context(self._pace.place())
             if self._is_ending:
                 await self._ledger.hurry(job_id)
                 return
             owner = f"{self._worker_id}:{secrets.token_hex(4)}"
             job = await self._ledger.claim(job_id, owner)
             if job is not None:
-                await self._performer.perform(job, owner)
+                await self._performer.perform(job, owner, place)
 
     async def tell(self, job_id: str) -> None:
         """Tell the caller of the job of an id."""

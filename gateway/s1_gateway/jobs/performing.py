@@ -15,7 +15,7 @@ from s1_gateway.auth import Caller, Scope
 from s1_gateway.errors import GatewayError, Reason, problem_of
 from s1_gateway.job_settings import JobSettings
 from s1_gateway.jobs.ledger import Ledger
-from s1_gateway.jobs.pace import Pace
+from s1_gateway.jobs.pace import Pace, Place
 from s1_gateway.jobs.records import Job, JobError, JobResult
 from s1_gateway.jobs.spec import JobSpec, content_key
 from s1_gateway.jobs.store import SoundStore, StoreError
@@ -70,17 +70,18 @@ class Performer:
         self._settings = settings
         self._progress: dict[str, int] = {}
 
-    async def perform(self, job: Job, owner: str) -> None:
+    async def perform(self, job: Job, owner: str, place: Place) -> None:
         """Do a job that was claimed, whatever becomes of it.
 
         Args:
             job: As it was claimed.
             owner: Who claimed it.
+            place: Where it is spoken; another job has it while this one is stored.
 
         Raises:
             CancelledError: the worker ends; the job was given back.
         """
-        work = asyncio.create_task(self._make(job))
+        work = asyncio.create_task(self._make(job, place))
         beating = asyncio.create_task(self._beat(job, owner, work))
         try:
             outcome = await self._settle(job, work)
@@ -126,7 +127,7 @@ class Performer:
             return longest_s * random.uniform(0.5, 1)  # noqa: S311, RUF100 - not a secret
         return JobError(code, message), False
 
-    async def _make(self, job: Job) -> tuple[JobResult, bool]:
+    async def _make(self, job: Job, place: Place) -> tuple[JobResult, bool]:
         """Make the sound of a job, or find that it is there; tells which."""
         spec = JobSpec.model_validate_json(job.spec)
         options = await self._voice_names.apply(spec.voice, spec.speech_options())
@@ -138,7 +139,7 @@ class Performer:
             known = await self._known(key)
             if known is not None and await asyncio.to_thread(self._store.has, known.name):
                 return known, True
-        result = await self._speak(job, spec, options, key or job.id)
+        result = await self._speak(job, spec, options, key or job.id, place)
         if key is not None:
             with contextlib.suppress(RedisError):  # then it is made once more than it need be
                 await self._ledger.cache(key, result)
@@ -151,7 +152,7 @@ class Performer:
         except RedisError:
             return None
 
-    async def _speak(self, job: Job, spec: JobSpec, options: SpeechOptions, name: str) -> JobResult:
+    async def _speak(self, job: Job, spec: JobSpec, options: SpeechOptions, name: str, place: Place) -> JobResult:
         order = SpeechOrder(
             text=spec.text,
             options=options,
@@ -169,6 +170,7 @@ class Performer:
                 duration_s += sound.duration_s
         finally:
             await answer.aclose()
+        place.give()
         if answer.was_cut and not answer.has_chosen_length:
             raise GatewayError(Reason.CUT, "the speech reached its greatest length before the text was said")
         stored = f"{name}.{order.sound.extension}"

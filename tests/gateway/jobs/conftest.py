@@ -98,38 +98,47 @@ class Receiver:
     def of(self, job_id: str) -> list[dict[str, Any]]:
         return [body for _, raw in self.came if (body := json.loads(raw))["data"]["id"] == job_id]
 
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen on its port, or on any free one the first time."""
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.came.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                answer = receiver.answers.pop(0) if receiver.answers else 200
+                if answer is None:
+                    receiver.released.wait(20)
+                    return
+                self.send_response(answer)
+                if 300 <= answer < 400:
+                    self.send_header("location", receiver.url)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        server.daemon_threads = True
+        self.port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+
 
 @contextlib.contextmanager
 def receiving() -> Iterator[Receiver]:
     receiver = Receiver(0)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            receiver.came.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            answer = receiver.answers.pop(0) if receiver.answers else 200
-            if answer is None:
-                receiver.released.wait(20)
-                return
-            self.send_response(answer)
-            if 300 <= answer < 400:
-                self.send_header("location", receiver.url)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    receiver.port = server.server_port
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield receiver
-    finally:
-        receiver.released.set()
-        server.shutdown()
-        server.server_close()
+    with receiver.listening():
+        try:
+            yield receiver
+        finally:
+            receiver.released.set()
 
 
 @dataclass

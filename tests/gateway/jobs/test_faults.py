@@ -1,30 +1,20 @@
-"""Nothing is lost and nothing is said twice, whatever dies: real Redis, real workers.
-
-``S1_TEST_JOBS=1000`` runs the storm at full size.
-"""
+"""Nothing is lost and nothing is said twice, whatever dies: real Redis, real workers."""
 
 import contextlib
 import io
-import os
-import random
-import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 
 import httpx2
 import pytest
 import soundfile
-from standardwebhooks import Webhook
 
-from s1_gateway.jobs.webhooks import signing_secret
 from tests.gateway.jobs import poisoned
-from tests.gateway.jobs.conftest import SECRET, Place, eventually, free_port, receiving, running_place
-from tests.gateway.stand_in import StandIn, Trouble
+from tests.gateway.jobs.conftest import Place, eventually, free_port, running_place
+from tests.gateway.stand_in import StandIn
 
-NUM_JOBS = int(os.environ.get("S1_TEST_JOBS", "60"))
 POISONED = (sys.executable, "-m", poisoned.__name__)
 MANY_TRIES = {"jobs_attempts": 30, "jobs_deaths": 50}
 
@@ -45,12 +35,6 @@ def spoken(place: Place, text: str) -> list[int]:
     answer = place.http.post(f"{place.gateway.url}/v1/audio/speech", json=body)
     assert answer.status_code == 200
     return soundfile.read(io.BytesIO(answer.content), dtype="int16")[0].tolist()
-
-
-def is_all_over(place: Place) -> bool:
-    client = place.redis.client()
-    names = ("waiting:single", "waiting:batch", "running")
-    return not any(client.zcard(f"s1:jobs:{name}") for name in names)
 
 
 def test_a_worker_that_is_killed_loses_nothing(place):
@@ -202,64 +186,3 @@ def test_a_store_that_fails_for_a_while(place, tmp_path):
     folder.unlink()
     place.wait(job_id)
     assert sound_of(place, job_id) == spoken(place, "Stored in the end.")
-
-
-def test_a_storm(place):
-    """Workers are killed and ended, Redis restarts, the server refuses, receivers fail: all jobs end well, once."""
-    choose = random.Random(5)
-    place.stand_in.speedup = 30
-    with receiving() as receiver:
-        receiver.answers = [choose.choice([500, 200, 200]) for _ in range(NUM_JOBS)]
-        texts = {}
-        for _ in range(2):
-            place.start_worker(jobs_streams=4)
-        for number in range(NUM_JOBS):
-            bad = number % 20 == 19
-            text = f"{Trouble.INVALID} {number}." if bad else f"Note {number} of a storm."
-            texts[place.submit(text, webhook_url=receiver.url)] = text
-            if number % 15 == 7:
-                hit(place, choose)
-        while not is_all_over(place):
-            hit(place, choose)
-            time.sleep(1)
-        shown = {job_id: place.show(job_id) for job_id in texts}
-        states = Counter(each["status"] for each in shown.values())
-        num_bad = sum(Trouble.INVALID in text for text in texts.values())
-        assert states == Counter(completed=NUM_JOBS - num_bad, failed=num_bad)
-        for job_id, text in texts.items():
-            if Trouble.INVALID not in text:
-                assert sound_of(place, job_id) == spoken(place, text)
-        counts = place.redis.client().hgetall("s1:jobs:counts")
-        assert int(counts["completed"]) == NUM_JOBS - num_bad  # none is said to be done twice
-        assert place.redis.client().get("s1:jobs:characters") == "0"
-
-        def is_told() -> bool:
-            client = place.redis.client()
-            for job_id in client.zrange("s1:jobs:hooks", 0, -1):  # a wait of minutes is not waited for
-                if place.show(job_id)["webhook"]["attempts"]:
-                    client.zadd("s1:jobs:hooks", {job_id: 0}, xx=True)
-            return all(receiver.of(job_id) for job_id in texts) and not client.zcard("s1:jobs:hooks")
-
-        eventually(is_told, 60)
-        for headers, body in receiver.came:
-            Webhook(signing_secret(SECRET, "anybody")).verify(body, headers)
-
-
-def hit(place: Place, choose: random.Random) -> None:
-    place.workers[:] = [worker for worker in place.workers if worker.poll() is None]
-    match choose.randrange(5):
-        case 0 if place.workers:
-            choose.choice(place.workers).kill()
-        case 1:
-            for worker in place.workers:
-                worker.send_signal(signal.SIGTERM)
-        case 2:
-            place.redis.stop(choose.choice([signal.SIGTERM, signal.SIGKILL]))
-            place.redis.start()
-        case 3:
-            place.stand_in.refuse_next = 10
-        case _:
-            pass
-    alive: list[subprocess.Popen[bytes]] = [worker for worker in place.workers if worker.poll() is None]
-    while len(alive) < 2:
-        alive.append(place.start_worker(jobs_streams=4))

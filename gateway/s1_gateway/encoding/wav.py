@@ -71,13 +71,16 @@ class WholeWavWriter:
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._sound = bytearray()
+        self._pieces: list[bytes] = []
 
     def write(self, samples: FloatSamples) -> bytes:
         """Keep the samples."""
-        self._sound += to_int16(samples).tobytes()
+        self._pieces.append(to_int16(samples).tobytes())
         return b""
 
     def close(self) -> bytes:
         """Give the file."""
-        return wav_header(self._rate_hz, len(self._sound)) + bytes(self._sound)
+        header = wav_header(self._rate_hz, sum(map(len, self._pieces)))
+        whole = b"".join([header, *self._pieces])  # the only copy: a worker holds many of them
+        self._pieces.clear()
+        return whole

@@ -163,10 +163,12 @@ class Performer:
             tell=self._teller(job, len(spec.text) / _CHARACTERS_PER_S / spec.speed),
         )
         answer = await self._speech.begin(order)
-        data, duration_s = bytearray(), 0.0
+        pieces: list[bytes] = []
+        duration_s = 0.0
         try:
             async for sound in answer.pieces():
-                data += sound.data
+                if sound.data:
+                    pieces.append(sound.data)
                 duration_s += sound.duration_s
         finally:
             await answer.aclose()
@@ -174,7 +176,9 @@ class Performer:
         if answer.was_cut and not answer.has_chosen_length:
             raise GatewayError(Reason.CUT, "the speech reached its greatest length before the text was said")
         stored = f"{name}.{order.sound.extension}"
-        await asyncio.to_thread(self._store.put, stored, bytes(data), order.sound.media_type)
+        data = b"".join(pieces)  # of a single piece, as most formats give, this is no copy
+        pieces.clear()
+        await asyncio.to_thread(self._store.put, stored, data, order.sound.media_type)
         return JobResult(
             name=stored,
             media_type=order.sound.media_type,

@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import time
 from pathlib import Path
 from typing import Protocol
 
@@ -93,7 +92,11 @@ class FolderStore:
 
     def clean(self, older_than_s: float) -> None:
         """Remove what is older."""
-        oldest_s = time.time() - older_than_s
+        try:
+            with tempfile.TemporaryFile(dir=self._folder) as now:
+                oldest_s = os.fstat(now.fileno()).st_mtime - older_than_s  # the folder's clock, not a worker's
+        except OSError:
+            return  # there is no folder yet, or nothing can be done in it
         for path in self._folder.glob("*"):
             try:
                 if path.stat().st_mtime < oldest_s:

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
+import uvloop
 from celery import Celery
 from celery.signals import worker_shutting_down
 from redis.exceptions import RedisError
@@ -72,7 +73,7 @@ class Worker:
             )
         self._url = settings.redis_url
         self._settings = settings
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._is_ending = False
         self._end = asyncio.Event()
 

@@ -21,7 +21,7 @@ UP_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve up test check siege docs lint bench bench-quick load capacity gpu-carry profile
+.PHONY: help setup demo serve up test check siege docs lint bench bench-quick load load-jobs capacity gpu-carry profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -91,8 +91,12 @@ bench: setup $(FULL_CHECKPOINT_FILES) ## measure a server, tiny and full size; F
 bench-quick: setup ## the same in a few minutes; a little of the full size if it is there
 	$(PERF) bench --quick $(if $(wildcard $(FULL_CHECKPOINT)/config.json),--full "$(FULL_CHECKPOINT)") $(BENCH_FLAGS)
 
-load: setup $(LOAD_CHECKPOINT_FILES) ## load, burst and 10 minutes' soak of a server; CHECKPOINT=DIR, LOAD_FLAGS="--soak-minutes 1"
+load: setup $(LOAD_CHECKPOINT_FILES) ## load, burst and 10 minutes' soak of a server, then load-jobs; CHECKPOINT=DIR, LOAD_FLAGS="--soak-minutes 1"
 	$(PERF) load --checkpoint "$(LOAD_CHECKPOINT)" $(LOAD_FLAGS)
+	$(MAKE) load-jobs
+
+load-jobs: setup ## 1000 jobs while workers, servers, Redis, S3 and receivers fail; a small one is in make test; JOBS=N
+	S1_TEST_JOBS=$(or $(JOBS),1000) $(BIN)/python -m pytest tests/gateway/jobs/test_storm.py -q -s
 
 capacity: setup ## how many GPUs carry 50 000 voice notes in 5 minutes; CAPACITY_FLAGS="--users 1000 ...", see docs/capacity.md
 	$(PERF) capacity $(CAPACITY_FLAGS)

@@ -8,6 +8,7 @@ from perf.capacity.recording import COMPARED, Recording, compare
 from perf.engine.codec import CodecFigures
 from perf.engine.lm import LmFigures
 from perf.errors import MeasurementError
+from perf.jobs.command import JobFigures, RealJobFigures
 from perf.load.load_test import LoadFigures
 from perf.records import RESULTS, Record, read_records
 from perf.report.goals import MAX_ADDED_MS, MAX_TAIL, MIN_SHARE_OF_BARE, bench_goals
@@ -22,6 +23,8 @@ AMX, ZEN3 = "xeon-amx-2-cores", "epyc-2-cores"
 FULL, TINY = "dev-full", "tiny"
 CALLERS = (1, 8)
 LEVEL = " at a time"
+JOB_SUBMISSION_MS, JOB_THROUGHPUT, JOB_WORKER_MB = 20, 0.95, 150
+"""Goals of jobs: longest p99 of a submission, least share of direct callers' throughput, most memory of a worker."""
 
 
 class Records:
@@ -160,11 +163,55 @@ def simulation_table() -> Table:
     return Table("Simulation", columns, [(run, *cells) for run, cells in by_run.items()])
 
 
+def jobs_table() -> Table:
+    """Jobs: submission, workers beside direct callers, memory, each with its goal."""
+    records = Records()
+    found = records.figures(JobFigures, "jobs", "stand-in")
+    submitting, memory = found.submitting, found.memory
+    if submitting is None or memory is None:
+        raise MeasurementError("the record of jobs has no submission or no memory")
+    cost = "a server that costs nothing"
+    rows = [
+        (
+            f"submission at {submitting.rate_per_s} jobs a second, p50 / p99 / longest",
+            " / ".join(figure(ms, 1) for ms in (submitting.p50_ms, submitting.p99_ms, submitting.most_ms)) + " ms",
+            f"p99 at most {JOB_SUBMISSION_MS:g} ms",
+        ),
+        ("the gateway's share of its core meanwhile", f"{submitting.gateway_cpu:.0%}", ""),
+    ]
+    sides = [(f"{cost}, {found.speedup:g} times real time", found.throughput)]
+    sides.append(("the demo voice", records.figures(RealJobFigures, "jobs", "demo-voice").throughput))
+    rows += [
+        (
+            f"throughput of a worker / of direct callers, {each.streams} streams, {name}",
+            f"{each.ratio:.1%} ({each.least_ratio:.1%} to {each.most_ratio:.1%})",
+            f"at least {JOB_THROUGHPUT:.0%}",
+        )
+        for name, throughput in sides
+        for each in throughput
+    ]
+    rows += [
+        (
+            f"memory of a worker of {memory.streams} streams, idle / at work / most",
+            " / ".join(figure(mb) for mb in (memory.idle_mb, memory.late_mb, memory.most_mb)) + " MB",
+            f"at most {JOB_WORKER_MB} MB",
+        ),
+        (
+            f"its growth between the first and the last fifth of {figure(memory.jobs)} jobs",
+            f"{memory.late_mb - memory.early_mb:+.1f} MB",
+            "none",
+        ),
+        ("CPU time of the worker for a job of 4 s", figure(memory.cpu_ms_a_job, 1, " ms"), ""),
+    ]
+    return Table("Jobs", ("", "measured", "goal"), rows)
+
+
 TABLES: dict[str, Callable[[], Table]] = {
     "performance-engines": engines_table,
     "performance-server": server_table,
     "performance-added": added_table,
     "performance-load": load_table,
+    "jobs-figures": jobs_table,
     "capacity-servers": capacity_table,
     "capacity-simulation": simulation_table,
 }

@@ -124,7 +124,7 @@ class Worker:
     async def _serve(self, opened: concurrent.futures.Future[tuple[Celery, Doing]]) -> None:
         settings = self._settings
         # a store that hangs holds up no job but its own
-        self._loop.set_default_executor(ThreadPoolExecutor(settings.jobs_streams + _SPARE_THREADS, "store"))
+        self._loop.set_default_executor(ThreadPoolExecutor(settings.jobs_streams + _SPARE_THREADS, "sound-store"))
         limits = Limits(settings.model_copy(update={"redis_url": None, "max_streams": settings.jobs_streams}))
         metrics = Metrics(lambda: limits.num_open)
         urls = [] if settings.servers[0].startswith(DNS) else settings.servers

@@ -96,7 +96,7 @@ def test_a_storm_over_a_real_server(redis_program: None, tmp_path: Path, monkeyp
         storm_at(place, s3, lambda: lose_triton(script)) as storm,
     ):
         bodies = [{"text": f"Note {number}.", "seed": number, "max_frames": 24} for number in range(NUM_JOBS)]
-        storm.run(bodies)
+        storm.run(bodies, is_short=True)
         storm.assert_well(lambda body: asyncio.run(said_directly(script.grpc_url, body)))
 
 

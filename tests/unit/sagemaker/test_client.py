@@ -6,6 +6,7 @@ import json
 import struct
 import wave
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,10 @@ from s1_client import (
     StreamGapError,
     UnexpectedAnswerError,
 )
-from s1_client.believing import MAX_ANSWER_BYTES, MAX_TEXT_BYTES
 from s1_client.cli import app
 from s1_client.sagemaker import SageMakerClient
 from s1_client.sagemaker_wire import EventJoiner, make_binary_request, make_stream_request, read_binary_answer
-from s1_protocol.limits import MAX_FRAMES
 from s1_protocol.sagemaker import EndpointKind
-from s1_protocol.sound import FRAME_SAMPLES
 from tests.sagemaker_cloud import BUCKET, Answer, Cloud, Container, Runtime, running_runtime
 from tests.unit.sagemaker.conftest import Deploy
 
@@ -132,27 +130,30 @@ def test_every_kind_gives_chunks(connect: Connect, kind: EndpointKind) -> None:
     assert [chunk.is_last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
 
 
-ENDLESS = np.zeros(MAX_FRAMES * FRAME_SAMPLES + 1, dtype=np.int16)
-
-
 @pytest.mark.parametrize(
-    ("kind", "body"),
+    ("kind", "limit", "told"),
     [
-        (EndpointKind.REALTIME, binary_answer(ENDLESS)),
-        (EndpointKind.REALTIME, Answer(200, f"{BINARY}2", bytes(MAX_ANSWER_BYTES + 1))),
-        (EndpointKind.ASYNC, wav_answer(ENDLESS)),
-        (EndpointKind.STREAMING, Answer(200, "text/event-stream", b": nothing\n" * (MAX_TEXT_BYTES // 10 + 1))),
-        (EndpointKind.STREAMING, Answer(200, "text/event-stream", b"data: " + bytes(MAX_TEXT_BYTES))),
+        (EndpointKind.REALTIME, "believing.MAX_FRAMES", "sound without end"),
+        (EndpointKind.REALTIME, "sagemaker.MAX_ANSWER_BYTES", "more than 2 bytes"),
+        (EndpointKind.ASYNC, "believing.MAX_FRAMES", "sound without end"),
+        (EndpointKind.ASYNC, "sagemaker.MAX_TEXT_BYTES", "more than 2 bytes"),
+        (EndpointKind.STREAMING, "believing.MAX_FRAMES", "sound without end"),
     ],
-    ids=["sound", "bytes", "a file", "lines", "a line"],
 )
 def test_an_answer_without_end_is_not_believed(
-    connect: Connect, runtime: Runtime, kind: EndpointKind, body: Answer
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, kind: EndpointKind, limit: str, told: str
 ) -> None:
-    runtime.container = lambda _body, _type: body
-    runtime.part_sizes = (10**6,)
-    with connect(kind) as client, pytest.raises(UnexpectedAnswerError, match=r"known: 190 s|more than"):
+    """What ends one, made small: two frames are shorter than this sound."""
+    monkeypatch.setattr(f"s1_client.{limit}", 2)
+    with connect(kind) as client, pytest.raises(UnexpectedAnswerError, match=told):
         client.speak("Hello.")
+
+
+@pytest.mark.parametrize("part", [b": nothing\n", b"data: so far no end"])
+def test_a_stream_of_nothing_is_not_believed(part: bytes) -> None:
+    joiner = EventJoiner(max_bytes=1000)
+    with pytest.raises(UnexpectedAnswerError, match="more than 1000 bytes"):
+        list(chain.from_iterable(map(joiner.feed, [part] * 1000)))
 
 
 @pytest.mark.parametrize("kind", EndpointKind)

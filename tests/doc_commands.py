@@ -28,7 +28,7 @@ PYTHONS = frozenset({"python", "python3"})
 SHELLS = frozenset({"sh", "bash"})
 OTHERS = frozenset(
     {".", "activate", "aplay", "apt", "apt-get", "aws", "base64", "cd", "curl", "docker", "echo", "export", "git", "hf"}
-    | {"redis-server", "sed", "tail", "tr", "unzip", "tar"}
+    | {"redis-server", "sed", "tail", "tr", "unzip", "tar", "eksctl", "helm", "kind", "kubectl"}
 )
 """Commands that are not ours, and of which no more is known than that they exist."""
 

@@ -17,6 +17,7 @@ NEEDS = frozenset(
         "Docker",
         "Redis",
         "a GPU",
+        "a cluster",
         "the weights",
         "root",
         "the internet",

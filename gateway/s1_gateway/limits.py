@@ -1,17 +1,20 @@
 """What each token may use, and what the gateway can carry: the one place that says no to a caller who is known."""
 
+import logging
 from collections import Counter
 from types import TracebackType
 from typing import Self
 
-from limits import RateLimitItemPerDay, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
+from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
 
 from s1_gateway.auth import Caller
 from s1_gateway.errors import RETRY_AFTER_S, GatewayError, Reason
 from s1_gateway.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Limits:
@@ -29,8 +32,7 @@ class Limits:
         storage = (
             RedisStorage(f"async+{url}", implementation="redispy", wrap_exceptions=True) if url else MemoryStorage()
         )
-        self._requests = MovingWindowRateLimiter(storage)
-        self._characters = FixedWindowRateLimiter(storage)
+        self._window = FixedWindowRateLimiter(storage)
         self._max_streams = settings.max_streams
         self._max_sockets = settings.max_sockets
         self._num_sockets = 0
@@ -75,6 +77,7 @@ class Limits:
         admission = Admission(self._open, caller)
         try:
             await self.count(caller, num_characters)
+            admission.num_characters = num_characters
         except BaseException:
             admission.release()
             raise
@@ -120,30 +123,48 @@ class Limits:
         Raises:
             GatewayError: the day's characters are used up.
         """
-        most = caller.quota.characters_per_day
-        if most is None or num_characters == 0:
+        day = _characters_a_day(caller)
+        if day is None or num_characters == 0:
             return
-        day = RateLimitItemPerDay(most, namespace="s1_gateway_characters")
         try:
             # a hit counts even where it is refused, so it is asked first
-            is_allowed = num_characters <= most and await self._characters.test(day, caller.name, cost=num_characters)
-            is_allowed = is_allowed and await self._characters.hit(day, caller.name, cost=num_characters)
+            is_allowed = num_characters <= day.amount and await self._window.test(day, caller.name, cost=num_characters)
+            is_allowed = is_allowed and await self._window.hit(day, caller.name, cost=num_characters)
         except StorageError as error:
             raise _uncounted() from error
         if not is_allowed:
-            raise GatewayError(Reason.QUOTA, f"the token {caller.name} may have {most} characters a day said")
+            raise GatewayError(Reason.QUOTA, f"the token {caller.name} may have {day.amount} characters a day said")
+
+    async def give_back(self, caller: Caller, num_characters: int, *, is_request_too: bool) -> None:
+        """Take back what was counted of a request that was not served.
+
+        Args:
+            caller: Who asked.
+            num_characters: That were counted.
+            is_request_too: Whether the request counts for nothing either, since its refusal was no fault of the caller.
+        """
+        counted = [(_characters_a_day(caller), num_characters), (_requests_a_minute(caller), int(is_request_too))]
+        try:
+            for limit, amount in counted:
+                if limit is None:
+                    continue
+                # no more than is counted: the window may have ended meanwhile
+                used = limit.amount - (await self._window.get_window_stats(limit, caller.name)).remaining
+                if back := min(amount, used):
+                    await self._window.hit(limit, caller.name, cost=-back)
+        except StorageError as error:
+            log.warning("what was not served cannot be given back: %s", error)
 
     async def _count_request(self, caller: Caller) -> None:
-        most = caller.quota.requests_per_minute
-        if most is None:
+        minute = _requests_a_minute(caller)
+        if minute is None:
             return
-        minute = RateLimitItemPerMinute(most, namespace="s1_gateway_requests")
         try:
-            is_allowed = await self._requests.hit(minute, caller.name)
+            is_allowed = await self._window.hit(minute, caller.name)
         except StorageError as error:
             raise _uncounted() from error
         if not is_allowed:
-            fault = f"the token {caller.name} may ask {most} times a minute"
+            fault = f"the token {caller.name} may ask {minute.amount} times a minute"
             raise GatewayError(Reason.RATE_LIMITED, fault, retry_after_s=2 * RETRY_AFTER_S)
 
 
@@ -153,9 +174,13 @@ class Admission:
     Args:
         places: Open streams by caller.
         caller: Whose it is.
+
+    Attributes:
+        num_characters: Counted for it until now.
     """
 
     def __init__(self, places: Counter[str], caller: Caller) -> None:
+        self.num_characters = 0
         self._places = places
         self._caller = caller
         self._is_held = True
@@ -176,6 +201,16 @@ class Admission:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _characters_a_day(caller: Caller) -> RateLimitItem | None:
+    most = caller.quota.characters_per_day
+    return None if most is None else RateLimitItemPerDay(most, namespace="s1_gateway_characters")
+
+
+def _requests_a_minute(caller: Caller) -> RateLimitItem | None:
+    most = caller.quota.requests_per_minute
+    return None if most is None else RateLimitItemPerMinute(most, namespace="s1_gateway_requests")
 
 
 def _uncounted() -> GatewayError:

@@ -23,7 +23,7 @@ class Door(StrEnum):
     JOBS = "jobs"
     WEB = "web"
     OTHER = "other"
-    """Lists, health, and what no protocol has."""
+    """Health, and what no protocol has."""
 
 
 class Outcome(StrEnum):

@@ -15,7 +15,7 @@ from s1_client import AsyncS1Client, AudioChunk, Delivery, Retry, SpeechOptions,
 from s1_client.live_text import Piece
 from s1_gateway.auth import Caller
 from s1_gateway.encoding import SoundEncoder, SoundSpec
-from s1_gateway.errors import GatewayError, Problem, Reason, problem_of
+from s1_gateway.errors import NO_FAULT_OF_THE_CALLER, GatewayError, Problem, Reason, problem_of
 from s1_gateway.limits import Admission, Limits
 from s1_gateway.metrics import Door, Metrics, Outcome
 from s1_gateway.settings import Settings
@@ -123,21 +123,27 @@ class Speech:
             self._metrics.utterances.labels(*labels, Outcome.REFUSED).inc()
             raise
         self._metrics.characters.labels(*labels).inc(num_characters)
-        answer = Answer(order, self._open(order), admission, self._metrics)
-        await answer.wait_for_sound()
+        answer = Answer(order, self._open(order, admission), admission, self._metrics)
+        try:
+            await answer.wait_for_sound()
+        except Exception:
+            reason = answer.problem.reason if answer.problem is not None else Reason.INTERNAL
+            is_no_fault = reason in NO_FAULT_OF_THE_CALLER
+            await self._limits.give_back(order.caller, admission.num_characters, is_request_too=is_no_fault)
+            raise
         return answer
 
     def count_problem(self, order: SpeechOrder, problem: Problem) -> None:
         """Count an utterance on a socket that was refused or failed; requests over HTTP are counted at their end."""
         self._metrics.count_problem(order.door, order.caller.name, problem)
 
-    def _open(self, order: SpeechOrder) -> SpeechStream:
+    def _open(self, order: SpeechOrder, admission: Admission) -> SpeechStream:
         if isinstance(order.text, str):
             if not is_speakable(order.text):
                 return SpeechStream(_silence, self._delivery)
             text = order.text if len(order.text) <= ONE_REQUEST_CHARACTERS else _in_one_piece(order.text)
             return self._stream(order, text)
-        return self._stream(order, self._charged(order, order.text))
+        return self._stream(order, self._charged(order, order.text, admission))
 
     def _stream(self, order: SpeechOrder, text: str | AsyncIterator[Piece]) -> SpeechStream:
         headers = {Parameter.CALLER.value: sha256(order.caller.name.encode()).hexdigest()[:16]}
@@ -145,11 +151,14 @@ class Speech:
             text, _whole(order.options), delivery=self._delivery, retry=order.retry, headers=headers
         )
 
-    async def _charged(self, order: SpeechOrder, pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:
+    async def _charged(
+        self, order: SpeechOrder, pieces: AsyncIterator[Piece], admission: Admission
+    ) -> AsyncGenerator[Piece]:
         """Count the characters of a text in pieces as they come."""
         async for piece in pieces:
             if isinstance(piece, str):
                 await self._limits.charge(order.caller, len(piece))
+                admission.num_characters += len(piece)
                 self._metrics.characters.labels(order.door, order.caller.name).inc(len(piece))
             yield piece
 

@@ -94,28 +94,36 @@ def gateway_of(connection: HTTPConnection) -> Gateway:
     return cast("Gateway", connection.state.gateway)
 
 
-def speaking_caller(connection: HTTPConnection) -> Caller:
+# what FastAPI asks for is async although it waits for nothing: plain functions it runs in threads, 0.3 ms each
+
+
+async def the_gateway(connection: HTTPConnection) -> Gateway:
+    """The gateway, for routes."""
+    return gateway_of(connection)
+
+
+async def speaking_caller(connection: HTTPConnection) -> Caller:
     """Whoever calls and may ask for speech."""
     caller = gateway_of(connection).caller_of(connection)
     caller.need(Scope.SPEAK)
     return caller
 
 
-def listing_caller(connection: HTTPConnection) -> Caller | None:
+async def listing_caller(connection: HTTPConnection) -> Caller | None:
     """Whoever calls and may see lists; nobody in particular where lists are open."""
     if gateway_of(connection).settings.open_lists:
         return None
-    return speaking_caller(connection)
+    return await speaking_caller(connection)
 
 
-def voice_changing_caller(connection: HTTPConnection) -> Caller:
+async def voice_changing_caller(connection: HTTPConnection) -> Caller:
     """Whoever calls and may change stored voices."""
     caller = gateway_of(connection).caller_of(connection)
     caller.need(Scope.VOICES)
     return caller
 
 
-TheGateway = Annotated[Gateway, Depends(gateway_of)]
+TheGateway = Annotated[Gateway, Depends(the_gateway)]
 Speaking = Annotated[Caller, Depends(speaking_caller)]
 Listing = Annotated[Caller | None, Depends(listing_caller)]
 ChangingVoices = Annotated[Caller, Depends(voice_changing_caller)]

@@ -24,7 +24,7 @@ from s1_gateway.settings import Settings, SettingsError
 from tests.gateway.conftest import sdk_of
 from tests.gateway.hearing import assert_said, hear_pcm
 from tests.gateway.running import RunningGateway, running_gateway, until
-from tests.gateway.stand_in import StandIn
+from tests.gateway.stand_in import StandIn, Trouble
 from tests.redis_server import running_redis
 
 TEXT = "Hello there, this is what I have to say."
@@ -36,6 +36,7 @@ TOKENS = {
     "one": "s1_one-token",
     "short": "s1_short-token",
     "ops": "s1_ops-token",
+    "jobs": "s1_jobs-token",
 }
 ENTRIES = "\n".join(
     [
@@ -45,6 +46,7 @@ ENTRIES = "\n".join(
         f"few {hash_token(TOKENS['few'])} rpm=3",
         f"one {hash_token(TOKENS['one'])} streams=1",
         f"short {hash_token(TOKENS['short'])} cpd=100",
+        f"jobs {hash_token(TOKENS['jobs'])} scopes=jobs rpm=3 cpd=100",
         f"ops {hash_token(TOKENS['ops'])} scopes=metrics",
     ]
 )
@@ -227,6 +229,50 @@ def test_characters_a_day_are_not_asked_again(guarded):
     assert refused.value.code == "quota_exceeded"
     assert refused.value.response.headers["x-should-retry"] == "false"
     ask(guarded, TOKENS["short"], "x" * 40)
+
+
+def test_what_was_not_served_is_given_back(guarded):
+    for _ in range(4):
+        with pytest.raises(openai.InternalServerError):
+            ask(guarded, TOKENS["few"], Trouble.INTERNAL)
+    for _ in range(2):
+        ask(guarded, TOKENS["few"])
+    with pytest.raises(openai.BadRequestError):
+        ask(guarded, TOKENS["few"], Trouble.INVALID)
+    with pytest.raises(openai.RateLimitError):  # what was wrong counts as a request
+        ask(guarded, TOKENS["few"])
+    for trouble in (Trouble.INVALID, Trouble.INTERNAL, Trouble.INVALID):
+        with pytest.raises(openai.APIStatusError):
+            ask(guarded, TOKENS["short"], f"{trouble} {'x' * 60}")
+    ask(guarded, TOKENS["short"], "x" * 100)
+    with pytest.raises(openai.RateLimitError):
+        ask(guarded, TOKENS["short"], "x")
+
+
+async def test_pieces_of_a_text_that_was_not_said_are_given_back(guarded):
+    address = f"{guarded.socket_url}/v1/audio/stream?token={TOKENS['short']}"
+    async with connect(address) as socket:
+        for text, end in ((f"{Trouble.INVALID} {'x' * 60}.", "error"), ("x" * 100, "done"), ("x", "error")):
+            await socket.send(json.dumps({"text": text}))
+            while isinstance(message := await socket.recv(), bytes):
+                pass
+            assert end in json.loads(message)
+
+
+def test_a_job_that_is_asked_for_twice_is_counted_once(shared_stand_in, tokens_file, tmp_path):
+    with (
+        running_redis(tmp_path) as (_, url),
+        running_gateway(shared_stand_in[1], tokens_file=tokens_file, redis_url=url) as gateway,
+    ):
+
+        def ask_for_job(text: str, key: str) -> int:
+            headers = {"authorization": f"Bearer {TOKENS['jobs']}", "idempotency-key": key}
+            return httpx2.post(f"{gateway.url}/v1/audio/speech/async", json={"text": text}, headers=headers).status_code
+
+        assert [ask_for_job("x" * 60, "a") for _ in range(4)] == [202] * 4
+        assert ask_for_job("y" * 30, "a") == 409
+        assert ask_for_job("y" * 40, "b") == 202
+        assert ask_for_job("z", "c") == 429
 
 
 def test_several_gateways_count_together_in_a_redis(shared_stand_in, stand_in, tokens_file, tmp_path):

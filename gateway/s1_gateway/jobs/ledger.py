@@ -64,10 +64,12 @@ class Taken:
     Args:
         id: Of the job or the batch; that of the first one where the key came before.
         estimated_s: How long all that waits takes at the measured rate; None where none was measured.
+        is_repeat: Whether the key came before, so that nothing new was taken.
     """
 
     id: str
     estimated_s: float | None
+    is_repeat: bool
 
 
 class Ledger:
@@ -115,8 +117,22 @@ class Ledger:
         if answer[0] == "conflict":
             fault = f"Idempotency-Key: got {key!r} with another body before; allowed: the same body, or another key"
             raise GatewayError(Reason.CONFLICT, fault, field="Idempotency-Key")
-        made = str(answer[1]) if answer[0] == "same" else submission.batch_id or submission.jobs[0].id
-        return Taken(made, await self._estimate_s(answer[2]))
+        is_repeat = answer[0] == "same"
+        made = str(answer[1]) if is_repeat else submission.batch_id or submission.jobs[0].id
+        return Taken(made, await self._estimate_s(answer[2]), is_repeat)
+
+    async def is_known(self, submission: Submission) -> bool:
+        """Whether its key came before, so that nothing new would be taken.
+
+        Raises:
+            GatewayError: Redis does not answer.
+        """
+        if not submission.idempotency_key:
+            return False
+        try:
+            return bool(await self.redis.exists(f"{PREFIX}same:{submission.token}:{submission.idempotency_key}"))
+        except RedisError as error:
+            raise unavailable() from error
 
     async def find(self, job_id: str) -> Job | None:
         """Read a job."""

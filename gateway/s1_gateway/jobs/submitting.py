@@ -8,7 +8,7 @@ from typing import Final
 
 from s1_gateway.auth import Caller
 from s1_gateway.encoding import SoundSpecError
-from s1_gateway.errors import GatewayError, Reason, invalid, problem_of
+from s1_gateway.errors import NO_FAULT_OF_THE_CALLER, GatewayError, Reason, invalid, problem_of
 from s1_gateway.jobs.addresses import AddressError, check_address
 from s1_gateway.jobs.ledger import Ledger, Submission, Taken
 from s1_gateway.jobs.records import JobClass, NewJob
@@ -67,18 +67,28 @@ class Jobs:
         if webhook is not None:
             self._check_webhook(webhook)
         jobs = [self._new_job(item) for item in items] if batch_id is None else self._new_jobs(items)
-        await self.limits.count(caller, sum(job.num_characters for job in jobs))
-        return await self.ledger.submit(
-            Submission(
-                token=caller.name,
-                job_class=JobClass.SINGLE if batch_id is None else JobClass.BATCH,
-                jobs=jobs,
-                webhook=webhook,
-                idempotency_key=key,
-                body_hash=hashlib.sha256(raw).hexdigest(),
-                batch_id=batch_id,
-            )
+        submission = Submission(
+            token=caller.name,
+            job_class=JobClass.SINGLE if batch_id is None else JobClass.BATCH,
+            jobs=jobs,
+            webhook=webhook,
+            idempotency_key=key,
+            body_hash=hashlib.sha256(raw).hexdigest(),
+            batch_id=batch_id,
         )
+        if await self.ledger.is_known(submission):
+            return await self.ledger.submit(submission)
+        num_characters = sum(job.num_characters for job in jobs)
+        await self.limits.count(caller, num_characters)
+        try:
+            taken = await self.ledger.submit(submission)
+        except GatewayError as error:
+            is_no_fault = error.problem.reason in NO_FAULT_OF_THE_CALLER
+            await self.limits.give_back(caller, num_characters, is_request_too=is_no_fault)
+            raise
+        if taken.is_repeat:  # two came at once
+            await self.limits.give_back(caller, num_characters, is_request_too=True)
+        return taken
 
     def _new_jobs(self, items: list[Item]) -> list[NewJob]:
         jobs = []

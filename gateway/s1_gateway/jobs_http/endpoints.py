@@ -41,7 +41,7 @@ router = APIRouter(prefix="/v1", tags=["Jobs"], route_class=enveloped(render, Do
 _SOUND: Final = {"audio/*": {"schema": {"type": "string", "format": "binary"}}}
 
 
-def the_jobs(request: Request) -> Jobs:
+async def the_jobs(request: Request) -> Jobs:
     """The jobs' part of the gateway, where it has one."""
     jobs = gateway_of(request).jobs
     if jobs is None:
@@ -49,7 +49,7 @@ def the_jobs(request: Request) -> Jobs:
     return jobs
 
 
-def jobs_caller(request: Request) -> Caller:
+async def jobs_caller(request: Request) -> Caller:
     """Whoever calls and may make jobs."""
     caller = gateway_of(request).caller_of(request)
     caller.need(Scope.JOBS)

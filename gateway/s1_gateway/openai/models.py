@@ -5,12 +5,15 @@ from typing import Any, Final
 from fastapi import APIRouter
 
 from s1_gateway.errors import GatewayError, Reason
+from s1_gateway.metrics import Door
 from s1_gateway.openai.errors import Envelope, render
 from s1_gateway.routing import described, enveloped
 from s1_gateway.settings import Settings
 from s1_gateway.state import Listing, TheGateway
 
-router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=enveloped(render), responses=described(Envelope))
+router = APIRouter(
+    prefix="/v1", tags=["OpenAI"], route_class=enveloped(render, Door.OPENAI), responses=described(Envelope)
+)
 
 OWN_MODEL: Final = "s1-mini"
 HABITUAL_MODELS: Final = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "s1", "s2-pro")

@@ -9,11 +9,14 @@ from starlette.requests import Request
 from s1_client import NewRecording
 from s1_gateway.errors import GatewayError, Reason, invalid
 from s1_gateway.hangup import unless_gone
+from s1_gateway.metrics import Door
 from s1_gateway.openai.errors import Envelope, render
 from s1_gateway.routing import described, enveloped
 from s1_gateway.state import ChangingVoices, Listing, TheGateway
 
-router = APIRouter(prefix="/v1/audio", tags=["OpenAI"], route_class=enveloped(render), responses=described(Envelope))
+router = APIRouter(
+    prefix="/v1/audio", tags=["OpenAI"], route_class=enveloped(render, Door.OPENAI), responses=described(Envelope)
+)
 
 
 @router.get("/voices")

@@ -5,8 +5,8 @@
 # threaded in ffmpeg, and thread_count = 1 can be set on the codec. But AudioResampler, and every encoder with a fixed
 # frame size at its first frame even if nothing is to be converted, keeps a filter graph, and a graph starts a thread
 # per core, which no audio filter uses. thread_count does not reach it. A server with 100 streams on 64 cores has 6400
-# idle threads, past the limit of many a container. Graph.threads = 1 helps for graphs of one's own; for the others
-# only to make them while the calling thread may run on one CPU (sched_setaffinity).
+# idle threads, past the limit of many a container. Graph.threads = 1 helps for graphs of one's own; for the others, to
+# make them while the calling thread may run on one CPU (sched_setaffinity), or av_cpu_force_count(1) of libavutil (ctypes).
 #
 # av 18.1.0 (ffmpeg 8.0), numpy 2.3.5, Linux, two or more cores. Run on 2026-11-28.
 set -eu

@@ -1,5 +1,6 @@
 """The one place that makes sound: a text and its options in, pieces of encoded sound out, whatever the protocol."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -15,6 +16,7 @@ from s1_client import AsyncS1Client, AudioChunk, Delivery, Retry, SpeechOptions,
 from s1_client.live_text import Piece
 from s1_gateway.auth import Caller
 from s1_gateway.encoding import SoundEncoder, SoundSpec
+from s1_gateway.encoding_turns import EncodingTurns
 from s1_gateway.errors import NO_FAULT_OF_THE_CALLER, GatewayError, Problem, Reason, problem_of
 from s1_gateway.limits import Admission, Limits
 from s1_gateway.metrics import Door, Metrics, Outcome
@@ -100,6 +102,7 @@ class Speech:
         self._limits = limits
         self._metrics = metrics
         self._settings = settings
+        self._turns = EncodingTurns()
         self._delivery = Delivery(stall_timeout_s=settings.stall_s, max_buffered_chunks=MAX_BUFFERED_CHUNKS)
 
     async def begin(self, order: SpeechOrder) -> "Answer":
@@ -123,7 +126,7 @@ class Speech:
             self._metrics.utterances.labels(*labels, Outcome.REFUSED).inc()
             raise
         self._metrics.characters.labels(*labels).inc(num_characters)
-        answer = Answer(order, self._open(order, admission), admission, self._metrics)
+        answer = Answer(order, self._open(order, admission), admission, self._turns, self._metrics)
         try:
             await answer.wait_for_sound()
         except Exception:
@@ -170,16 +173,20 @@ class Answer:
         order: What was asked for.
         stream: Its chunks.
         admission: Its place, given back when it is closed.
+        turns: Whose sound is encoded next.
         metrics: Where it is counted.
 
     Attributes:
         problem: Why it broke off; None: it did not.
     """
 
-    def __init__(self, order: SpeechOrder, stream: SpeechStream, admission: Admission, metrics: Metrics) -> None:
+    def __init__(
+        self, order: SpeechOrder, stream: SpeechStream, admission: Admission, turns: EncodingTurns, metrics: Metrics
+    ) -> None:
         self._order = order
         self._stream = stream
         self._admission = admission
+        self._turns = turns
         self._metrics = metrics
         self.problem: Problem | None = None
         self._first: Sound | None = None
@@ -196,7 +203,7 @@ class Answer:
         """
         try:
             # the encoder may hold the first samples back
-            while self._first is None or not self._first.data:
+            while not self._is_heard:
                 sound = await anext(self._pieces, None)
                 if sound is None:
                     break
@@ -207,6 +214,11 @@ class Answer:
             raise
         waited_s = time.perf_counter() - self._order.asked_s
         self._metrics.first_audio.labels(self._order.door).observe(waited_s)
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether its first byte of sound has been made."""
+        return self._first is not None and bool(self._first.data)
 
     @property
     def was_cut(self) -> bool:
@@ -247,16 +259,20 @@ class Answer:
     async def _encode(self) -> AsyncGenerator[Sound]:
         labels = (self._order.door, self._order.caller.name)
         clock = PlaybackClock()
-        encoder = SoundEncoder(self._order.sound, is_whole=self._order.is_whole)
         outcome = Outcome.DONE
         try:
             async with self._stream:
+                self._stream.start()
+                await asyncio.sleep(0)  # the request leaves, and the encoder is made while the server works
+                encoder = SoundEncoder(self._order.sound, is_whole=self._order.is_whole)
                 async for chunk in self._stream:
                     if chunk.is_cut:
                         outcome = Outcome.CUT
                     if clock.add(encoder.duration_s(len(chunk.samples))):
                         self._metrics.underruns.labels(*labels).inc()
                     for start in range(0, len(chunk.samples), PIECE_SAMPLES):
+                        if self._is_heard or self._order.is_whole:
+                            await self._turns.take()
                         samples = self._without_left_out(chunk.samples[start : start + PIECE_SAMPLES])
                         duration_s = encoder.duration_s(len(samples))
                         if self._order.tell is not None:

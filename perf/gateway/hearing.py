@@ -9,6 +9,8 @@ from s1_gateway.encoding.ogg import CAPTURE_PATTERN, GRANULE_RATE_HZ
 PCM_BYTES_A_SECOND = 2 * 24_000
 MP3_BYTES_A_SECOND = 128_000 / 8
 MP3_FRAME_BYTES = 418
+MP3_INFO_BYTES = 417
+"""Of the frame in front, which holds no sound."""
 
 
 class Meter(Protocol):
@@ -39,7 +41,8 @@ class Mp3Meter:
     def add(self, data: bytes) -> float:
         """Take bytes; gives all seconds until now."""
         self._bytes += len(data)
-        return self._bytes / MP3_BYTES_A_SECOND if self._bytes >= MP3_FRAME_BYTES else 0.0
+        sound_bytes = self._bytes - MP3_INFO_BYTES
+        return sound_bytes / MP3_BYTES_A_SECOND if sound_bytes >= MP3_FRAME_BYTES else 0.0
 
 
 class OggMeter:

@@ -1,12 +1,11 @@
 """AAC in ADTS frames, by ffmpeg's encoder and muxer."""
 
-from contextlib import nullcontext
 from fractions import Fraction
 
 import av
 import numpy as np
 
-from s1_gateway.encoding.one_cpu import on_one_cpu
+from s1_gateway.encoding.one_cpu import count_one_cpu
 from s1_gateway.encoding.samples import Blocks, FloatSamples
 
 FRAME_SAMPLES = 1024
@@ -44,6 +43,7 @@ class AacWriter:
     delay_samples = DELAY_SAMPLES
 
     def __init__(self, rate_hz: int, bit_rate_bps: int) -> None:
+        count_one_cpu()
         self._rate_hz = rate_hz
         self._file = Outbox()
         self._container = av.open(self._file, "w", format="adts")
@@ -73,7 +73,6 @@ class AacWriter:
         frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
         frame.sample_rate = self._rate_hz
         frame.pts = self._encoded_samples
-        with nullcontext() if self._encoded_samples else on_one_cpu():
-            packets = self._stream.encode(frame)
+        packets = self._stream.encode(frame)
         self._encoded_samples += len(samples)
         self._container.mux(packets)

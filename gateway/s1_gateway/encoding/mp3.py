@@ -2,24 +2,22 @@
 
 import lameenc
 
-from s1_gateway.encoding.mp3_info import info_frame
+from s1_gateway.encoding.mp3_info import info_frame, stream_info_frame
 from s1_gateway.encoding.samples import FloatSamples, to_int16
 
 QUALITY = 5
 """Of LAME's 0 (slow) to 9; higher ones cost half as much, lower ones up to three times as much."""
 ENCODER_DELAY_SAMPLES = 576
-DECODER_DELAY_SAMPLES = 529
+"""A decoder adds 529 of its own, which each knows of."""
 
 
-class Mp3Writer:
-    """Frames of MPEG layer III without any header before them, so that nothing needs to be put right at the end.
+class Mp3Frames:
+    """Frames of MPEG layer III, without anything before them.
 
     Args:
         rate_hz: Samples per second.
         bit_rate_bps: One of the rates that the format has at that sample rate.
     """
-
-    delay_samples = ENCODER_DELAY_SAMPLES + DECODER_DELAY_SAMPLES
 
     def __init__(self, rate_hz: int, bit_rate_bps: int) -> None:
         self._encoder = lameenc.Encoder()
@@ -45,6 +43,36 @@ class Mp3Writer:
         return bytes(self._encoder.flush())
 
 
+class Mp3Writer:
+    """A streamed MP3: its first frame tells the delay, and nothing that would have to be put right at the end.
+
+    Args:
+        rate_hz: Samples per second.
+        bit_rate_bps: One of the rates that the format has at that sample rate.
+    """
+
+    delay_samples = 0
+    """The delay is declared, players drop it."""
+
+    def __init__(self, rate_hz: int, bit_rate_bps: int) -> None:
+        self._stream = Mp3Frames(rate_hz, bit_rate_bps)
+        self._has_begun = False
+
+    def write(self, samples: FloatSamples) -> bytes:
+        """Take a piece; the first frame comes with the first frame of sound."""
+        return self._with_info(self._stream.write(samples))
+
+    def close(self) -> bytes:
+        """Give the last frames."""
+        return self._with_info(self._stream.close())
+
+    def _with_info(self, frames: bytes) -> bytes:
+        if self._has_begun or not frames:
+            return frames
+        self._has_begun = True
+        return stream_info_frame(frames[:4], delay_samples=ENCODER_DELAY_SAMPLES) + frames
+
+
 class WholeMp3Writer:
     """An MP3 file whose first frame tells the exact length and the delay; all of it comes at the end.
 
@@ -57,7 +85,7 @@ class WholeMp3Writer:
     """The delay is declared, players drop it."""
 
     def __init__(self, rate_hz: int, bit_rate_bps: int) -> None:
-        self._stream = Mp3Writer(rate_hz, bit_rate_bps)
+        self._stream = Mp3Frames(rate_hz, bit_rate_bps)
         self._frames = bytearray()
         self._samples = 0
 

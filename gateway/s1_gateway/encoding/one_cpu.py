@@ -1,27 +1,18 @@
 """Keeps PyAV from starting a thread a core for every stream.
 
 An encoder of PyAV's 18.1 passes frames through a filter graph of its own, made at its first frame. A graph starts a
-thread for each CPU that its maker may run on, and nothing of a stream of sound uses them: on 64 cores a hundred streams
-have 6400. PyAV gives no way to set the number for that graph, so it is made while its maker may run on one CPU.
+thread for each CPU that ffmpeg counts, and nothing of a stream of sound uses them: on 64 cores a hundred streams have
+6400. PyAV gives no way to set the number for that graph; ffmpeg lets a program say how many CPUs it shall count.
 """
 
 import ctypes
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
+
+import av.audio.frame
 
 
-@contextmanager
-def on_one_cpu() -> Iterator[None]:
-    """Let this thread run on the CPU only that it is on now; there is no other way to tell ffmpeg."""
-    if sys.platform != "linux":
-        yield
-        return
-    allowed = os.sched_getaffinity(0)
-    current = ctypes.CDLL(None).sched_getcpu()
-    os.sched_setaffinity(0, {current} if current in allowed else allowed)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
+@cache
+def count_one_cpu() -> None:
+    """Have ffmpeg count one CPU in this process, from now on."""
+    # a module that is linked with libavutil: its symbols are found through it
+    ctypes.CDLL(av.audio.frame.__file__).av_cpu_force_count(1)

@@ -2,7 +2,6 @@
 
 import secrets
 import struct
-from contextlib import nullcontext
 from fractions import Fraction
 
 import av
@@ -10,7 +9,7 @@ import numpy as np
 from av.codec import CodecContext
 
 from s1_gateway.encoding.ogg import FIRST_PAGE, GRANULE_RATE_HZ, LAST_PAGE, OggPages, opus_head, opus_tags
-from s1_gateway.encoding.one_cpu import on_one_cpu
+from s1_gateway.encoding.one_cpu import count_one_cpu
 from s1_gateway.encoding.samples import Blocks, FloatSamples
 
 FRAMES_A_SECOND = 50
@@ -33,6 +32,7 @@ class OpusWriter:
     """The delay is declared, players drop it."""
 
     def __init__(self, rate_hz: int, bit_rate_bps: int) -> None:
+        count_one_cpu()
         codec = CodecContext.create("libopus", "w")
         codec.sample_rate = rate_hz
         codec.layout = "mono"
@@ -82,8 +82,7 @@ class OpusWriter:
         frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
         frame.sample_rate = self._rate_hz
         frame.pts = self._encoded_samples
-        with nullcontext() if self._encoded_samples else on_one_cpu():
-            (packet,) = self._codec.encode(frame)  # libopus holds no frame back
+        (packet,) = self._codec.encode(frame)  # libopus holds no frame back
         self._encoded_samples += len(samples)
         return bytes(packet)
 

@@ -1,5 +1,6 @@
 """One caller's wish for the sound of one answer, checked."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,7 +85,8 @@ class SoundSpec:
         if self.bit_rate_bps is not None:
             return self.bit_rate_bps
         wanted = TRAITS[self.format].default_bit_rate_bps
-        return max((rate for rate in bit_rates_bps(self.format, self.rate_hz) if rate <= wanted), default=0)
+        allowed = bit_rates_bps(self.format, self.rate_hz)  # rising, and for Opus a quarter of a million of them
+        return allowed[max(bisect_right(allowed, wanted) - 1, 0)] if allowed else 0
 
     @property
     def media_type(self) -> str:

@@ -81,6 +81,13 @@ MAKES = (
     Make("WebM Vorbis", "webm", "-c:a libvorbis"),
     Make("Matroska PCM", "mka", "-c:a pcm_s16le"),
     Make("WMA", "wma"),
+    Make("WAV 32 bit", "wav", "-c:a pcm_s32le"),
+    Make("WAV G.726", "wav", "-c:a adpcm_g726 -ar 8000"),
+    Make("CAF Opus", "caf", "-c:a libopus"),
+    Make("Matroska MP3", "mka", "-c:a libmp3lame"),
+    Make("M4A MP3 inside", "mp4", "-c:a libmp3lame"),
+    Make("M4A with a film", "mp4", "-f lavfi -i color=size=16x16:rate=5 -shortest -c:v mpeg4 -c:a aac"),
+    Make("WebM with a film", "webm", "-f lavfi -i color=size=16x16:rate=5 -shortest -c:v libvpx -c:a libopus"),
 )
 
 

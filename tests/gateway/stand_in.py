@@ -72,6 +72,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         speedup: How much faster than real time the speech is made; infinite: at once.
         ahead_s: How long before its playback a chunk is sent, at a speed of its own; None: ``speedup`` counts.
         first_s: Wait before the first chunk.
+        level: Of its tone: other weights sound otherwise.
         is_ready: What the server says of itself.
         is_full: Whether every request is refused.
         refuse_next: How many requests are refused before one is taken.
@@ -87,6 +88,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
     speedup: float = float("inf")
     ahead_s: float | None = None
     first_s: float = 0.0
+    level: float = 1.0
     is_ready: bool = True
     is_full: bool = False
     refuse_next: int = 0
@@ -101,7 +103,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
     def reset(self) -> None:
         """Forget what other tests did; nothing must be under way."""
         self.speedup, self.first_s, self.is_ready, self.is_full = float("inf"), 0.0, True, False
-        self.refuse_next = 0
+        self.refuse_next, self.level = 0, 1.0
         self.voices.clear()
         self.requests.clear()
         self.metadata.clear()
@@ -198,7 +200,8 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
                 await asyncio.sleep(frames / FRAMES_PER_SECOND / self.speedup)
             start = made * FRAME_SAMPLES % SAMPLE_RATE_HZ
             made += frames
-            yield index, _TONE[start : start + frames * FRAME_SAMPLES], made == total
+            samples = _TONE[start : start + frames * FRAME_SAMPLES]
+            yield index, samples if self.level == 1 else (self.level * samples).astype("<i2"), made == total
             index += 1
             size = fixed or min(2 * size, LONGEST_CHUNK_FRAMES)
 

@@ -48,6 +48,8 @@ def check_address(url: str, *, is_private_allowed: bool) -> Target:
     schemes = {"https", "http"} if is_private_allowed else {"https"}
     if parts.scheme not in schemes or not parts.hostname or parts.username is not None or parts.fragment:
         raise AddressError(f"got {parts.scheme or 'no scheme'!r} or no plain host; {allowed}")
+    if not is_private_allowed and _is_literal(parts.hostname) and not is_public(parts.hostname):
+        raise AddressError("got an address that is not public; allowed: https://host/path of a public host")
     is_tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(is_tls, parts.hostname, port or (443 if is_tls else 80), path)
@@ -69,6 +71,14 @@ def resolve(target: Target, *, is_private_allowed: bool) -> str:
             if not is_public(address):
                 raise AddressError("the host's name stands for an address that is not public")
     return addresses[0]
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def is_public(address: str) -> bool:

@@ -1,5 +1,6 @@
 """The API of jobs, with a real Redis and a real worker."""
 
+import asyncio
 import io
 import time
 
@@ -7,8 +8,11 @@ import httpx2
 import pytest
 import soundfile
 
+from s1_client import AsyncS1Client
 from s1_gateway.jobs.queue import make_celery
-from tests.gateway.jobs.conftest import Place
+from s1_gateway.jobs.weights import Weights
+from tests.gateway.jobs.conftest import Place, running_place
+from tests.gateway.jobs.faulty_s3 import BUCKET, running_s3
 from tests.gateway.running import until
 from tests.gateway.stand_in import Trouble, seconds_of
 
@@ -158,6 +162,36 @@ def test_the_same_again_is_answered_without_a_server(place):
     place.wait(other)
     assert [text for text in place.stand_in.texts[num_before:] if text == "Cached once."] == ["Cached once."]
     assert place.content(again) == place.content(first)
+
+
+def test_other_weights_say_it_anew(place, jobs_stand_in):
+    """They are told apart by what they sound like, and a job that was said with the old ones is not taken for one."""
+    _, address = jobs_stand_in
+
+    async def fingerprints() -> list[str]:
+        async with AsyncS1Client(address) as client:
+            weights = Weights(client)
+            found = [await weights.fingerprint()]
+            place.stand_in.level = 0.5
+            weights.forget()
+            return [*found, await weights.fingerprint()]
+
+    try:
+        before, after = asyncio.run(fingerprints())
+    finally:
+        place.stand_in.level = 1.0
+    assert before != after
+
+
+def test_a_bucket_gives_links_that_need_no_token(redis_program, jobs_stand_in, tmp_path, monkeypatch):
+    with running_s3(monkeypatch) as s3:
+        settings = {"jobs_bucket": f"s3://{BUCKET}/notes", "jobs_public_endpoint": s3.address, "jobs_link_s": 60}
+        with running_place(tmp_path, jobs_stand_in, **settings) as place:
+            place.start_worker()
+            shown = place.wait(place.submit("In a bucket."))
+            assert shown["audio_url"].startswith(f"{s3.address}/{BUCKET}/notes/")
+            assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in shown["audio_url"]
+            assert samples(httpx2.get(shown["audio_url"]).content) == samples(place.content(shown["id"]))
 
 
 def test_the_estimate_is_measured(place):

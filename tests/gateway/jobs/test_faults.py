@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import subprocess
 import sys
 import time
@@ -186,3 +187,22 @@ def test_a_store_that_fails_for_a_while(place, tmp_path):
     folder.unlink()
     place.wait(job_id)
     assert sound_of(place, job_id) == spoken(place, "Stored in the end.")
+
+
+def test_what_an_autoscaler_reads_is_alive_without_any_server(redis_program, tmp_path):
+    """Waiting plus running is what there is to do, whether or not somebody can do it."""
+    nobody = (StandIn(), f"127.0.0.1:{free_port()}")
+    with running_place(tmp_path, nobody, jobs_attempts=1000) as place:
+        for number in range(5):
+            place.submit(f"Nobody says this, {number}.")
+
+        def waiting_and_running() -> float:
+            page = place.http.get(f"{place.gateway.url}/metrics").text
+            found = re.findall(r"^s1_gateway_jobs_(?:waiting\{.*\}|running) (\S+)$", page, re.MULTILINE)
+            assert len(found) == 3
+            return sum(map(float, found))
+
+        eventually(lambda: waiting_and_running() == 5)
+        place.start_worker()
+        eventually(lambda: int(place.redis.client().hget("s1:jobs:counts", "retried") or 0) > 5)
+        eventually(lambda: waiting_and_running() == 5)

@@ -1,14 +1,17 @@
 """Webhooks arrive, verify, are tried again, and lead nowhere that is private."""
 
 import json
+import socket
+import time
 
 import openai
 import pytest
 from standardwebhooks import Webhook
 
+from s1_gateway.job_settings import JobSettings
 from s1_gateway.jobs import webhooks
 from s1_gateway.jobs.addresses import AddressError, check_address, is_public, resolve
-from s1_gateway.jobs.records import WebhookAttempt
+from s1_gateway.jobs.records import Job, JobClass, JobState, WebhookAttempt
 from tests.gateway.jobs.conftest import SECRET, Place, Receiver, eventually, receiving
 from tests.gateway.stand_in import Trouble
 
@@ -122,8 +125,37 @@ def test_urls_that_are_not_called(url):
         check_address(url, is_private_allowed=False)
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "2130706433", "0x7f.1", "169.254.169.254"])
+@pytest.mark.parametrize("host", ["localhost", "2130706433", "0x7f.1", "127.1"])
 def test_names_are_refused_after_they_are_resolved(host):
     target = check_address(f"https://{host}/", is_private_allowed=False)
     with pytest.raises(AddressError, match="not public"):
         resolve(target, is_private_allowed=False)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "[fe80::1%25eth0]", "[::ffff:10.0.0.1]"])
+def test_addresses_that_are_not_public_are_refused_before_there_is_a_job(host):
+    with pytest.raises(AddressError, match="not public"):
+        check_address(f"https://{host}/", is_private_allowed=False)
+
+
+def test_a_name_is_looked_up_once_and_what_was_checked_is_called(receiver: Receiver, monkeypatch):
+    """A name server that answers otherwise the second time leads nowhere."""
+    asked = []
+    look_up = socket.getaddrinfo
+
+    def answer(host, *arguments, **named):
+        if host != "receiver.example":
+            return look_up(host, *arguments, **named)
+        asked.append(host)
+        return look_up("127.0.0.1" if len(asked) == 1 else "127.0.0.2", *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    settings = JobSettings(webhook_private=True, webhook_secret=SECRET)
+    url = f"http://receiver.example:{receiver.port}/hook"
+    job = Job(
+        id="job_1", token="anybody", job_class=JobClass.SINGLE, spec="{}", num_characters=1,
+        state=JobState.COMPLETED, created_s=1.0, webhook=url,
+    )  # fmt: skip
+    status, _, _ = webhooks.Teller(settings).call(job, time.time())
+    assert (status, len(asked)) == (200, 1)
+    assert receiver.came[0][0]["host"] == f"receiver.example:{receiver.port}"

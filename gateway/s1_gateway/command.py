@@ -48,7 +48,7 @@ def worker(
     from s1_gateway.jobs.worker import Worker  # noqa: PLC0415 - the gateway itself needs no Celery
 
     try:
-        made = Worker(_settings_of_no_server(servers))
+        made = Worker(Settings.load(servers=servers))
         status = made.run()
     except SettingsError as error:
         typer.echo(f"error: {error}", err=True)
@@ -118,6 +118,6 @@ def token(
     typer.echo(f"{name} {hash_token(made)} scopes=speak")
 
 
-def _settings_of_no_server(servers: str | None = None) -> Settings:
+def _settings_of_no_server() -> Settings:
     """Settings of a command that nobody calls, so that it needs no tokens, whatever address a gateway listens on."""
-    return Settings.load(host="127.0.0.1", servers=servers)
+    return Settings.load(host="127.0.0.1")

@@ -45,9 +45,6 @@ class JobSettings(BaseModel):
     )
     webhook_secret_file: Path | None = Field(default=None, description="file with it instead")
     webhook_timeout_s: float = Field(default=15.0, gt=0, description="longest wait for a webhook's receiver")
-    jobs_alive_file: Path | None = Field(
-        default=None, description="file that a worker touches every 5 s while it is alive, for a health check"
-    )
     flower_password_file: Path | None = Field(
         default=None, description="file with `user:password` for `s1-gateway flower`"
     )

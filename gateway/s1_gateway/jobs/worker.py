@@ -26,7 +26,6 @@ from celery.signals import worker_shutting_down
 from redis.exceptions import RedisError
 
 from s1_client import AsyncS1Client
-from s1_gateway.jobs.alive import showing_life
 from s1_gateway.jobs.doing import Doing
 from s1_gateway.jobs.ledger import open_ledger
 from s1_gateway.jobs.pace import Pace
@@ -153,8 +152,6 @@ class Worker:
                 tell=lambda job_id: self._wait_for(doing.run(doing.tell(job_id))),
             )
             sweeping = asyncio.create_task(Sweeper(ledger, store, celery, settings).run())
-            if settings.jobs_alive_file is not None:
-                stack.enter_context(showing_life(settings.jobs_alive_file))
             opened.set_result((celery, doing))
             await self._end.wait()
             sweeping.cancel()

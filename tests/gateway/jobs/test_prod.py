@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import redis
+import yaml
 from scripts.make_secrets import make
 
 from s1_client import Gateway, HttpError, S1Client
@@ -29,6 +30,7 @@ from tests.unit.deploy.test_gateway_image import INSTRUCTIONS
 
 CALLER = "s1_callers-token"
 BIN = Path(sys.executable).parent
+PORTS = ("redis", "s1-gateway", "s1-worker", "flower")
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Prod:
         told = (
             interpolated(text).replace("/run/secrets", str(self.secrets)).replace("/sound", str(self.folder / "sound"))
         )
-        told = told.replace("/tmp/alive", str(self.folder / "alive")).replace("s1-tts:8001", self.triton)
+        told = told.replace("8081", str(self.ports["s1-worker"])).replace("s1-tts:8001", self.triton)
         told = told.replace("0.0.0.0", "127.0.0.1").replace("127.0.0.1:8080", f"127.0.0.1:{self.ports['s1-gateway']}")
         return told.replace("127.0.0.1:5555", f"127.0.0.1:{self.ports['flower']}")
 
@@ -99,7 +101,7 @@ def prod(
 ) -> Iterator[Prod]:
     folder = tmp_path_factory.mktemp("prod")
     jobs_stand_in[0].reset()
-    made = Prod(folder, jobs_stand_in[1], {name: free_port() for name in ("redis", "s1-gateway", "flower")})
+    made = Prod(folder, jobs_stand_in[1], {name: free_port() for name in PORTS})
     make(made.secrets)
     url = made.secrets / "redis_url"
     url.chmod(0o644)
@@ -147,6 +149,11 @@ def test_prometheus_gets_the_metrics_with_its_token(prod: Prod) -> None:
     assert httpx2.get(url).status_code == 401
     page = httpx2.get(url, headers={"authorization": f"Bearer {token}"})
     assert "s1_gateway_jobs_records_up 1.0" in page.text
+    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prod.yml").read_text())["scrape_configs"]
+    (found,) = [each["dns_sd_configs"][0] for each in scraped if each["job_name"] == "s1-worker"]
+    assert str(found["port"]) == SERVICES["s1-worker"]["environment"]["S1_GATEWAY_WORKER_PORT"]
+    worker = httpx2.get(f"http://127.0.0.1:{prod.ports['s1-worker']}/metrics")
+    assert "s1_gateway_utterances_total" in worker.text
     with client_of(prod, token) as client, pytest.raises(HttpError) as refused:
         client.jobs.list()
     assert refused.value.status == 403
@@ -195,13 +202,10 @@ def test_flower_shows_workers_queues_and_tasks_behind_its_password_and_changes_n
 
 
 def test_health_checks_tell_what_is_gone(prod: Prod) -> None:
-    alive = prod.folder / "alive"
-    assert prod.health("s1-worker").returncode == 0
-    os.utime(alive, (1, 1))
-    assert prod.health("s1-worker").returncode != 0
-    until(lambda: prod.health("s1-worker").returncode == 0)
+    for name in PORTS:
+        assert prod.health(name).returncode == 0
     gone = Prod(prod.folder, prod.triton, dict.fromkeys(prod.ports, free_port()))
-    for name in ("redis", "s1-gateway", "flower"):
+    for name in PORTS:
         assert gone.health(name).returncode != 0
 
 

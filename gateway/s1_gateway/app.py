@@ -23,6 +23,7 @@ from s1_gateway.fish import models as fish_models
 from s1_gateway.fish import references as fish_references
 from s1_gateway.health import endpoints as health
 from s1_gateway.jobs_http import endpoints as jobs
+from s1_gateway.leaving import Leaving
 from s1_gateway.limits import Limits
 from s1_gateway.live import endpoints as live
 from s1_gateway.openai import endpoints as openai_speech
@@ -51,12 +52,13 @@ ROUTERS = (
 )
 
 
-def make_app(settings: Settings, limits: Limits) -> FastAPI:
+def make_app(settings: Settings, limits: Limits, leaving: Leaving) -> FastAPI:
     """Make the application.
 
     Args:
         settings: Validated.
-        limits: Who may still come; outlives the application, whose server asks it for open streams.
+        limits: Who may come; outlives the application, whose server asks it for open streams.
+        leaving: Whether the server is about to end.
 
     Raises:
         SettingsError: a token cannot be read.
@@ -65,7 +67,7 @@ def make_app(settings: Settings, limits: Limits) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[Mapping[str, Any]]:
-        async with open_gateway(settings, tokens, limits) as gateway:
+        async with open_gateway(settings, tokens, limits, leaving) as gateway:
             yield {"gateway": gateway}
 
     middleware = [

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -12,13 +13,14 @@ SEND_BUFFER_BYTES: Final = 2**18
 LAST_LOOK_S: Final = 0.05
 
 
-def guarded_protocol(handshake_s: float, send_s: float) -> type[HttpToolsProtocol]:
+def guarded_protocol(handshake_s: float, send_s: float, is_leaving: Callable[[], bool]) -> type[HttpToolsProtocol]:
     """Make uvicorn's protocol with limits of time that it lacks.
 
     Args:
         handshake_s: Longest wait for a request's head to be whole.
         send_s: How long sent bytes may stay unread; the kernel then ends the connection, which a full buffer would
             else keep open for as long as the caller likes.
+        is_leaving: Whether the next request had better go elsewhere, so that each answer closes its connection.
     """
 
     class GuardedProtocol(HttpToolsProtocol):
@@ -46,6 +48,8 @@ def guarded_protocol(handshake_s: float, send_s: float) -> type[HttpToolsProtoco
             """A request is there."""
             self._unwatch()
             super().on_headers_complete()
+            if is_leaving() and self.cycle is not None:
+                self.cycle.keep_alive = False
 
         def connection_lost(self, exc: Exception | None) -> None:
             """Nothing is waited for any more."""

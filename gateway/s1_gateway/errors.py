@@ -43,7 +43,6 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     QUOTA = "quota_exceeded"
     BUSY = "busy"
-    DRAINING = "draining"
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
     BROKEN = "broken_stream"
@@ -64,7 +63,6 @@ STATUS = {
     Reason.RATE_LIMITED: 429,
     Reason.QUOTA: 429,
     Reason.BUSY: 503,
-    Reason.DRAINING: 503,
     Reason.UNREACHABLE: 503,
     Reason.TIMEOUT: 504,
     Reason.BROKEN: 502,

@@ -37,7 +37,6 @@ class Limits:
         self._max_sockets = settings.max_sockets
         self._num_sockets = 0
         self._open: Counter[str] = Counter()
-        self._is_draining = False
 
     @property
     def num_open(self) -> int:
@@ -45,13 +44,9 @@ class Limits:
         return self._open.total()
 
     @property
-    def is_draining(self) -> bool:
-        """Whether the gateway is about to end."""
-        return self._is_draining
-
-    def drain(self) -> None:
-        """Admit nobody any more."""
-        self._is_draining = True
+    def num_sockets(self) -> int:
+        """Open WebSockets."""
+        return self._num_sockets
 
     async def admit(self, caller: Caller, num_characters: int = 0) -> "Admission":
         """Let an utterance begin, or say why not.
@@ -66,7 +61,6 @@ class Limits:
         Raises:
             GatewayError: a limit is reached.
         """
-        self._refuse_at_the_end()
         if self.num_open >= self._max_streams:
             fault = f"all {self._max_streams} streams of this gateway are in use"
             raise GatewayError(Reason.BUSY, fault, retry_after_s=RETRY_AFTER_S)
@@ -93,21 +87,15 @@ class Limits:
         Raises:
             GatewayError: a limit is reached.
         """
-        self._refuse_at_the_end()
         await self._count_request(caller)
         await self.charge(caller, num_characters)
-
-    def _refuse_at_the_end(self) -> None:
-        if self._is_draining:
-            raise GatewayError(Reason.DRAINING, "this gateway is about to end", retry_after_s=RETRY_AFTER_S)
 
     def admit_socket(self) -> None:
         """Let a WebSocket be opened, to be followed by :meth:`release_socket`.
 
         Raises:
-            GatewayError: there are too many, or the gateway is about to end.
+            GatewayError: there are too many.
         """
-        self._refuse_at_the_end()
         if self._num_sockets >= self._max_sockets:
             fault = f"all {self._max_sockets} sockets of this gateway are in use"
             raise GatewayError(Reason.BUSY, fault, retry_after_s=RETRY_AFTER_S)

@@ -1,15 +1,23 @@
-"""Running the gateway: one process, which ends without taking a word from anybody who is being answered."""
+"""Running the gateway: one process, which ends without taking a word from anybody who is being answered.
+
+A signal finds callers on their way: a balancer has not heard yet that this gateway goes, connections are kept for a
+next request, sockets are open for a next sentence. So the gateway goes in two steps. At first it takes what comes, and
+every answer closes its connection. Then it listens no more, closes what is idle, and ends when nothing is under way.
+"""
 
 import logging
+import signal
 import socket
 import time
 from types import FrameType
 from typing import Final
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from s1_gateway.app import make_app
 from s1_gateway.connection import guarded_protocol
+from s1_gateway.leaving import Leaving
 from s1_gateway.limits import Limits
 from s1_gateway.settings import Settings, SettingsError
 
@@ -21,19 +29,25 @@ _LAST_BYTES_S: Final = 2.0
 
 
 class GatewayServer(uvicorn.Server):
-    """uvicorn's server, which drains at the first signal: new requests are refused, open streams end by themselves.
+    """uvicorn's server, which leaves at the first signal: open streams end by themselves.
 
     Args:
         config: uvicorn's.
-        limits: Knows the open streams.
-        drain_s: How long they may go on.
+        limits: Knows the open streams and sockets.
+        leaving: Told how far it is.
+        leave_s: How long requests are still taken after SIGTERM; after SIGINT, somebody's Ctrl+C, none is.
+        drain_s: How long after the signal streams may go on.
     """
 
-    def __init__(self, config: uvicorn.Config, limits: Limits, drain_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, limits: Limits, leaving: Leaving, leave_s: float, drain_s: float
+    ) -> None:
         super().__init__(config)
         self.limits = limits
+        self._leaving = leaving
+        self._leave_s = leave_s
         self._drain_s = drain_s
-        self._ends_s: float | None = None
+        self._shuts_s = self._ends_s = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say where."""
@@ -42,18 +56,35 @@ class GatewayServer(uvicorn.Server):
         log.warning("the gateway is ready on %s://%s:%d", scheme, self.config.host, self.port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; end at a second signal."""
-        if self._ends_s is None:
-            self.limits.drain()
-            self._ends_s = time.monotonic() + self._drain_s
-        else:
+        """Begin to leave; end at a second signal."""
+        if self._leaving.is_begun:
             super().handle_exit(sig, frame)
+            return
+        now_s = time.monotonic()
+        self._shuts_s = now_s + (self._leave_s if sig == signal.SIGTERM else 0.0)
+        self._ends_s = now_s + self._drain_s
+        self._leaving.begin()
 
     async def on_tick(self, counter: int) -> bool:
-        """End when the last stream has."""
-        if self._ends_s is not None and (self.limits.num_open == 0 or time.monotonic() >= self._ends_s):
-            self.should_exit = True
+        """Take nothing new when it is time, and end when the last stream has."""
+        if self._leaving.is_begun:
+            now_s = time.monotonic()
+            if now_s >= self._shuts_s and not self._leaving.is_shut:
+                self._shut()
+            elif self._leaving.is_shut and not self.limits.num_open and not self.limits.num_sockets:
+                self.should_exit = True
+            if now_s >= self._ends_s:
+                self.should_exit = True
         return await super().on_tick(counter)
+
+    def _shut(self) -> None:
+        """Listen no more, and close what is idle."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpToolsProtocol):  # uvicorn would end a WebSocket in the midst of a word
+                connection.shutdown()
+        self._leaving.shut()
 
     @property
     def port(self) -> int:
@@ -68,12 +99,12 @@ def make_server(settings: Settings) -> GatewayServer:
     Raises:
         SettingsError: a token or a certificate cannot be read.
     """
-    limits = Limits(settings)
+    limits, leaving = Limits(settings), Leaving()
     config = uvicorn.Config(
-        make_app(settings, limits),
+        make_app(settings, limits, leaving),
         host=settings.host,
         port=settings.port,
-        http=guarded_protocol(settings.handshake_s, settings.send_s),
+        http=guarded_protocol(settings.handshake_s, settings.send_s, lambda: leaving.is_begun),
         ws="websockets-sansio",
         ws_max_size=settings.max_message_bytes,
         # sound does not shrink, and each second of it would cost 3 ms
@@ -95,4 +126,4 @@ def make_server(settings: Settings) -> GatewayServer:
         config.load()
     except OSError as error:
         raise SettingsError(f"S1_GATEWAY_TLS_CERTIFICATE, S1_GATEWAY_TLS_KEY: {error}") from error
-    return GatewayServer(config, limits, settings.drain_s)
+    return GatewayServer(config, limits, leaving, settings.leave_s, settings.drain_s)

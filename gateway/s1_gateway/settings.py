@@ -82,6 +82,11 @@ class Settings(JobSettings, BaseSettings):
     send_s: float = Field(default=60.0, gt=0, description="a caller who takes nothing for this long is cut off")
     stall_s: float = Field(default=30.0, gt=0, description="longest wait for a server's next sound")
     ahead_s: float = Field(default=1.5, gt=0, le=10, description="how far a WebSocket's sound runs ahead of its clock")
+    leave_s: float = Field(
+        default=3.0,
+        ge=0,
+        description="after SIGTERM, how long new requests are still taken; each answer then closes its connection",
+    )
     drain_s: float = Field(default=60.0, ge=0, description="after SIGTERM, how long open streams may go on")
 
     @field_validator("servers", "cors_origins", mode="before")

@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from s1_gateway.auth import Caller, Scope
 from s1_gateway.errors import GatewayError, Problem, Reason, Render, problem_of
+from s1_gateway.leaving import Leaving
 from s1_gateway.metrics import Door
 from s1_gateway.state import Gateway, gateway_of
 
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 GOING_AWAY: Final = 1001
 TOO_BIG: Final = 1009
+SERVICE_RESTART: Final = 1012
+
+LEAVING_LOOK_S: Final = 0.1
+"""Time between two looks whether a socket is still busy, where the gateway is about to end."""
 
 
 class SocketGoneError(GatewayError):
@@ -33,12 +38,15 @@ class Socket:
         websocket: Accepted.
         send_s: A caller who takes nothing for this long is given up.
         idle_s: The socket is closed when for so long nothing came and nothing was under way.
+        leaving: The socket is closed when nobody gets in any more and nothing is under way.
     """
 
-    def __init__(self, websocket: WebSocket, send_s: float, idle_s: float) -> None:
+    def __init__(self, websocket: WebSocket, send_s: float, idle_s: float, leaving: Leaving) -> None:
         self._websocket = websocket
         self._send_s = send_s
         self._idle_s = idle_s
+        self._leaving = leaving
+        self._waiting: asyncio.Timeout | None = None
         self._reader: asyncio.Task[Any] | None = None
         self._is_aborted = False
 
@@ -52,12 +60,14 @@ class Socket:
         try:
             while True:
                 try:
-                    async with asyncio.timeout(self._idle_s):
-                        message = await self._websocket.receive()
+                    message = await self._next_message()
                 except TimeoutError:
                     if is_busy():
                         continue
-                    await self.close(GOING_AWAY, f"idle for {self._idle_s:g} s")
+                    if self._leaving.is_shut:
+                        await self.close(SERVICE_RESTART, "this gateway is about to end; connect again")
+                    else:
+                        await self.close(GOING_AWAY, f"idle for {self._idle_s:g} s")
                     return
                 if message["type"] == "websocket.disconnect":
                     return
@@ -67,6 +77,24 @@ class Socket:
                 raise
             if self._reader is not None:
                 self._reader.uncancel()
+
+    def look_up(self) -> None:
+        """Wait no longer for a message than it takes to see whether something is under way."""
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+
+    async def _next_message(self) -> dict[str, Any]:
+        """Wait for a message.
+
+        Raises:
+            TimeoutError: none came for so long that it is time to see whether anything is under way.
+        """
+        wait_s = LEAVING_LOOK_S if self._leaving.is_shut else self._idle_s
+        try:
+            async with asyncio.timeout(wait_s) as self._waiting:
+                return dict(await self._websocket.receive())
+        finally:
+            self._waiting = None
 
     async def send_json(self, message: Any) -> None:
         """Send a message as JSON text."""
@@ -132,7 +160,9 @@ async def serve_socket(websocket: WebSocket, door: Door, render: Render, session
     try:
         await websocket.accept()
         with gateway.metrics.sockets.labels(door).track_inprogress():
-            await session(Socket(websocket, gateway.settings.send_s, gateway.settings.idle_s), gateway, caller)
+            socket = Socket(websocket, gateway.settings.send_s, gateway.settings.idle_s, gateway.leaving)
+            with gateway.leaving.telling(socket.look_up):
+                await session(socket, gateway, caller)
     except SocketGoneError:
         pass  # who left is told nothing
     except Exception as error:  # a fault of ours ends one socket, and its caller learns the id under which it is logged

@@ -14,6 +14,7 @@ from s1_gateway.jobs.gauges import following_jobs
 from s1_gateway.jobs.ledger import open_ledger
 from s1_gateway.jobs.stores import open_store
 from s1_gateway.jobs.submitting import Jobs
+from s1_gateway.leaving import Leaving
 from s1_gateway.limits import Limits
 from s1_gateway.metrics import Metrics
 from s1_gateway.servers import DNS, following_servers
@@ -31,6 +32,7 @@ class Gateway:
         client: Of the Triton servers.
         tokens: Who may.
         limits: How much.
+        leaving: Whether it is about to end.
         metrics: What is counted.
         speech: Makes sound.
         voice_names: What a caller's name of a voice means.
@@ -41,6 +43,7 @@ class Gateway:
     client: AsyncS1Client
     tokens: Tokens
     limits: Limits
+    leaving: Leaving
     metrics: Metrics
     speech: Speech
     voice_names: VoiceNames
@@ -63,7 +66,7 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, tokens: Tokens, limits: Limits) -> AsyncGenerator[Gateway]:
+async def open_gateway(settings: Settings, tokens: Tokens, limits: Limits, leaving: Leaving) -> AsyncGenerator[Gateway]:
     """Open what requests share."""
     metrics = Metrics(lambda: limits.num_open)
     urls = [] if settings.servers[0].startswith(DNS) else settings.servers
@@ -82,6 +85,7 @@ async def open_gateway(settings: Settings, tokens: Tokens, limits: Limits) -> As
             client=client,
             tokens=tokens,
             limits=limits,
+            leaving=leaving,
             metrics=metrics,
             speech=Speech(client, limits, metrics, settings),
             voice_names=VoiceNames(client.voices, settings),

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     profile: Literal["notes", "calls"] = Field(
         default="notes", description="s1-tts-serve: notes gathers arrivals for a moment, calls does not wait"
     )
+    drain_s: float = Field(
+        default=3.0,
+        ge=0,
+        description="s1-tts-serve: after SIGTERM, how long open streams may go on",
+    )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="where the models compute")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="auto: bfloat16 where the device computes it natively, else float32"

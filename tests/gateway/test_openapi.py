@@ -7,6 +7,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from s1_gateway.app import make_app
+from s1_gateway.leaving import Leaving
 from s1_gateway.limits import Limits
 from s1_gateway.settings import Settings
 from tests.gateway.running import RunningGateway
@@ -14,7 +15,7 @@ from tests.gateway.running import RunningGateway
 SETTINGS = hypothesis.settings(
     max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
 )
-DESCRIPTION = make_app(Settings.load({}), Limits(Settings.load({}))).openapi()
+DESCRIPTION = make_app(Settings.load({}), Limits(Settings.load({})), Leaving()).openapi()
 OPERATIONS = [(path, method) for path, methods in DESCRIPTION["paths"].items() for method in methods]
 WITH_BODY = [(path, method) for path, method in OPERATIONS if "requestBody" in DESCRIPTION["paths"][path][method]]
 CASES = [

@@ -9,13 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from socket import create_connection as socket_of
 
 import httpx2
 import openai
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from s1_gateway import servers as gateway_servers
 from tests.gateway.conftest import sdk_of
@@ -141,24 +143,73 @@ def process(servers: str, **settings: str) -> Iterator[tuple[subprocess.Popen, s
 
 def test_at_sigterm_open_streams_end_by_themselves_and_no_new_ones_come(shared_stand_in, stand_in):
     stand_in.speedup = 2.0
-    with process(shared_stand_in[1]) as (gateway, address):
+    with process(shared_stand_in[1], leave_s="0") as (gateway, address):
         with httpx2.stream("POST", f"http://{address}/v1/audio/speech", json=REQUEST) as answer:
             pieces = answer.iter_bytes()
             sound = next(pieces)
             gateway.send_signal(signal.SIGTERM)
-            until(lambda: httpx2.get(f"http://{address}/readyz").status_code == 503)
-            refused = httpx2.post(f"http://{address}/v1/audio/speech", json=REQUEST)
-            assert refused.status_code == 503
-            assert refused.json()["error"]["code"] == "draining"
-            assert refused.headers["retry-after"] == "1"
+            until(lambda: not is_listening(address))
+            assert gateway.poll() is None
             sound += b"".join(pieces)
         assert abs(hear_pcm(sound, 24_000).duration_s - seconds_of(TEXT * 4)) < 0.1
         assert gateway.wait(20) == 0
 
 
+def test_while_it_leaves_all_that_comes_is_served_and_sent_elsewhere_next_time(shared_stand_in, stand_in):
+    """Balancers and kept connections learn late that a gateway goes."""
+    with process(shared_stand_in[1], leave_s="3600") as (gateway, address):
+        with httpx2.Client(base_url=f"http://{address}") as kept, httpx2.Client(base_url=f"http://{address}") as idle:
+            assert kept.get("/readyz").headers.get("connection") is None
+            assert idle.get("/readyz").status_code == 200
+            gateway.send_signal(signal.SIGTERM)
+            until(lambda: httpx2.get(f"http://{address}/readyz").status_code == 503)
+            answer = kept.post("/v1/audio/speech", json=REQUEST)
+            assert answer.status_code == 200
+            assert answer.headers["connection"] == "close"
+            assert abs(hear_pcm(answer.content, 24_000).duration_s - seconds_of(TEXT * 4)) < 0.1
+            assert idle.post("/v1/audio/speech", json=REQUEST).status_code == 200
+
+
+async def test_a_socket_with_nothing_under_way_is_closed_so_that_its_caller_connects_elsewhere(
+    shared_stand_in, stand_in
+):
+    stand_in.speedup = 2.0
+    with process(shared_stand_in[1], leave_s="1") as (gateway, address):
+        async with connect(f"ws://{address}/ws/tts") as idle, connect(f"ws://{address}/ws/tts") as busy:
+            await busy.send(json.dumps({"text": TEXT * 3}))
+            await busy.recv()
+            gateway.send_signal(signal.SIGTERM)
+            await idle.send(json.dumps({"text": TEXT}))  # still taken, and said whole
+            while isinstance(await idle.recv(), bytes):
+                pass
+            with pytest.raises(ConnectionClosed) as closed:
+                await idle.recv()
+            assert closed.value.rcvd.code == 1012
+            while isinstance(message := await busy.recv(), bytes):
+                pass
+            assert json.loads(message) == {"done": True}
+            with pytest.raises(ConnectionClosed) as closed:
+                await busy.recv()
+            assert closed.value.rcvd.code == 1012
+        assert await asyncio.to_thread(gateway.wait, 20) == 0
+
+
+def test_ctrl_c_takes_nothing_new(shared_stand_in, stand_in):
+    with process(shared_stand_in[1], leave_s="3600") as (gateway, _address):
+        gateway.send_signal(signal.SIGINT)
+        assert gateway.wait(20) == 0
+
+
+def is_listening(address: str) -> bool:
+    host, port = address.split(":")
+    with suppress(OSError), socket_of((host, int(port)), timeout=5):
+        return True
+    return False
+
+
 async def test_at_sigterm_sockets_say_what_they_began(shared_stand_in, stand_in):
     stand_in.speedup = 2.0
-    with process(shared_stand_in[1]) as (gateway, address):
+    with process(shared_stand_in[1], leave_s="0") as (gateway, address):
         async with connect(f"ws://{address}/ws/tts") as socket:
             await socket.send(json.dumps({"text": TEXT * 3}))
             sound = await socket.recv()

@@ -33,7 +33,7 @@ def _readiness(words: str, status: int) -> JSONResponse:
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "no new ones can"}})
 async def is_ready(gateway: TheGateway) -> JSONResponse:
     """Answer 200 while new requests can be served."""
-    if gateway.limits.is_draining:
+    if gateway.leaving.is_begun:
         return _readiness("draining", 503)
     try:
         health = await gateway.client.health()

@@ -26,7 +26,7 @@ from s1_gateway.voices.names import VoiceNames
 
 log = logging.getLogger(__name__)
 
-_PASSES: Final = frozenset({Reason.BUSY, Reason.UNREACHABLE, Reason.BROKEN, Reason.DRAINING})
+_PASSES: Final = frozenset({Reason.BUSY, Reason.UNREACHABLE, Reason.BROKEN})
 """What may be different a moment later; anything else comes again."""
 
 _LONGEST_BACKOFF_S: Final = 60.0

@@ -75,6 +75,13 @@ def parse(settings: Settings, arguments: list[str] | None = None) -> argparse.Na
     )
     parser.add_argument("--device", default=settings.device, help="auto, cpu, cuda or cuda:N, also S1_DEVICE")
     parser.add_argument(
+        "--drain-s",
+        type=float,
+        default=settings.drain_s,
+        metavar="SECONDS",
+        help="after SIGTERM, how long open streams may go on, also S1_DRAIN_S",
+    )
+    parser.add_argument(
         "--triton-server",
         type=Path,
         default=settings.triton_server,
@@ -103,6 +110,7 @@ def options_of(arguments: argparse.Namespace) -> ServerOptions:
         ports=Ports(arguments.http_port, arguments.grpc_port, arguments.metrics_port, arguments.sagemaker_port),
         profile=arguments.profile,
         device=arguments.device,
+        drain_s=arguments.drain_s,
     )
 
 

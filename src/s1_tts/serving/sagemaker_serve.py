@@ -68,6 +68,7 @@ def read_options(
         ports=_ports(environment),
         profile=profile,
         device=settings.device,
+        drain_s=settings.drain_s,
         settings={Variable.MODEL: kind.model},
         flags=_flags(environment),
     )

@@ -33,8 +33,8 @@ from s1_tts.serving.side_door import SIDE_DOOR_VARIABLE, SideDoor
 from s1_tts.wire.drain_order import KEY_VARIABLE
 from s1_tts.wire.seal import KEY_VARIABLE as SEAL_KEY_VARIABLE
 
-DRAIN_TIMEOUT_S = 4.5
-"""Longest time to wait for streams to end before the server is stopped."""
+DRAIN_MARGIN_S = 1.5
+"""What the models get beyond the time of their drain to say that it is over."""
 
 PING_INTERVAL_MS = 5_000
 """Pings of clients that come closer than this are counted, though never punished."""
@@ -94,6 +94,7 @@ class ServerOptions:
         ports: Ports to listen on; 0 chooses a free one.
         profile: What the server is tuned for.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        drain_s: How long open streams may go on when the server is stopped.
         settings: Further environment variables: ``S1_*`` for the models, ``SAGEMAKER_TRITON_*`` for the server.
         flags: Further arguments of the server.
     """
@@ -105,6 +106,7 @@ class ServerOptions:
     ports: Ports = field(default_factory=Ports)
     profile: Profile = Profile.NOTES
     device: str = "auto"
+    drain_s: float = 3.0
     settings: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
 
@@ -251,7 +253,9 @@ class TritonServer:
         if not self._was_ready:
             self._process.kill()  # nothing is in flight, and its own way out takes many seconds
         elif self.wait(0) is None:
-            order_drain(f"{self.reachable_host}:{self.ports.http}", self._drain_key, DRAIN_TIMEOUT_S)
+            order_drain(
+                f"{self.reachable_host}:{self.ports.http}", self._drain_key, self.options.drain_s + DRAIN_MARGIN_S
+            )
         self._process.terminate()
         deadline_s = time.monotonic() + self._distribution.exit_timeout_s + KILL_AFTER_S
         while self.wait(POLL_S) is None:
@@ -339,6 +343,7 @@ class TritonServer:
             **self.options.settings,
             "S1_CHECKPOINT": str(self.options.checkpoint.resolve()),
             "S1_DEVICE": self.options.device,
+            "S1_DRAIN_S": str(self.options.drain_s),
             KEY_VARIABLE: self._drain_key,
             SEAL_KEY_VARIABLE: self.seal_key,
             FOLDER_VARIABLE: str(self._signs),

@@ -15,9 +15,6 @@ from s1_tts.triton.open_streams import OpenStreams
 from s1_tts.triton.sender import Responder
 from s1_tts.wire.drain_order import KEY_VARIABLE
 
-DRAIN_S = 3.0
-"""Streams have this long to end by themselves; then they end with UNAVAILABLE."""
-
 
 class Drain:
     """Ends the streams of a language model adapter; :meth:`step` is called every so often.
@@ -25,12 +22,14 @@ class Drain:
     Args:
         engine: The engine.
         streams: Its open streams.
+        drain_s: They have this long to end by themselves; then they end with UNAVAILABLE.
     """
 
-    def __init__(self, engine: LmEngine, streams: OpenStreams) -> None:
+    def __init__(self, engine: LmEngine, streams: OpenStreams, drain_s: float) -> None:
         self._key = os.environ.get(KEY_VARIABLE)
         self._engine = engine
         self._streams = streams
+        self._drain_s = drain_s
         self._waiting: list[Responder] = []
         self._deadline_s: float | None = None
 
@@ -46,7 +45,7 @@ class Drain:
         """
         if self._key is None or not hmac.compare_digest(key.encode(), self._key.encode()):
             raise InvalidArgumentError(Field.DRAIN, "is not this server's key", "what its launcher gave it")
-        self._deadline_s = self._deadline_s or time.monotonic() + DRAIN_S
+        self._deadline_s = self._deadline_s or time.monotonic() + self._drain_s
         self._waiting.append(responder)
 
     def check_open(self) -> None:

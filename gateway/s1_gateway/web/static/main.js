@@ -9,7 +9,7 @@ import { RecordingView } from "./recording_view.js";
 import { token } from "./token.js";
 import { VoicesView } from "./voices_view.js";
 
-const NOT_WELL = ["away", "lost", "unreachable", "broken_stream", "draining", "crowded"];
+const NOT_WELL = ["away", "lost", "unreachable", "broken_stream", "crowded"];
 
 let facts = null;
 

@@ -22,7 +22,6 @@ const WORDS = {
   rate_limited: "That is more than this token may ask for in a minute. Try again soon.",
   quota_exceeded: "What this token may have spoken in a day is used up.",
   busy: "The speech server has its hands full. Try again in a moment.",
-  draining: "The gateway is about to stop and takes nothing new. Try again soon.",
   unreachable: "No speech server answers at the moment. Once one does, this works again.",
   timeout: "The speech server took too long. Try again in a moment.",
   broken_stream: "The speech server broke off. What came until then can be heard and downloaded.",

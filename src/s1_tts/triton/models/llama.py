@@ -58,7 +58,7 @@ class LlamaModel:
         self._seal = Seal.of_this_start()
         if self._seal.is_open:
             log.warning("%s is not set: anybody on the ports may ask the inner models", KEY_VARIABLE)
-        self._drain = Drain(self._engine, self._streams)
+        self._drain = Drain(self._engine, self._streams, settings.drain_s)
         self._info = InfoMetrics(settings, self._engine)
         metrics = LmMetrics(self._engine)
         self._tickers = [

@@ -21,7 +21,7 @@ UP_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve up test check siege docs lint bench bench-quick load load-jobs capacity gpu-carry profile
+.PHONY: help setup demo serve up test check siege rollout docs lint bench bench-quick load load-jobs capacity gpu-carry profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -103,6 +103,9 @@ capacity: setup ## how many GPUs carry 50 000 voice notes in 5 minutes; CAPACITY
 
 siege: setup $(DEV_CHECKPOINT)/DEVELOPMENT_CHECKPOINT.txt ## attack everything for 30 minutes, a table at the end; SIEGE_FLAGS="--minutes 5"
 	$(PERF) siege --checkpoint $(DEV_CHECKPOINT) $(SIEGE_FLAGS)
+
+rollout: setup ## replace every process under 50 callers and 200 jobs; a small one is in make test; ROLLOUT_OUT=FILE keeps the figures
+	ROLLOUT_CALLERS=$(or $(ROLLOUT_CALLERS),50) ROLLOUT_JOBS=$(or $(ROLLOUT_JOBS),200) $(BIN)/python -m pytest tests/rollout -q -s
 
 gpu-carry: setup ## pack what a bare GPU machine lacks into .gpu/carry.tar.xz
 	$(PERF) gpu-carry

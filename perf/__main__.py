@@ -46,6 +46,7 @@ COMMANDS = {
     "load": Command("perf.load.load_test", "load, burst and soak test of a server"),
     "siege": Command("perf.siege.siege", "attack a server, a gateway, jobs, and see what is lost"),
     "capacity": Command("perf.capacity.command", "how many GPUs carry a load, simulated"),
+    "capacity-day": Command("perf.capacity.day_command", "what a day costs where KEDA starts and ends the GPUs"),
     "capacity-record": Command("perf.capacity.record", "measure costs and runs that the simulation is checked against"),
     "sound": Command("perf.gateway.sound", "what a second of sound costs the gateway in each format"),
     "gpu": Command("perf.gpu.command", "everything that waits for a GPU, in minutes"),

@@ -1,0 +1,110 @@
+"""KEDA's part: from nothing to the first pod and back, and what counts while the metric cannot be had.
+
+Between one pod and the most, Kubernetes' own autoscaler decides (:mod:`perf.capacity.hpa`); it asks KEDA for the metric
+at each of its looks. KEDA's polling interval only decides when it looks whether there is anything to do at all. Rules
+are those of KEDA 2.x ("ScaledObject specification", and ``pkg/fallback`` where it leaves something open).
+"""
+
+from dataclasses import dataclass, field
+
+from perf.capacity.hpa import DEFAULT_DOWN, DEFAULT_UP, SYNC_S, Hpa, Rules, desired_by_average_value
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What a ScaledObject says.
+
+    Args:
+        threshold: Of the metric, that one pod may have (``AverageValue``).
+        least: Fewest pods.
+        most: Most pods.
+        activation: Above this there is something to do; at it there is not.
+        poll_s: How often KEDA looks whether there is.
+        cooldown_s: How long there must be nothing before the last pod goes.
+        failures: Looks in a row that may fail; with one more, ``fallback`` counts.
+        fallback: Pods while the metric cannot be had; None: as many as there are.
+        up: How the number may grow.
+        down: How it may shrink.
+    """
+
+    threshold: float
+    least: int = 1
+    most: int = 100
+    activation: float = 0.0
+    poll_s: float = 30.0
+    cooldown_s: float = 300.0
+    failures: int = 3
+    fallback: int | None = None
+    up: Rules = DEFAULT_UP
+    down: Rules = DEFAULT_DOWN
+
+    def __post_init__(self) -> None:
+        """Check what can be checked.
+
+        Raises:
+            ValueError: a number is out of range.
+        """
+        if self.threshold <= 0:
+            raise ValueError(f"threshold: got {self.threshold:g}; allowed: over 0")
+        if not 0 <= self.least <= self.most:
+            raise ValueError(f"least, most: got {self.least}, {self.most}; allowed: 0 <= least <= most")
+
+
+@dataclass
+class Keda:
+    """The loop, driven by a clock of the simulation.
+
+    Args:
+        scaling: What it is told.
+        replicas: Pods that are asked for.
+    """
+
+    scaling: Scaling
+    replicas: int
+    _hpa: Hpa = field(init=False)
+    _polls_s: float = 0.0
+    _syncs_s: float = 0.0
+    _active_s: float = 0.0
+    _num_failures: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the autoscaler, which never asks for none."""
+        self._hpa = Hpa(max(1, self.scaling.least), self.scaling.most, self.scaling.up, self.scaling.down)
+
+    def step(self, now_s: float, metric: float | None, scheduled: int = 0) -> int:
+        """Look, if it is time to.
+
+        Args:
+            now_s: The time.
+            metric: Its value; None: it cannot be had.
+            scheduled: Pods that a timetable (KEDA's ``cron``) asks for now.
+
+        Returns:
+            Pods that are asked for.
+        """
+        if now_s >= self._polls_s:
+            self._polls_s = now_s + self.scaling.poll_s
+            self._poll(now_s, metric, scheduled)
+        if now_s >= self._syncs_s and self.replicas:
+            self._syncs_s = now_s + SYNC_S
+            desired = max(self._desired(metric), scheduled)
+            self.replicas = self._hpa.look(now_s, self.replicas, desired)
+        return self.replicas
+
+    def _poll(self, now_s: float, metric: float | None, scheduled: int) -> None:
+        if metric is None:
+            return
+        if metric > self.scaling.activation or scheduled:
+            self._active_s = now_s
+            self.replicas = self.replicas or max(1, self.scaling.least)
+        elif not self.scaling.least and now_s - self._active_s >= self.scaling.cooldown_s:
+            self.replicas = 0
+
+    def _desired(self, metric: float | None) -> int:
+        if metric is not None:
+            self._num_failures = 0
+            return desired_by_average_value(self.replicas, metric, self.scaling.threshold)
+        self._num_failures += 1
+        if self.scaling.fallback is None or self._num_failures <= self.scaling.failures:
+            return self.replicas
+        return self.scaling.fallback

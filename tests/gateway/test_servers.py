@@ -157,17 +157,20 @@ def test_at_sigterm_open_streams_end_by_themselves_and_no_new_ones_come(shared_s
 
 def test_while_it_leaves_all_that_comes_is_served_and_sent_elsewhere_next_time(shared_stand_in, stand_in):
     """Balancers and kept connections learn late that a gateway goes."""
-    with process(shared_stand_in[1], leave_s="3600") as (gateway, address):
-        with httpx2.Client(base_url=f"http://{address}") as kept, httpx2.Client(base_url=f"http://{address}") as idle:
-            assert kept.get("/readyz").headers.get("connection") is None
-            assert idle.get("/readyz").status_code == 200
-            gateway.send_signal(signal.SIGTERM)
-            until(lambda: httpx2.get(f"http://{address}/readyz").status_code == 503)
-            answer = kept.post("/v1/audio/speech", json=REQUEST)
-            assert answer.status_code == 200
-            assert answer.headers["connection"] == "close"
-            assert abs(hear_pcm(answer.content, 24_000).duration_s - seconds_of(TEXT * 4)) < 0.1
-            assert idle.post("/v1/audio/speech", json=REQUEST).status_code == 200
+    with (
+        process(shared_stand_in[1], leave_s="3600") as (gateway, address),
+        httpx2.Client(base_url=f"http://{address}") as kept,
+        httpx2.Client(base_url=f"http://{address}") as idle,
+    ):
+        assert kept.get("/readyz").headers.get("connection") is None
+        assert idle.get("/readyz").status_code == 200
+        gateway.send_signal(signal.SIGTERM)
+        until(lambda: httpx2.get(f"http://{address}/readyz").status_code == 503)
+        answer = kept.post("/v1/audio/speech", json=REQUEST)
+        assert answer.status_code == 200
+        assert answer.headers["connection"] == "close"
+        assert abs(hear_pcm(answer.content, 24_000).duration_s - seconds_of(TEXT * 4)) < 0.1
+        assert idle.post("/v1/audio/speech", json=REQUEST).status_code == 200
 
 
 async def test_a_socket_with_nothing_under_way_is_closed_so_that_its_caller_connects_elsewhere(

@@ -76,9 +76,7 @@ _REPEATS = {Reason.QUOTA, Reason.CONFLICT, Reason.CUT}
 """Reasons whose status makes clients ask again although the answer will be the same."""
 
 
-NO_FAULT_OF_THE_CALLER = frozenset(
-    {Reason.BUSY, Reason.DRAINING, Reason.UNREACHABLE, Reason.TIMEOUT, Reason.BROKEN, Reason.INTERNAL}
-)
+NO_FAULT_OF_THE_CALLER = frozenset({Reason.BUSY, Reason.UNREACHABLE, Reason.TIMEOUT, Reason.BROKEN, Reason.INTERNAL})
 """Reasons for which a request counts for nothing where it was not served."""
 
 

@@ -101,7 +101,9 @@ def answer(arguments: argparse.Namespace, prices: PriceList) -> DayFigures:
         efficiency=arguments.efficiency,
         seed=arguments.seed,
     )
-    pools, found, checks = {}, [], []
+    pools: dict[str, Pool] = {}
+    found: list[Found] = []
+    checks: list[Check] = []
     for name in arguments.gpus or list(prices.machines):
         if name not in GPUS or name not in prices.machines:
             both = ", ".join(kind for kind in GPUS if kind in prices.machines)

@@ -190,6 +190,10 @@ def _of_server(reason: Reason, message: str) -> Problem:
     return Problem(reason=reason, message=message, field=field if is_named else None, retry_after_s=retry_after_s)
 
 
+_NO_OBJECT = {"model_type", "model_attributes_type", "dict_type"}
+"""Errors whose own words name classes of ours."""
+
+
 def _of_validation(error: RequestValidationError | ValidationError) -> Problem:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
@@ -197,7 +201,8 @@ def _of_validation(error: RequestValidationError | ValidationError) -> Problem:
     came = first.get("input")
     # a whole body or file that lacks a field is not repeated to the caller
     shown = f"; got {came!r:.80}" if isinstance(came, str | int | float | bool) else ""
-    message = f"{first['msg']}{shown}"
+    fault = "an object is needed" if first["type"] in _NO_OBJECT else first["msg"]
+    message = f"{fault}{shown}"
     return Problem(reason=Reason.INVALID, message=f"{field}: {message}" if field else message, field=field)
 
 

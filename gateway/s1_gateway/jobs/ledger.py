@@ -1,13 +1,14 @@
 """Job records in Redis: every step of a job's life is one call here and one script there."""
 
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
@@ -32,6 +33,10 @@ from s1_gateway.jobs.records import (
 PREFIX: Final = "s1:jobs:"
 HOOKS: Final = "hooks"
 _RATE_FRESH_S: Final = 1.0
+_CONNECTIONS: Final = 64
+_CONNECTION_WAIT_S: Final = 5.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +113,7 @@ class Ledger:
                 "SUBMIT", most, *fixed, ttl_s, submission.batch_id or "", len(submission.jobs), *jobs
             )
         except RedisError as error:
+            log.warning("a job cannot be taken: %r", error)
             raise unavailable() from error
         if answer[0] == "full":
             estimate_s = await self._estimate_s(await self.redis.get(PREFIX + "characters"))
@@ -327,14 +333,17 @@ async def open_ledger(url: str, settings: JobSettings, *, retries: int = 1) -> A
         settings: Of jobs.
         retries: How often a step is tried again where the connection breaks.
     """
-    redis = Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=_CONNECTIONS,
+        timeout=_CONNECTION_WAIT_S,
         decode_responses=True,
         socket_timeout=5,
         socket_connect_timeout=2,
         retry=Retry(ExponentialBackoff(cap=2, base=0.05), retries),
         health_check_interval=15,
     )
+    redis = Redis.from_pool(pool)
     try:
         yield Ledger(redis, settings)
     finally:

@@ -54,7 +54,7 @@ class Jobs:
 
     async def submit_batch(self, caller: Caller, body: BatchBody, raw: bytes, key: str | None) -> Taken:
         """Take a batch, all of it or nothing."""
-        most = self.settings.jobs_max_batch
+        most = min(self.settings.jobs_max_batch, self.settings.jobs_max_waiting)  # more would never find room
         if len(body.items) > most:
             raise invalid("items", f"got {len(body.items)} texts; allowed: 1 to {most}")
         return await self._submit(caller, body.filled(), body.webhook_url, raw, key, _new_id("batch"))

@@ -110,6 +110,12 @@ def test_bad_input_is_refused_before_there_is_a_job(place, body, told):
     assert place.redis.client().zcard("s1:jobs:of:anybody") == num_before
 
 
+@pytest.mark.parametrize(("path", "body", "told"), [("async", [{}], ""), ("batch", ["a"], "items.0: ")])
+def test_what_is_no_object_is_told_in_plain_words(place, path, body, told):
+    answer = place.post(f"/v1/audio/speech/{path}", body, 400)
+    assert answer.json()["error"]["message"].startswith(f"{told}an object is needed")
+
+
 def test_a_text_that_the_model_refuses_fails_at_once_and_says_why(place):
     shown = place.wait(place.submit(f"{Trouble.INVALID} here."), "failed")
     assert shown["error"]["code"] == "invalid_request"

@@ -128,6 +128,8 @@ def test_too_many_jobs_are_refused(place, jobs_stand_in, tmp_path):
         few.redis.client().rpush("s1:jobs:recent", "1000 2000 1")
         few.submit("One.")
         few.post("/v1/audio/speech/batch", [{"text": "Two."}, {"text": "Three."}], 503)
+        told = few.post("/v1/audio/speech/batch", [{"text": "Two."}] * 3, 400).json()["error"]["message"]
+        assert told == "items: got 3 texts; allowed: 1 to 2"
         few.submit("Two.")
         told = few.post("/v1/audio/speech/async", {"text": "Three."}, 503).json()["error"]["message"]
         assert told == "2 jobs may wait at once; at the measured rate those take 8 s"

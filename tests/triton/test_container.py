@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,12 +17,16 @@ from pathlib import Path
 import psutil
 import pytest
 import tritonclient.grpc.aio as grpcclient
+import yaml
 
+from s1_client import NewRecording, S1Client, SpeechOptions
 from tests.image_packages import link_requirements
+from tests.jail import USER, Jail
 from tests.triton.callers import collect
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "deploy" / "container" / "requirements.txt"
+SERVICE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["s1-tts"]
 STOP_LIMIT_S = 12
 
 
@@ -117,6 +122,52 @@ async def test_the_images_command_serves_and_stops(image, checkpoint, tmp_path):
         assert chunks[-1].is_last
         process.send_signal(signal.SIGTERM)
         assert process.wait(STOP_LIMIT_S) == 0
+
+
+def test_the_images_command_serves_with_the_rights_that_compose_gives_it(image, checkpoint, tmp_path):
+    """A read-only root, an ordinary user, no capabilities, and the places to write that docker-compose.yml names."""
+    if fault := Jail.fault():
+        pytest.skip(fault)
+    root, voices = tmp_path / "root", tmp_path / "voices"
+    root.mkdir()
+    voices.mkdir()
+    os.chown(voices, USER, USER)
+    readable = [image.environment.parent, checkpoint, Path(sys.prefix), Path(sys.base_prefix)]
+    for folder in readable[:2]:
+        folder.chmod(0o755)
+    # nobody may raise a limit above the one that holds here
+    files = min(SERVICE["ulimits"]["nofile"]["hard"], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    jail = Jail(root, SERVICE["tmpfs"], "1g", files, read=readable, write={"/voices": voices})
+    settings = {"S1_CHECKPOINT": str(checkpoint), "S1_HOST": "0.0.0.0", "S1_VOICES": "/voices"}
+    variables = image.variables(**settings, HOME="/home/triton-server")
+    ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
+    command = jail.command([image.environment / "bin" / "s1-tts-serve", *ports], variables)
+    log = tmp_path / "server.log"
+    with log.open("w") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as outer:
+        try:
+            assert "noise" in outer.stdout.readline(), log.read_text()
+            ready = re.match(r"ready on 0\.0\.0\.0: http \d+, grpc (\d+)", outer.stdout.readline())
+            assert ready
+            inside = psutil.Process(outer.pid).children()[0]
+            for process in (inside, *inside.children(recursive=True)):
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                assert re.search(r"^Uid:\s+1000\s", status, re.MULTILINE)
+                assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
+                assert set(re.findall(r"^Cap(?:Prm|Eff|Bnd|Inh):\s+(\w+)$", status, re.MULTILINE)) == {"0" * 16}
+                limits = Path(f"/proc/{process.pid}/limits").read_text()
+                assert re.search(rf"^Max open files +{files} +{files} ", limits, re.MULTILINE)
+            with S1Client(f"127.0.0.1:{ready[1]}") as client:
+                spoken = client.speak("Hello.", SpeechOptions(seed=1, max_frames=40))
+                client.voices.add("anna", [NewRecording(spoken.to_wav(), "Hello.")])
+                again = client.speak("Hello.", SpeechOptions(seed=1, max_frames=8, voice="anna"))
+            assert again.samples.size > 0
+            assert [path.name for path in voices.glob("anna*")] != []
+            cache = Path(f"/proc/{inside.pid}/root/home/triton-server/.cache")
+            assert list(cache.rglob("*.so")), "the language model's layers were not compiled"
+            inside.send_signal(signal.SIGTERM)
+            assert outer.wait(STOP_LIMIT_S) == 0, log.read_text()
+        finally:
+            outer.kill()
 
 
 def test_the_wheel_is_whole_and_has_nothing_else(image):

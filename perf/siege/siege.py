@@ -89,11 +89,11 @@ def run(arguments: argparse.Namespace) -> None:
     """
     no_mounts = "" if arguments.in_own_mounts else enter_own_mounts()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="s1-siege-"))
+    made = None if arguments.small or arguments.only else recorder("siege", arguments)
     figures = asyncio.run(_besiege(arguments, folder, no_mounts))
     print("", *table_of(figures.tallies), sep="\n")
     print(*_words(figures), f"logs: {folder}", sep="\n")
-    if not arguments.small and not arguments.only:
-        made = recorder("siege", arguments)
+    if made is not None:
         made.record(arguments.checkpoint.name, figures)
         print(f"recorded in {made.file}")
     if figures.lost:

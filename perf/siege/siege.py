@@ -19,7 +19,6 @@ import random
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from perf.errors import MeasurementError
@@ -27,6 +26,7 @@ from perf.load.memory import Trend, trend
 from perf.measurement import add_subject, recorder
 from perf.siege import aftermath
 from perf.siege.attack import Attack, Siege
+from perf.siege.figures import SiegeFigures
 from perf.siege.place import Place, besieged
 from perf.siege.plan import ATTACKS
 from perf.siege.proof import Proof
@@ -42,32 +42,6 @@ FEWEST_ROUNDS = 6
 
 SLOPE_LIMIT_MB = 1.0
 """Growth of a program's memory a minute that counts as flat."""
-
-
-@dataclass(frozen=True)
-class SiegeFigures:
-    """Everything that a siege found.
-
-    Args:
-        minutes: How long it took.
-        rounds: Rounds of the attacks that are to end nothing.
-        replaced: Times that the server's own command started it again.
-        started: Times that a program had ended and the siege started it again, by name.
-        tallies: What came of each attack.
-        memory: Trends of memory at rest, after each of these rounds.
-    """
-
-    minutes: float
-    rounds: int
-    replaced: int
-    started: Mapping[str, int]
-    tallies: Mapping[str, Tally]
-    memory: Sequence[Trend]
-
-    @property
-    def lost(self) -> list[str]:
-        """Everything that was lost."""
-        return [f"{name}: {what}" for name, tally in self.tallies.items() for what in tally.lost]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

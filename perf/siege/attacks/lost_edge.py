@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 
 from perf.siege.attack import Siege
 from perf.siege.daemon import Daemon
@@ -15,38 +16,44 @@ STOPPED_S = 4.0
 
 
 async def attack(siege: Siege, tally: Tally) -> None:
-    """Each is killed and, in a full siege, stopped for a while, with callers at all doors and jobs under way."""
+    """Each is killed and stopped for a while, with callers at all doors and jobs under way; then all are killed."""
     place = siege.place
-    for daemon in (place.worker, place.gateway, place.redis):
-        await _lose(siege, tally, daemon, signal.SIGKILL)
-        if not siege.is_small:
-            await _lose(siege, tally, daemon, signal.SIGSTOP)
+    edge = (place.worker, place.gateway, place.redis)
+    if not siege.is_small:
+        for daemon in edge:
+            await _lose(siege, tally, [daemon], signal.SIGKILL)
+            await _lose(siege, tally, [daemon], signal.SIGSTOP)
+    await _lose(siege, tally, edge, signal.SIGKILL)
 
 
-async def _lose(siege: Siege, tally: Tally, daemon: Daemon, fault: signal.Signals) -> None:
+async def _lose(siege: Siege, tally: Tally, daemons: Sequence[Daemon], fault: signal.Signals) -> None:
     place = siege.place
+    names = " and ".join(daemon.name for daemon in daemons)
     made = await gather_within([submit_job(place, ASK) for _ in range(siege.number(3, 12))])
     taken = [each for each in made if isinstance(each, str)]
     for each in made:
-        tally.note(isinstance(each, str | ToldError), f"a job before {daemon.name} was lost: {each!r}")
-    if daemon is place.redis and fault == signal.SIGKILL:
-        await asyncio.sleep(1.5)  # it writes once a second, and what it takes in that second may be lost with it
+        tally.note(isinstance(each, str | ToldError), f"a job before {names} was lost: {each!r}")
     asking = asyncio.create_task(siege.proof.ask_doors(place, tally, may_be_told=True))
     await asyncio.sleep(BEFORE_S)
-    num_ready = daemon.num_ready
-    daemon.process.send_signal(fault)
+    ready = [daemon.num_ready for daemon in daemons]
+    for daemon in daemons:
+        daemon.process.send_signal(fault)
     if fault == signal.SIGSTOP:
         await asyncio.sleep(STOPPED_S)
-        daemon.process.send_signal(signal.SIGCONT)
+        for daemon in daemons:
+            daemon.process.send_signal(signal.SIGCONT)
     else:
         async with asyncio.timeout(HANG_S):
-            while daemon.num_ready == num_ready:  # noqa: ASYNC110  # it tells nobody but its output
-                await asyncio.sleep(0.1)
+            await asyncio.gather(*(_ready_again(*each) for each in zip(daemons, ready, strict=True)))
     await asking
     sounds = (
-        tally.note_sound(
-            job_sound(place, job_id), siege.proof.sounds["job"], f"a job over {daemon.name}", may_be_told=False
-        )
+        tally.note_sound(job_sound(place, job_id), siege.proof.sounds["job"], f"a job over {names}", may_be_told=False)
         for job_id in taken
     )
     await asyncio.gather(*sounds)
+
+
+async def _ready_again(daemon: Daemon, before: int) -> None:
+    """Wait until a program has said once more that it is ready; it tells nobody but its output."""
+    while daemon.num_ready == before:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)

@@ -167,7 +167,10 @@ def test_the_images_command_serves_with_the_rights_that_compose_gives_it(image, 
             inside.send_signal(signal.SIGTERM)
             assert outer.wait(STOP_LIMIT_S) == 0, log.read_text()
         finally:
-            outer.kill()
+            if outer.poll() is None:  # process 1 of the namespace; the others end with it
+                for process in psutil.Process(outer.pid).children():
+                    process.kill()
+                outer.kill()
 
 
 def test_the_wheel_is_whole_and_has_nothing_else(image):

@@ -57,7 +57,7 @@ class Jail:
         """The command that runs another one in the jail, as process 1, with these variables and no others."""
         settings = [f"{name}={value}" for name, value in variables.items()]
         script = ENTER.format(links=" ".join(LINKS), mounts="\n".join(self._mounts()), user=USER, files=self.files)
-        inside = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
+        inside = ["unshare", "--mount", "--pid", "--fork", "--propagation", "private"]
         return [*inside, "sh", "-c", script, "jail", self.folder, "-i", *settings, *words]
 
     def _mounts(self) -> list[str]:

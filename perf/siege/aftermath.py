@@ -23,7 +23,8 @@ SPARE_FILES = 24
 """Open files that come and go: connections that are kept for the next caller."""
 
 POLL_S = 0.3
-_REGION = re.compile(r"shm-region-prefix-name=(\S+)")
+_OWN = re.compile(r"shm-region-prefix-name=(\S+)|--model-repository=\S*/([^/\s]+)/models")
+"""How names begin of what a server has in shared memory."""
 
 
 async def look(place: Place, proof: Proof, tally: Tally, files: Mapping[str, int]) -> None:
@@ -87,8 +88,9 @@ async def _left_regions(place: Place) -> list[str]:
     """Shared memory of servers that are gone; only where nobody else's can be in the folder."""
     if place.no_mounts:
         return []
-    prefix = _REGION.search(" ".join(place.tritonserver().cmdline()))
-    return [each.name for each in SHARED_MEMORY.iterdir() if prefix and not each.name.startswith(prefix[1])]
+    found = _OWN.findall(" ".join(place.tritonserver().cmdline()))
+    own = tuple(name for names in found for name in names if name)
+    return [each.name for each in SHARED_MEMORY.iterdir() if not each.name.startswith(own)]
 
 
 def open_files(place: Place) -> dict[str, int]:

@@ -136,6 +136,20 @@ class Speech:
             raise
         return answer
 
+    async def encode(self, samples: npt.NDArray[np.int16], sound: SoundSpec) -> bytes:
+        """Make a file of sound that is there already, piece by piece between what others hear.
+
+        Args:
+            samples: Mono at the engine's rate.
+            sound: How it shall sound.
+        """
+        encoder = SoundEncoder(sound, is_whole=True)
+        parts = []
+        for start in range(0, len(samples), PIECE_SAMPLES):
+            await self._turns.take()
+            parts.append(encoder.encode(samples[start : start + PIECE_SAMPLES]))
+        return b"".join([*parts, encoder.finish()])
+
     def count_problem(self, order: SpeechOrder, problem: Problem) -> None:
         """Count an utterance on a socket that was refused or failed; requests over HTTP are counted at their end."""
         self._metrics.count_problem(order.door, order.caller.name, problem)

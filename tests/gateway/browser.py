@@ -121,10 +121,14 @@ class ListenPage:
         """The rendered sound, judged."""
         return hear(self.rendered(), 44_100)
 
-    def download(self) -> tuple[str, Heard]:
-        """Press Download; gives the file's name and its sound."""
+    def download(self, kind: str = "wav") -> tuple[str, Heard]:
+        """Press Download; gives the file's name and its sound.
+
+        Args:
+            kind: ``wav`` or ``mp3``.
+        """
         with self.page.expect_download() as download:
-            self.page.click("#download")
+            self.page.click(f"#download-{kind}")
         return download.value.suggested_filename, hear_file(Path(download.value.path()).read_bytes())
 
     def check(self) -> None:

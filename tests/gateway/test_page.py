@@ -72,6 +72,37 @@ def test_what_is_typed_is_heard_and_kept(tapped_page: ListenPage) -> None:
     assert re.fullmatch(r"\d+ ms", page.page.inner_text("#first-sound"))
 
 
+def test_what_was_heard_is_kept_as_mp3_without_being_said_again(page: ListenPage, stand_in: StandIn) -> None:
+    page.open()
+    page.speak(TEXT)
+    page.expect_status("That was all.")
+    name, kept = page.download("mp3")
+    assert re.fullmatch(r"default-hello-there.*\.mp3", name)
+    _, exact = page.download("wav")
+    assert_said(kept, TEXT, within_s=0.01)
+    assert abs(len(kept.samples) - len(exact.samples)) <= 441
+    assert len(stand_in.requests) == 1
+
+
+def test_a_file_that_cannot_be_made_is_told_and_the_sound_stays(
+    browser: Browser, shared_stand_in: tuple[StandIn, str], stand_in: StandIn
+) -> None:
+    with running_gateway(shared_stand_in[1], max_body_bytes=100_000) as small, opened(browser, small.url) as page:
+        page.open()
+        page.speak(TEXT)
+        page.expect_status("That was all.")
+        page.page.click("#download-mp3")
+        page.expect_problem("too long to become an MP3")
+        assert_said(page.download("wav")[1], TEXT)
+
+
+@pytest.mark.parametrize("body", [b"", b"abc"])
+def test_what_is_no_sound_becomes_no_mp3(gateway: RunningGateway, body: bytes) -> None:
+    answer = httpx2.post(f"{gateway.url}/page.mp3", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].startswith(f"got {len(body)} bytes")
+
+
 def test_stop_is_silent_at_once_and_stops_the_server(tapped_page: ListenPage, stand_in: StandIn) -> None:
     stand_in.speedup = 3.0
     page = tapped_page

@@ -57,7 +57,8 @@ def test_every_control_says_what_it_is(browser: Browser, gateway: RunningGateway
             ("button", "Stop"),
             ("button", "Record a voice"),
             ("button", "Play again"),
-            ("button", "Download"),
+            ("button", "Download MP3"),
+            ("button", "Download WAV"),
             ("img", "Waveform"),
         ):
             expect(page.page.get_by_role(role, name=name, exact=True)).to_have_count(1)

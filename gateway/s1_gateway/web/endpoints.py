@@ -3,13 +3,20 @@
 from importlib import resources
 from typing import Any, Final
 
+import numpy as np
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from s1_gateway.state import TheGateway
+from s1_gateway.encoding import AudioFormat, SoundSpec
+from s1_gateway.errors import invalid
+from s1_gateway.metrics import Door
+from s1_gateway.openai.errors import render
+from s1_gateway.routing import enveloped
+from s1_gateway.state import Speaking, TheGateway
 from s1_protocol.limits import MAX_RECORDING_S, MAX_TRANSCRIPT_CHARACTERS, MIN_RECORDING_S
 
 _FILES: Final = resources.files("s1_gateway.web") / "static"
@@ -51,7 +58,7 @@ class PageFiles:
         await self._app(scope, receive, send_with_headers)
 
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=enveloped(render, Door.WEB))
 router.routes.append(Mount("/page", PageFiles(StaticFiles(packages=[("s1_gateway.web", "static")]))))
 
 
@@ -74,3 +81,15 @@ async def show_facts(gateway: TheGateway) -> dict[str, Any]:
         "min_recording_s": MIN_RECORDING_S,
         "max_recording_s": MAX_RECORDING_S,
     }
+
+
+@router.post("/page.mp3")
+async def make_mp3(request: Request, gateway: TheGateway, caller: Speaking) -> Response:
+    """Make an MP3 of what was heard, so that it is the same; the body is mono 16-bit samples at the engine's rate."""
+    body = await request.body()
+    if not body or len(body) % 2:
+        raise invalid(None, f"got {len(body)} bytes; allowed: 16-bit samples, at least one")
+    sound = SoundSpec(AudioFormat.MP3)
+    with await gateway.limits.admit(caller):
+        made = await gateway.speech.encode(np.frombuffer(body, "<i2"), sound)
+    return Response(made, media_type=sound.media_type)

@@ -43,6 +43,15 @@ export function askFacts() {
   return ask("page.json");
 }
 
+/**
+ * Makes an MP3 of what was heard.
+ * @param {ArrayBuffer} samples mono, 16 bits, at the engine's rate
+ * @returns {Promise<Blob>}
+ */
+export async function makeMp3(samples) {
+  return (await send("page.mp3", { method: "POST", body: samples })).blob();
+}
+
 /** All voices: [{id, is_stored}]. */
 export async function listVoices() {
   return (await ask("v1/audio/voices")).voices;

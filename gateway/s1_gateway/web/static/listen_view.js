@@ -1,5 +1,6 @@
 // The text, its sound, and what is done with both.
 
+import { makeMp3 } from "./api.js";
 import { byId, clockOf } from "./elements.js";
 import { Playback, RATE_HZ } from "./playback.js";
 import { problemOf } from "./problems.js";
@@ -18,6 +19,7 @@ export class ListenView {
   #playback = null;
   #socket = null;
   #name = "speech";
+  #isMakingFile = false;
 
   /**
    * @param {import("./voices_view.js").VoicesView} voices
@@ -30,7 +32,8 @@ export class ListenView {
     byId("speak").onclick = () => this.speak();
     byId("stop").onclick = () => this.stop();
     byId("again").onclick = () => this.#playAgain();
-    byId("download").onclick = () => this.#download();
+    byId("download-wav").onclick = () => this.#keep(this.#sound.toWav(), "wav");
+    byId("download-mp3").onclick = () => this.#keepMp3();
     this.#count();
     this.#show();
   }
@@ -160,10 +163,25 @@ export class ListenView {
     this.#playback = null;
   }
 
-  #download() {
+  async #keepMp3() {
+    const sound = this.#sound;
+    this.#isMakingFile = true;
+    this.#onProblem(null);
+    this.#show();
+    try {
+      this.#keep(await makeMp3(sound.toPcm()), "mp3");
+    } catch (problem) {
+      const isTooLong = problem.code === "too_large";
+      this.#onProblem(isTooLong ? new Error("This is too long to become an MP3 here. Download it as WAV.") : problem);
+    }
+    this.#isMakingFile = false;
+    this.#show();
+  }
+
+  #keep(file, extension) {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(this.#sound.toWav());
-    link.download = `${this.#name}.wav`;
+    link.href = URL.createObjectURL(file);
+    link.download = `${this.#name}.${extension}`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   }
@@ -192,7 +210,8 @@ export class ListenView {
     }
     stop.disabled = !isBusy;
     byId("again").disabled = !hasSound || this.#socket !== null;
-    byId("download").disabled = !hasSound || this.#socket !== null;
+    byId("download-wav").disabled = !hasSound || this.#socket !== null;
+    byId("download-mp3").disabled = !hasSound || this.#socket !== null || this.#isMakingFile;
     byId("sound").dataset.state = isBusy ? "busy" : hasSound ? "heard" : "empty";
     this.#draw();
   }

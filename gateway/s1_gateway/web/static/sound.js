@@ -50,10 +50,24 @@ export class Sound {
     return all;
   }
 
+  /** Samples of 16 bits, little-endian, behind room for a header. */
+  #toBytes(headerBytes) {
+    const view = new DataView(new ArrayBuffer(headerBytes + 2 * this.length));
+    this.samples().forEach((sample, index) => {
+      view.setInt16(headerBytes + 2 * index, Math.max(-32768, Math.min(32767, Math.round(sample * 32768))), true);
+    });
+    return view;
+  }
+
+  /** Samples of 16 bits, without a header. */
+  toPcm() {
+    return this.#toBytes(0).buffer;
+  }
+
   /** A WAV file of 16 bits. */
   toWav() {
     const HEADER_BYTES = 44;
-    const view = new DataView(new ArrayBuffer(HEADER_BYTES + 2 * this.length));
+    const view = this.#toBytes(HEADER_BYTES);
     const write = (at, word) => [...word].forEach((letter, index) => view.setUint8(at + index, letter.charCodeAt(0)));
     write(0, "RIFF");
     view.setUint32(4, view.byteLength - 8, true);
@@ -67,9 +81,6 @@ export class Sound {
     view.setUint16(34, 16, true);
     write(36, "data");
     view.setUint32(40, 2 * this.length, true);
-    this.samples().forEach((sample, index) => {
-      view.setInt16(HEADER_BYTES + 2 * index, Math.max(-32768, Math.min(32767, Math.round(sample * 32768))), true);
-    });
     return new Blob([view], { type: "audio/wav" });
   }
 }

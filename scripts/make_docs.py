@@ -1,4 +1,4 @@
-"""Write what derives from the code: inputs in ``docs/api.md``, tensors of ``config.pbtxt``, the gateway's settings.
+"""Write what derives from the code: inputs in ``docs/api.md``, tensors of ``config.pbtxt``, tables of the gateway.
 
 python scripts/make_docs.py          # writes them
 python scripts/make_docs.py --check  # names what is stale, and ends with 1 if anything is
@@ -7,11 +7,13 @@ python scripts/make_docs.py --check  # names what is stale, and ends with 1 if a
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from pydantic.fields import FieldInfo
 
+from s1_gateway.app import ROUTERS
 from s1_gateway.settings import PREFIX, Settings
 from s1_protocol import tensors
 from s1_protocol.names import ModelName
@@ -46,7 +48,7 @@ def main() -> int:
     api, gateway = ROOT / "docs" / "api.md", ROOT / "docs" / "gateway.md"
     made = {
         api: with_inputs(api.read_text(encoding="utf-8")),
-        gateway: with_settings(gateway.read_text(encoding="utf-8")),
+        gateway: with_routes(with_settings(gateway.read_text(encoding="utf-8"))),
     }
     for model, (inputs, outputs) in TENSORS.items():
         path = ROOT / "model_repository" / model / "config.pbtxt"
@@ -74,6 +76,25 @@ def with_settings(page: str) -> str:
         for name, field in Settings.model_fields.items()
     ]
     return region("gateway settings").sub(lambda _: heading + "".join(rows), page)
+
+
+def with_routes(page: str) -> str:
+    """The page of the gateway with the table of what it answers."""
+    routes = [route for router in ROUTERS for route in router.routes]
+    rows = [
+        f"| `{_methods_of(route)} {route.path}` | {_first_line_of(route.endpoint)} |\n"
+        for route in routes
+        if isinstance(route, APIRoute | APIWebSocketRoute)
+    ]
+    return region("gateway routes").sub(lambda _: "| route | what it does |\n|---|---|\n" + "".join(rows), page)
+
+
+def _first_line_of(endpoint: Callable[..., object]) -> str:
+    return (endpoint.__doc__ or "").strip().splitlines()[0].replace("``", "`")
+
+
+def _methods_of(route: APIRoute | APIWebSocketRoute) -> str:
+    return "WS" if isinstance(route, APIWebSocketRoute) else ", ".join(sorted(route.methods))
 
 
 def _default_of(field: FieldInfo) -> str:

@@ -12,11 +12,14 @@ class ChunkBuffer:
 
     Args:
         capacity: Chunks held at most.
+        capacity_bytes: Their samples together, beside the chunk that went over it; None: no limit.
         when_full: What becomes of a chunk that comes then.
     """
 
-    def __init__(self, capacity: int, when_full: WhenFull) -> None:
+    def __init__(self, capacity: int, capacity_bytes: int | None, when_full: WhenFull) -> None:
         self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._held_bytes = 0
         self._when_full = when_full
         self._chunks: deque[AudioChunk] = deque()
         self._changed = asyncio.Event()
@@ -33,11 +36,12 @@ class ChunkBuffer:
 
     def put(self, chunk: AudioChunk) -> None:
         """Append a chunk, once :meth:`wait_for_room` has returned."""
-        if len(self._chunks) == self._capacity:
-            self._chunks.popleft()
+        while self._is_full:
+            self._take_oldest()
             self.dropped += 1
         self._chunks.append(chunk)
-        if len(self._chunks) == self._capacity:
+        self._held_bytes += chunk.samples.nbytes
+        if self._is_full:
             self._has_room.clear()
         self._changed.set()
 
@@ -50,6 +54,7 @@ class ChunkBuffer:
     def clear(self) -> None:
         """Forget what is held."""
         self._chunks.clear()
+        self._held_bytes = 0
 
     async def get(self) -> AudioChunk | None:
         """Wait for the next chunk.
@@ -67,5 +72,17 @@ class ChunkBuffer:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        self._has_room.set()
-        return self._chunks.popleft()
+        chunk = self._take_oldest()
+        if not self._is_full:
+            self._has_room.set()
+        return chunk
+
+    @property
+    def _is_full(self) -> bool:
+        is_over = self._capacity_bytes is not None and self._held_bytes >= self._capacity_bytes
+        return len(self._chunks) >= self._capacity or is_over
+
+    def _take_oldest(self) -> AudioChunk:
+        chunk = self._chunks.popleft()
+        self._held_bytes -= chunk.samples.nbytes
+        return chunk

@@ -73,17 +73,21 @@ class Delivery:
             for each sentence. None: no limit. (``SpeechOptions.deadline_ms`` is the server's: until its first chunk.)
         stall_timeout_s: Longest wait for the next chunk, the first included; None: no limit.
         max_buffered_chunks: Chunks held for a consumer that reads slowly.
+        max_buffered_bytes: Their samples together, beside the chunk that went over it; None: no limit but the chunks'.
         when_full: What then becomes of further ones.
     """
 
     deadline_s: float | None = 1800.0
     stall_timeout_s: float | None = 30.0
     max_buffered_chunks: int = 32
+    max_buffered_bytes: int | None = None
     when_full: WhenFull = WhenFull.WAIT
 
     def __post_init__(self) -> None:
         if self.max_buffered_chunks < 1:
             raise ValueError(f"max_buffered_chunks: got {self.max_buffered_chunks}; allowed: 1 or more")
+        if self.max_buffered_bytes is not None and self.max_buffered_bytes < 1:
+            raise ValueError(f"max_buffered_bytes: got {self.max_buffered_bytes}; allowed: 1 or more, or None")
         for name, value in (("deadline_s", self.deadline_s), ("stall_timeout_s", self.stall_timeout_s)):
             if value is not None and value <= 0:
                 raise ValueError(f"{name}: got {value}; allowed: over 0, or None")

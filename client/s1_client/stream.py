@@ -24,7 +24,7 @@ class SpeechStream:
 
     def __init__(self, read: Callable[[], AsyncGenerator[AudioChunk]], delivery: Delivery) -> None:
         self._read = read
-        self._buffer = ChunkBuffer(delivery.max_buffered_chunks, delivery.when_full)
+        self._buffer = ChunkBuffer(delivery.max_buffered_chunks, delivery.max_buffered_bytes, delivery.when_full)
         self._task: asyncio.Task[None] | None = None
         self._is_cancelled = False
         self._is_read = False

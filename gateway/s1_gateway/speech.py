@@ -28,8 +28,8 @@ from s1_protocol.text.cleaning import is_speakable
 
 log = logging.getLogger(__name__)
 
-MAX_BUFFERED_CHUNKS = 2
-"""Chunks of a server held for a caller who reads slowly; a chunk has at most 256 frames, 1 MiB."""
+MAX_BUFFERED_BYTES = 2**18
+"""Of a server's sound held for a caller who reads slowly, 3 s, beside the chunk that went over it: 1 MiB at most."""
 
 ONE_REQUEST_CHARACTERS = 300
 """A longer text is asked for sentence by sentence, as the engine would cut it, so that each has a whole length."""
@@ -103,7 +103,7 @@ class Speech:
         self._metrics = metrics
         self._settings = settings
         self._turns = EncodingTurns()
-        self._delivery = Delivery(stall_timeout_s=settings.stall_s, max_buffered_chunks=MAX_BUFFERED_CHUNKS)
+        self._delivery = Delivery(stall_timeout_s=settings.stall_s, max_buffered_bytes=MAX_BUFFERED_BYTES)
 
     async def begin(self, order: SpeechOrder) -> "Answer":
         """Ask for an answer and wait for its first sound, so that a refusal can still be a status.

@@ -129,7 +129,9 @@ async def test_the_callers_deadline_ends_both_ways_of_asking() -> None:
             await client.speak("Hello.", delivery=delivery)
 
 
-@pytest.mark.parametrize("wrong", [{"max_buffered_chunks": 0}, {"deadline_s": 0.0}, {"stall_timeout_s": -1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_buffered_chunks": 0}, {"max_buffered_bytes": 0}, {"deadline_s": 0.0}, {"stall_timeout_s": -1.0}]
+)
 def test_a_delivery_that_cannot_be_is_refused(wrong) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}: got .*allowed: "):
         Delivery(**wrong)
@@ -140,7 +142,7 @@ def chunk_of(index: int) -> AudioChunk:
 
 
 async def test_a_full_buffer_waits_for_its_reader() -> None:
-    buffer = ChunkBuffer(2, WhenFull.WAIT)
+    buffer = ChunkBuffer(2, None, WhenFull.WAIT)
     for index in range(2):
         await buffer.wait_for_room()
         buffer.put(chunk_of(index))
@@ -153,7 +155,7 @@ async def test_a_full_buffer_waits_for_its_reader() -> None:
 
 
 async def test_a_full_buffer_drops_what_is_oldest_and_counts_it() -> None:
-    buffer = ChunkBuffer(2, WhenFull.DROP_OLDEST)
+    buffer = ChunkBuffer(2, None, WhenFull.DROP_OLDEST)
     for index in range(5):
         await buffer.wait_for_room()
         buffer.put(chunk_of(index))
@@ -161,6 +163,34 @@ async def test_a_full_buffer_drops_what_is_oldest_and_counts_it() -> None:
     assert [(await buffer.get()).index for _ in range(2)] == [3, 4]
     assert await buffer.get() is None
     assert buffer.dropped == 3
+
+
+def chunk_of_bytes(index: int, num_bytes: int) -> AudioChunk:
+    return AudioChunk(index, np.zeros(num_bytes // 2, np.int16), 44_100, is_last=False, arrival_s=0.0)
+
+
+async def test_a_buffer_is_full_by_bytes_too() -> None:
+    buffer = ChunkBuffer(100, 1000, WhenFull.WAIT)
+    buffer.put(chunk_of_bytes(0, 600))
+    await buffer.wait_for_room()
+    buffer.put(chunk_of_bytes(1, 1200))  # the one that goes over it
+    waiting = asyncio.create_task(buffer.wait_for_room())
+    assert (await buffer.get()).index == 0
+    await asyncio.sleep(0)
+    assert not waiting.done(), "the other one is over it alone"
+    assert (await buffer.get()).index == 1
+    await waiting
+    assert buffer.dropped == 0
+
+
+async def test_as_many_of_the_oldest_are_dropped_as_the_bytes_want() -> None:
+    buffer = ChunkBuffer(100, 1000, WhenFull.DROP_OLDEST)
+    for index, num_bytes in enumerate((400, 400, 400, 2000, 2)):
+        buffer.put(chunk_of_bytes(index, num_bytes))
+    buffer.close()
+    assert (await buffer.get()).index == 4
+    assert await buffer.get() is None
+    assert buffer.dropped == 4
 
 
 async def test_a_slow_reader_of_live_sound_misses_the_oldest() -> None:

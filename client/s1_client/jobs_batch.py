@@ -191,7 +191,8 @@ class JobsBatch:
         """Wait for a parcel's jobs and fetch their sound; gives the items whose jobs are forgotten, to be made anew."""
         assert parcel.batch_id is not None
         entries = {job_id: (name, digest) for name, digest, job_id in _entries(parcel)}
-        left = {job_id for job_id, (name, _) in entries.items() if name in self._current_names(parcel)}
+        wanted = set(self._current_names(parcel))
+        left = {job_id for job_id, (name, _) in entries.items() if name in wanted}
         patience, pause_s, num_over = Patience(), _FIRST_LOOK_S, -1
         while left:
             try:

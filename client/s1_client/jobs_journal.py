@@ -1,6 +1,5 @@
 """What a batch of jobs has done, in its folder: what was sent stands there before it is sent."""
 
-import fcntl
 import json
 import os
 from collections.abc import Sequence
@@ -84,6 +83,10 @@ class JobsJournal:
     ended: dict[str, Ended] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
+        try:
+            import fcntl  # noqa: PLC0415 - the other commands run where there is none
+        except ImportError:
+            raise S1ClientError("two runs could not be kept apart here, for want of POSIX file locks") from None
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file = (self.folder / JOBS_JOURNAL_NAME).open("a+", encoding="utf-8")
         try:

@@ -36,8 +36,8 @@ CONTAINERS = [
     for container in containers(workloads(example)[name])
 ]
 ENGINES = [(example, name) for example, name in WORKLOADS if name in ("s1-calls", "s1-notes", "s1-overflow")]
-STOP_S = 12
-"""What the engines' command takes to stop at most, docs/deployment.md."""
+STOP_S = 9
+"""What the engines' command takes to stop at most, besides its drain: docs/deployment.md."""
 LONGEST_STREAM_S = 95
 SPOT_NOTICE_S = 120
 
@@ -184,11 +184,12 @@ def test_loading_may_take_ten_minutes(example, name):
 def test_an_engine_ends_after_its_longest_stream(example, name):
     spec = pod(workloads(example)[name])
     sleep_s = main_container(example, name)["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert spec["terminationGracePeriodSeconds"] >= sleep_s + STOP_S
+    drain_s = float(environment(main_container(example, name))["S1_DRAIN_S"])
+    assert spec["terminationGracePeriodSeconds"] >= sleep_s + drain_s + STOP_S
     if name == "s1-overflow":
         assert spec["terminationGracePeriodSeconds"] < SPOT_NOTICE_S
     elif example != "laptop":
-        assert sleep_s > LONGEST_STREAM_S + 40
+        assert drain_s > LONGEST_STREAM_S
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -198,6 +199,12 @@ def test_gateways_and_workers_have_longer_than_they_take_to_end(example):
         sleep_s = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         drain_s = float(environment(container)[setting])
         assert pod(workloads(example)[name])["terminationGracePeriodSeconds"] >= sleep_s + drain_s + 5
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_gateway_takes_requests_until_nobody_sends_it_any(example):
+    variables = environment(main_container(example, "s1-gateway"))
+    assert 0 < float(variables["S1_GATEWAY_LEAVE_S"]) < float(variables["S1_GATEWAY_DRAIN_S"])
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

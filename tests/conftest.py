@@ -9,7 +9,7 @@ HERE = Path(__file__).resolve().parent
 SHARED_SERVER = "the server that most tests of tests/triton share"
 """One worker runs all of them, so that the server is started once."""
 
-FOLDERS = ("triton", "gateway", "unit", "gpu")
+FOLDERS = ("rollout", "triton", "gateway", "unit", "gpu")
 """What takes longest begins first, so that no worker is left with it at the end."""
 
 

@@ -119,6 +119,7 @@ def queries(example: str) -> dict[str, str]:
         name: trigger["metadata"]["query"]
         for name, each in of_kind(example, "ScaledObject").items()
         for trigger in each["spec"]["triggers"]
+        if trigger["type"] == "prometheus"
     }
 
 

@@ -70,4 +70,12 @@ spec:
       authenticationRef:
         name: {{ . }}
       {{- end }}
+    {{- range .part.timetable }}
+    - type: cron
+      metadata:
+        timezone: {{ .timezone }}
+        start: {{ .start | quote }}
+        end: {{ .end | quote }}
+        desiredReplicas: {{ int .pods | quote }}
+    {{- end }}
 {{- end }}

@@ -96,6 +96,7 @@ def test_helms_own_linter_finds_nothing(example):
         ("pools.overflow.autoscaling.beyond={gone}", "pools.overflow.autoscaling.beyond: got gone; allowed: names of"),
         ("gateway.group=gone", 'gateway.group: got "gone"; allowed: the group of an enabled pool'),
         ("model.source=ftp", "source"),
+        ("pools.overflow.autoscaling.timetable[0].start=20:00", "start"),
         ("engine.sharedMemory=lots", "sharedMemory"),
         ("voices.store=/voices", "store"),
         ("redis.secret.name=", "name"),

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -288,9 +289,18 @@ def test_without_prometheus_what_runs_goes_on(name):
     spec = of_kind("eks", "ScaledObject")[name]["spec"]
     assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"
     assert spec["fallback"]["replicas"] >= max(1, spec["minReplicaCount"])
-    (trigger,) = spec["triggers"]
+    (trigger,) = [trigger for trigger in spec["triggers"] if trigger["type"] == "prometheus"]
     assert trigger["metadata"]["ignoreNullValues"] == "false"
     assert trigger["metricType"] == "AverageValue"
+
+
+def test_a_timetable_asks_for_no_more_than_there_may_be():
+    spec = of_kind("eks", "ScaledObject")["s1-overflow"]["spec"]
+    (timetable,) = [trigger["metadata"] for trigger in spec["triggers"] if trigger["type"] == "cron"]
+    assert timetable.keys() == {"timezone", "start", "end", "desiredReplicas"}
+    assert 0 < int(timetable["desiredReplicas"]) <= spec["maxReplicaCount"]
+    ZoneInfo(timetable["timezone"])
+    assert all(len(timetable[key].split()) == 5 for key in ("start", "end"))
 
 
 def test_calls_are_never_without_an_engine():

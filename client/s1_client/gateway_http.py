@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import httpx2
 
 from s1_client.address import check_headers, is_local
-from s1_client.errors import HttpError, UnexpectedAnswerError, UnreachableError
+from s1_client.errors import HttpError, S1ClientError, UnexpectedAnswerError, UnreachableError
 from s1_client.policy import Retry, Tls
 
 DEFAULT_GATEWAY = "http://127.0.0.1:8080"
@@ -174,9 +174,13 @@ class GatewayConnection:
 def _context_of(tls: Tls | None) -> ssl.SSLContext | bool:
     if tls is None:
         return True
-    context = ssl.create_default_context(cafile=tls.root_certificates)
-    if tls.certificate_chain is not None:
-        context.load_cert_chain(tls.certificate_chain, tls.private_key)
+    try:
+        context = ssl.create_default_context(cafile=tls.root_certificates)
+        if tls.certificate_chain is not None:
+            context.load_cert_chain(tls.certificate_chain, tls.private_key)
+    except ssl.SSLError as error:  # it does not say of which file
+        files = ", ".join(str(path) for path in (tls.root_certificates, tls.certificate_chain, tls.private_key) if path)
+        raise S1ClientError(f"no certificates can be read from {files}: {error.reason or error}") from error
     return context
 
 

@@ -31,6 +31,7 @@ from s1_client import (
     ServerError,
     ServiceClass,
     SpeechOptions,
+    Tls,
     UnreachableError,
 )
 from s1_client.cli import app
@@ -156,6 +157,25 @@ def test_tokens(place, jobs_stand_in):
                     with pytest.raises(HttpError) as refused:
                         client.jobs.list()
                     assert refused.value.status == status
+
+
+def test_certificates(place, jobs_stand_in, s1_tts, tmp_path):
+    paths = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]]
+    subprocess.run(command, check=True, capture_output=True)
+    settings = {**place.settings, "redis_url": place.redis.url, "tls_certificate": paths[0], "tls_key": paths[1]}
+    with running_gateway(jobs_stand_in[1], **settings) as gateway:
+        url = f"https://{gateway.address}"
+        untrusted = Gateway(url=url, retry=Retry(max_attempts=1))
+        with S1Client(gateway=untrusted) as client, pytest.raises(UnreachableError, match="certificate"):
+            client.jobs.list()
+        with S1Client(gateway=Gateway(url=url, tls=Tls(root_certificates=paths[0]))) as client:
+            assert client.jobs.submit(TEXT).id == client.jobs.list(limit=1)[0].id
+        told = s1_tts("jobs", "list", "--gateway", url, "--gateway-certificates", "cert.pem")
+        assert told.exit_code == 0, told.stderr
+        broken = s1_tts("jobs", "list", "--gateway", url, "--gateway-certificates", "key.pem")
+    assert (broken.exit_code, "key.pem" in broken.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -236,8 +236,8 @@ async def besieged(checkpoint: Path, folder: Path, no_mounts: str) -> AsyncItera
         )
         tending: list[asyncio.Task[None]] = []
         try:
-            await place.redis.start()
-            await asyncio.gather(*(daemon.start() for daemon in place.daemons[1:]))
+            await asyncio.gather(place.redis.start(), place.server.start())
+            await asyncio.gather(place.gateway.start(), place.worker.start())
             tending += [asyncio.create_task(daemon.tend()) for daemon in place.daemons]
             yield place
         finally:

@@ -209,9 +209,10 @@ def test_the_pinned_revision_is_the_default_and_a_branch_is_resolved(hub: Hub, f
 
 
 def test_the_servers_command_can_fetch_and_serve_nothing(hub: Hub, folder: Path) -> None:
-    """What the Job of the Helm chart runs; a second run asks nobody."""
-    _, environment = command_and_environment(folder, hub.port, GOOD_TOKEN)
-    environment |= {"S1_CHECKPOINT": str(folder)}
+    """What the Job of the Helm chart runs, with the token in a file; a second run asks nobody."""
+    _, environment = command_and_environment(folder, hub.port, token=None)
+    (folder.parent / "token").write_text(f"{GOOD_TOKEN}\n")
+    environment |= {"S1_CHECKPOINT": str(folder), "HF_TOKEN_PATH": str(folder.parent / "token")}
     command = [sys.executable, str(SCRIPT.parent / "serve.py"), "--download-only"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

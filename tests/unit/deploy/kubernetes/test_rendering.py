@@ -8,8 +8,21 @@ from typing import Any
 import jsonschema
 import kubernetes_validate
 import pytest
+import yaml
 
-from tests.kubernetes import CHART, EXAMPLES, FOLDER, Resource, helm, rendered, template
+from tests.kubernetes import (
+    CHART,
+    EXAMPLES,
+    FOLDER,
+    NAMESPACE,
+    RELEASE,
+    Resource,
+    environment,
+    helm,
+    pod,
+    rendered,
+    template,
+)
 
 OLDEST, NEWEST = "1.30", "1.37"
 CUSTOM = {
@@ -125,3 +138,23 @@ def test_other_ways_to_set_it_up_are_valid_in_the_newest_release(settings):
     for resource in rendered("eks", *settings):
         if f"{resource['apiVersion']} {resource['kind']}" not in CUSTOM:
             kubernetes_validate.validate(resource, NEWEST, strict=True)
+
+
+def test_a_pools_own_value_goes_over_that_of_all_engines_also_where_it_is_nothing():
+    shown = template("eks", "engine.runtimeClassName=nvidia", "pools.calls.runtimeClassName=", "pools.calls.gpus=0")
+    made = {each["metadata"]["name"]: each for each in yaml.safe_load_all(shown.stdout) if each["kind"] == "Deployment"}
+    calls, notes = pod(made["s1-calls"]), pod(made["s1-notes"])
+    assert "runtimeClassName" not in calls
+    assert notes["runtimeClassName"] == "nvidia"
+    assert "nvidia.com/gpu" not in calls["containers"][0]["resources"]["limits"]
+    assert environment(calls["containers"][0])["S1_DEVICE"] == "cpu"
+    assert notes["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
+
+
+def test_the_packed_chart_makes_the_same(tmp_path):
+    """It holds what is linked into its folder."""
+    assert helm("package", CHART, "--destination", tmp_path).returncode == 0
+    (packed,) = tmp_path.iterdir()
+    values = FOLDER / "values" / "eks.yaml"
+    made = helm("template", RELEASE, packed, "--namespace", NAMESPACE, "--values", values)
+    assert made.stdout == template("eks").stdout

@@ -21,7 +21,7 @@ UP_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve up test check siege rollout docs lint bench bench-quick load load-jobs capacity gpu-carry profile
+.PHONY: help setup demo serve up test test-triton test-gateway test-rest check siege rollout docs lint bench bench-quick load load-jobs capacity gpu-carry profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -52,12 +52,22 @@ serve: setup ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPO
 up: setup ## a server and the gateway before it on port 8080, with a line to try for each protocol; CHECKPOINT=DIR
 	$(BIN)/python scripts/up.py --checkpoint "$(CHECKPOINT)" $(UP_FLAGS)
 
+# Three processes side by side: tests with real servers wait most of their time. Each writes its output when it has ended.
 test: setup ## run all tests; tests that cannot run here say why
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	OMP_WAIT_POLICY=passive $(MAKE) --jobs 3 --keep-going --output-sync=target test-triton test-gateway test-rest
+
+test-triton: setup
+	$(BIN)/python -m pytest tests/triton $(PYTEST_FLAGS)
+
+test-gateway: setup
+	$(BIN)/python -m pytest tests/gateway $(PYTEST_FLAGS)
+
+test-rest: setup
+	$(BIN)/python -m pytest --ignore tests/triton --ignore tests/gateway $(PYTEST_FLAGS)
 
 # Threads that wait without spinning leave the cores to the other worker.
 check: setup lint ## lint, then the unit tests but the slow ones, in parallel: the inner loop
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest tests/unit -n auto -q -m "not slow" $(PYTEST_FLAGS)
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest tests/unit -n auto --dist loadgroup -q -m "not slow" $(PYTEST_FLAGS)
 
 docs: setup ## write what is made: tables of docs/ from the request options and the records, tensors of config.pbtxt, the chart's README
 	$(BIN)/python scripts/make_docs.py

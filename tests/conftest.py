@@ -1,4 +1,4 @@
-"""Which tests stay together when ``make test`` runs them side by side, and which begin first."""
+"""Which tests stay together when pytest-xdist runs them side by side (``--dist loadgroup``), and which begin first."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ HERE = Path(__file__).resolve().parent
 SHARED_SERVER = "the server that most tests of tests/triton share"
 """One worker runs all of them, so that the server is started once."""
 
-FOLDERS = ("rollout", "triton", "gateway", "unit", "gpu")
+LONG_FOLDERS = ("rollout", "triton", "gateway")
 """What takes longest begins first, so that no worker is left with it at the end."""
 
 
@@ -29,4 +29,5 @@ def _group_of(item: pytest.Item) -> str:
 
 
 def _place_of(item: pytest.Item) -> int:
-    return FOLDERS.index(item.path.relative_to(HERE).parts[0])
+    folder = item.path.relative_to(HERE).parts[0]
+    return LONG_FOLDERS.index(folder) if folder in LONG_FOLDERS else len(LONG_FOLDERS)

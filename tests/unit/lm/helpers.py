@@ -13,7 +13,8 @@ from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.scheduler import Scheduler
 from s1_tts.stream_events import CodesChunk, StreamFailed
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
+"""Only so that a test that fails comes to an end."""
 
 
 class Listener:

@@ -526,14 +526,17 @@ def test_a_part_that_is_left_out_for_want_of_frames_is_told(engine: LmEngine) ->
     assert say(engine, both).chunks[-1].is_cut
 
 
+MOST_FRAMES_ONCE = 4096
+"""What the largest ``max_frames`` once gave, which was too few for a long text."""
+
+
 def test_a_long_text_is_said_whole_without_a_word_about_frames(tiny_model: LanguageModel) -> None:
-    text = " ".join(f"This is sentence number {number}, and it says what it has to say." for number in range(60))
+    text = " ".join(f"This is sentence number {number}, and it says what it has to say." for number in range(32))
     engine = make_engine(tiny_model, part_characters=100)
     engine.start()
     said = say(engine, SpeechTask(text, Sampling(seed=1)))
     assert not said.chunks[-1].is_cut
-    alone = say(engine, SpeechTask("This is sentence number 0, and it says what it has to say.", Sampling(seed=1)))
-    assert said.codes().shape[1] > 20 * alone.codes().shape[1]
+    assert said.codes().shape[1] > MOST_FRAMES_ONCE
     engine.close()
 
 

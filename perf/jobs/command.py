@@ -23,6 +23,7 @@ from perf.server.running import running_server, url_of
 
 STREAMS = (8, 32)
 SPEEDUP = 4.0
+JOBS_A_STREAM = 12
 READY = r"ready on (\S+)"
 
 
@@ -63,7 +64,7 @@ def measure(arguments: argparse.Namespace) -> JobFigures:
             figures.memory = measure_memory(place, arguments.jobs)
     figures.load_averages.append(load_average())
     with programs.running(programs.stand_in(speedup=SPEEDUP), READY) as server:
-        figures.throughput = _throughputs(server.address, lambda streams: 8 * streams, arguments.rounds)
+        figures.throughput = _throughputs(server.address, lambda streams: JOBS_A_STREAM * streams, arguments.rounds)
     figures.load_averages.append(load_average())
     return figures
 
@@ -89,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recording(parser)
     parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="of submission (%(default)s)")
     parser.add_argument("--jobs", default=10_000, help="that a worker does while it is watched (%(default)s)", **number)
-    parser.add_argument("--rounds", default=3, help="turns (%(default)s)", **number)
+    parser.add_argument("--rounds", default=2, help="turns (%(default)s)", **number)
     parser.add_argument("--real-rounds", default=2, help="turns with a real server (%(default)s)", **number)
     parser.add_argument("--requests", default=32, help="of a turn with a real server (%(default)s)", **number)
     parser.add_argument("--real-only", action="store_true", help="only the real server")

@@ -21,7 +21,7 @@ from perf.siege.figures import SiegeFigures
 F = TypeVar("F")
 
 AMX, ZEN3 = "xeon-amx-2-cores", "epyc-2-cores"
-FULL, TINY = "dev-full", "tiny"
+FULL, TINY, DEMO_VOICE = "dev-full", "tiny", "demo-voice"
 CALLERS = (1, 8)
 LEVEL = " at a time"
 JOB_SUBMISSION_MS, JOB_THROUGHPUT, JOB_WORKER_MB = 20, 0.95, 150
@@ -49,6 +49,10 @@ class Records:
         if not of_subject:
             raise MeasurementError(f"{RESULTS} has no record of {measurement}, {subject}, {machine or 'any machine'}")
         return max(of_subject, key=lambda record: record.conditions.started)
+
+    def has(self, measurement: str, subject: str) -> bool:
+        """Whether there is a record of a subject."""
+        return any((record.measurement, record.subject) == (measurement, subject) for record in self._records)
 
     def figures(self, kind: type[F], measurement: str, subject: str, machine: str | None = None) -> F:
         """The figures of the newest record of a subject."""
@@ -181,7 +185,7 @@ def jobs_table() -> Table:
     submitting, memory = found.submitting, found.memory
     if submitting is None or memory is None:
         raise MeasurementError("the record of jobs has no submission or no memory")
-    cost = "a server that costs nothing"
+    cost, loads = "a server that costs nothing", found.load_averages
     rows = [
         (
             f"submission at {submitting.rate_per_s} jobs a second, p50 / p99 / longest",
@@ -191,7 +195,8 @@ def jobs_table() -> Table:
         ("the gateway's share of its core meanwhile", f"{submitting.gateway_cpu:.0%}", ""),
     ]
     sides = [(f"{cost}, {found.speedup:g} times real time", found.throughput)]
-    sides.append(("the demo voice", records.figures(RealJobFigures, "jobs", "demo-voice").throughput))
+    if records.has("jobs", DEMO_VOICE):
+        sides.append(("the demo voice", records.figures(RealJobFigures, "jobs", DEMO_VOICE).throughput))
     rows += [
         (
             f"throughput of a worker / of direct callers, {each.streams} streams, {name}",
@@ -213,6 +218,7 @@ def jobs_table() -> Table:
             "none",
         ),
         ("CPU time of the worker for a job of 4 s", figure(memory.cpu_ms_a_job, 1, " ms"), ""),
+        ("load of the machine before each part and at the end", " / ".join(f"{load:.1f}" for load in loads), ""),
     ]
     return Table("Jobs", ("", "measured", "goal"), rows)
 

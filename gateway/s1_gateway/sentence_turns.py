@@ -10,12 +10,12 @@ from typing import Final, Protocol
 from s1_client.live_speech import with_seed
 from s1_client.live_text import SentenceCutter
 from s1_gateway.encoding import SoundSpec
-from s1_gateway.errors import GatewayError, Reason, invalid, problem_of
-from s1_gateway.pacing import ListenerStalledError, Pace, PacedSender
-from s1_gateway.sockets import Socket, SocketGoneError
+from s1_gateway.errors import GatewayError, Problem, Reason, invalid
+from s1_gateway.pacing import Pace, PacedSender
+from s1_gateway.sockets import Socket
 from s1_gateway.speech import Answer, Speech, SpeechOrder
 from s1_gateway.texts import check_unicode
-from s1_gateway.turns import Sink
+from s1_gateway.turns import Sink, speak_in_turn
 
 MAX_SENTENCES_UNDER_WAY: Final = 2
 """The one that is heard and the next one, so that it is there when the first one ends."""
@@ -149,28 +149,18 @@ class SentenceTurn:
     async def _run(self) -> None:
         preparing = asyncio.create_task(self._prepare())
         try:
-            async with AsyncExitStack() as stack:
-                if self._lock is not None:
-                    await stack.enter_async_context(self._lock)
-                try:
-                    await self._speak()
-                except ListenerStalledError:
-                    self._socket.abort()
-                except SocketGoneError:
-                    raise
-                except Exception as error:  # the sink tells the caller what problem_of lets him know
-                    problem = problem_of(error)
-                    self._speech.count_problem(self._order, problem)
-                    self._is_over = True
-                    await self._sink.failed(problem)
-        except SocketGoneError:
-            pass  # the session ends by itself
+            await speak_in_turn(self._socket, self._lock, self._speak, self._fail)
         finally:
             preparing.cancel()
             await asyncio.wait({preparing})
             while not self._ready.empty():
                 if isinstance(left := self._ready.get_nowait(), _Prepared):
                     await left.answer.aclose()
+
+    async def _fail(self, problem: Problem) -> None:
+        self._speech.count_problem(self._order, problem)
+        self._is_over = True
+        await self._sink.failed(problem)
 
     async def _prepare(self) -> None:
         """Ask for each sentence's sound, the next one while one is heard."""
@@ -189,7 +179,7 @@ class SentenceTurn:
             order = self._later_order
         self._ready.put_nowait(None)
 
-    async def _speak(self) -> None:
+    async def _speak(self, _stack: AsyncExitStack) -> None:
         while (item := await self._ready.get()) is not None:
             if isinstance(item, Exception):
                 raise item

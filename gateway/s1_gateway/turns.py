@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final, Protocol
@@ -82,6 +82,36 @@ class Sink(Protocol):
         """It ends here, and is not whole."""
 
 
+async def speak_in_turn(
+    socket: Socket,
+    lock: asyncio.Lock | None,
+    speak: Callable[[AsyncExitStack], Awaitable[None]],
+    fail: Callable[[Problem], Awaitable[None]],
+) -> None:
+    """Speak on a socket, and tell its caller what goes wrong, if he is still there.
+
+    Args:
+        socket: Ended where its caller takes nothing any more.
+        lock: Held while it speaks; None: nobody waits.
+        speak: Speaks; what it puts on the stack is closed before anybody else may speak.
+        fail: Tells the caller that it ends here.
+    """
+    try:
+        async with AsyncExitStack() as stack:
+            if lock is not None:
+                await stack.enter_async_context(lock)
+            try:
+                await speak(stack)
+            except ListenerStalledError:
+                socket.abort()
+            except SocketGoneError:
+                raise
+            except Exception as error:  # the caller is told what problem_of lets him know
+                await fail(problem_of(error))
+    except SocketGoneError:
+        pass  # the session ends by itself
+
+
 class Turn:
     """An answer under way; begins when it is made.
 
@@ -114,10 +144,9 @@ class Turn:
         self._socket = socket
         self._sink = sink
         self._pace = pace
-        self._lock = order_lock
         self._may_drop = may_drop
         self._is_over = False
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(speak_in_turn(socket, order_lock, self._speak, self._fail))
 
     @property
     def is_over(self) -> bool:
@@ -133,24 +162,10 @@ class Turn:
         """Wait until it is over."""
         await asyncio.wait({self._task})
 
-    async def _run(self) -> None:
-        try:
-            async with AsyncExitStack() as stack:
-                if self._lock is not None:
-                    await stack.enter_async_context(self._lock)
-                try:
-                    await self._speak(stack)
-                except ListenerStalledError:
-                    self._socket.abort()
-                except SocketGoneError:
-                    raise
-                except Exception as error:  # the sink tells the caller what problem_of lets him know
-                    problem = problem_of(error)
-                    self._speech.count_problem(self._order, problem)
-                    self._is_over = True
-                    await self._sink.failed(problem)
-        except SocketGoneError:
-            pass  # the session ends by itself
+    async def _fail(self, problem: Problem) -> None:
+        self._speech.count_problem(self._order, problem)
+        self._is_over = True
+        await self._sink.failed(problem)
 
     async def _speak(self, stack: AsyncExitStack) -> None:
         answer = await self._speech.begin(replace(self._order, asked_s=time.perf_counter()))

@@ -119,6 +119,11 @@ def test_of_any_text_all_words_are_said_and_nothing_unread_is_left(pieces: list[
             assert regex.search(rf"(?i)\b{word}", said)
 
 
+def test_a_digit_of_an_alphabet_newer_than_python_is_refused_by_name() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"\(u\+11bf0\) in it, which this voice cannot read"):
+        spell_out("room \U00011bf0")
+
+
 @given(st.integers(0, 10**15))
 def test_any_number_has_words(number: int) -> None:
     assert regex.fullmatch(r"[a-z ]+", spoken(str(number)))

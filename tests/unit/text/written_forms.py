@@ -318,4 +318,5 @@ SAID = [
     ("<https://a.bc>", "https colon slash slash eh dot bc"),
     ("<joe@a.bc>", "joe at eh dot bc"),
     ("as said.[^1]", "as said. one"),
+    ("٣ of ५", "three of five"),
 ]

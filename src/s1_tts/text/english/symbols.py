@@ -73,11 +73,16 @@ _OTHER_LETTERS: Final = {
     "ſ": "s", "ə": "e", "ɐ": "a", "ʻ": "'", "ơ": "o", "ư": "u", "ȷ": "j", "ƒ": "f",
 }  # fmt: skip
 _MARKED: Final = regex.compile(r"[\p{Latin}--[A-Za-z]]\p{M}*|(?<=[A-Za-z])\p{M}+", flags=regex.VERSION1)
+_OTHER_DIGIT: Final = regex.compile(r"[\p{Nd}--[0-9]]", flags=regex.VERSION1)
 _READ: Final = regex.compile(r"[\p{Latin}\s.,!?;:…'\"“”„‟«»‹›()\[\]{}–—¿¡-]")
 
 
 def normalised(text: str) -> str:
-    """One form for what can be written in several: full-width and decorated letters, fractions, signs, white space."""
+    """One form for what can be written in several: full-width and decorated letters, fractions, signs, white space.
+
+    Raises:
+        InvalidArgumentError: there is a digit in it whose value is not known.
+    """
     text = _THIN_GROUPS.sub("", text)
     text = _SPACED_GROUPS.sub(lambda match: match[0].replace(" ", ""), text)
     text = _DOTTED_GROUPS.sub(lambda match: match[0].replace(".", ""), text)
@@ -88,7 +93,14 @@ def normalised(text: str) -> str:
     text = _FOOTNOTE.sub(lambda match: " " + match[0].translate(_SUPERSCRIPTS), text)
     text = _SUPERSCRIPT.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPTS), text)
     kept = [sign if sign == "…" else unicodedata.normalize("NFKC", sign) for sign in unicodedata.normalize("NFC", text)]
-    return regex.sub(r"[^\S\n]", " ", unicodedata.normalize("NFC", "".join(kept))).replace("⁄", "/")
+    text = regex.sub(r"[^\S\n]", " ", unicodedata.normalize("NFC", "".join(kept))).replace("⁄", "/")
+    return _OTHER_DIGIT.sub(_digit, text)
+
+
+def _digit(match: regex.Match[str]) -> str:
+    """A digit of another script as ours; this library knows digits of a later Unicode than Python does."""
+    value = unicodedata.decimal(match[0], None)
+    return _refused(match[0]) if value is None else str(value)
 
 
 def say_symbols(text: str) -> str:

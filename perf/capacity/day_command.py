@@ -74,12 +74,13 @@ def run(arguments: argparse.Namespace) -> None:
         MeasurementError: the numbers do not fit together.
     """
     prices = PriceList.load(arguments.prices)
+    conditions = Conditions.describe(torch.device("cpu"))
     try:
         figures = answer(arguments, prices)
     except ValueError as error:
         raise MeasurementError(str(error)) from error
     if arguments.out:
-        made = Recorder.to(arguments.out, "capacity-day", Conditions.describe(torch.device("cpu")))
+        made = Recorder.to(arguments.out, "capacity-day", conditions)
         made.record("modelled", figures)
         print(f"recorded in {made.file}")
 

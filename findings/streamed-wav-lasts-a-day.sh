@@ -2,7 +2,7 @@
 # tinytag and mutagen: a WAV file that was streamed lasts 25 hours, or cannot be read.
 #
 # One would guess that a library that reads a file's duration looks at the file: a header written before the sound was made says
-# 0xFFFFFFFF (OpenAI's speech API and others do) or 0 for a length that is not known, and libsndfile takes the
+# 0xFFFFFFFF (many programs that stream do) or 0 for a length that is not known, and libsndfile takes the
 # first for "to the end of the file". tinytag and mutagen divide the header's number by the rate: a second of speech at 24 kHz
 # lasts 89 478 s, 24.9 hours. With 0, tinytag says 0 s and mutagen raises. So a bill by duration, a limit of length or a progress
 # bar is wrong by a factor of 90 000, in silence. Measure with libsndfile, or compare with the file's size.

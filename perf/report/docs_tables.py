@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from perf.capacity.command import CapacityFigures
+from perf.capacity.day_command import DayFigures
 from perf.capacity.recording import COMPARED, Recording, compare
 from perf.engine.codec import CodecFigures
 from perf.engine.lm import LmFigures
@@ -11,6 +12,7 @@ from perf.errors import MeasurementError
 from perf.jobs.command import JobFigures, RealJobFigures
 from perf.load.load_test import LoadFigures
 from perf.records import RESULTS, Record, read_records
+from perf.report.day_tables import best_table, check_table, threshold_table
 from perf.report.goals import MAX_ADDED_MS, MAX_TAIL, MIN_SHARE_OF_BARE, bench_goals
 from perf.report.tables import Table, figure
 from perf.server.client import BOUND_MS, ClientFigures
@@ -223,7 +225,15 @@ def jobs_table() -> Table:
     return Table("Jobs", ("", "measured", "goal"), rows)
 
 
+def day_figures() -> DayFigures:
+    """The newest simulated day."""
+    return Records().figures(DayFigures, "capacity-day", "modelled")
+
+
 TABLES: dict[str, Callable[[], Table]] = {
+    "capacity-day": lambda: best_table(day_figures()),
+    "capacity-day-checks": lambda: check_table(day_figures()),
+    "capacity-day-thresholds": lambda: threshold_table(day_figures()),
     "performance-engines": engines_table,
     "performance-server": server_table,
     "performance-added": added_table,

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from perf.capacity.command import CapacityFigures
+from perf.capacity.day_command import DayFigures
 from perf.capacity.hardware import GPUS
 from perf.capacity.recording import Recording, compare
 from perf.engine.step import StepFigures
 from perf.load.load_test import LoadFigures
 from perf.records import Record
 from perf.report.bench_tables import HOW, bench_tables
+from perf.report.day_tables import best_table, check_table, draw_day, threshold_table
 from perf.report.goals import Verdict, bench_goals
 from perf.report.pictures import draw_bench, draw_capacity, draw_step
 from perf.report.tables import Table, figure
@@ -167,6 +169,13 @@ def _capacity_section(record: Record, folder: Path) -> Section:
     return Section([table], [draw_capacity(figures, _picture(record, folder))], note)
 
 
+def _day_section(record: Record, folder: Path) -> Section:
+    figures = record.figures_as(DayFigures)
+    tables = [best_table(figures), threshold_table(figures), check_table(figures)]
+    note = f"**Modelled, not measured.** Prices in {figures.prices.currency}: {figures.prices.note}"
+    return Section(tables, [draw_day(figures, _picture(record, folder))], note)
+
+
 def _recording_section(record: Record, _folder: Path) -> Section:
     rows = [
         (each.run, each.figure, figure(each.measured, 3), figure(each.simulated, 3), f"{each.difference:+.0%}")
@@ -186,5 +195,6 @@ _SECTIONS: dict[str, Callable[[Record, Path], Section]] = {
     "load": _load_section,
     "step": _step_section,
     "capacity": _capacity_section,
+    "capacity-day": _day_section,
     "capacity-record": _recording_section,
 }

@@ -10,7 +10,9 @@ import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-TIMEOUT_S = 180.0
+from s1_protocol.sound import FRAMES_PER_SECOND
+
+TIMEOUT_S = 300.0
 NUM_TEXTS = 5
 
 
@@ -135,6 +137,8 @@ class Callers:
 
         while not self._is_enough:
             await self._check("socket", number, ask)
+            # calls have priority: who never listened to what was said would leave nothing for others
+            await asyncio.sleep(self._orders[0].max_frames / FRAMES_PER_SECOND)
         if socket is not None:
             await socket.close()
 

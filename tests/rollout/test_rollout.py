@@ -30,8 +30,8 @@ OUT = os.environ.get("ROLLOUT_OUT")
 """Where the result is written; none: nowhere."""
 
 PRE_STOP_S = 1.5
-DRAIN_S = 60.0
-GRACE_S = 90.0
+DRAIN_S = 150.0
+GRACE_S = 200.0
 
 pytestmark = [pytest.mark.triton, pytest.mark.timeout(900)]
 

@@ -22,7 +22,7 @@ from s1_protocol.names import ModelName, Parameter
 from s1_protocol.notices import is_dev_checkpoint, notice_of
 from s1_tts.heartbeat import FOLDER_VARIABLE
 from s1_tts.serving.distribution import find_distribution
-from s1_tts.serving.drain_caller import order_drain
+from s1_tts.serving.drain_caller import order_drain, wait_until_spoken
 from s1_tts.serving.janitor import SHARED_MEMORY, Janitor, Remains, remove_regions
 from s1_tts.serving.model_watch import ModelWatch
 from s1_tts.serving.ports import Ports, claim
@@ -253,9 +253,11 @@ class TritonServer:
         if not self._was_ready:
             self._process.kill()  # nothing is in flight, and its own way out takes many seconds
         elif self.wait(0) is None:
+            ends_s = time.monotonic() + self.options.drain_s + DRAIN_MARGIN_S
             order_drain(
                 f"{self.reachable_host}:{self.ports.http}", self._drain_key, self.options.drain_s + DRAIN_MARGIN_S
             )
+            wait_until_spoken(f"{self.reachable_host}:{self.ports.metrics}", ends_s - time.monotonic())
         self._process.terminate()
         deadline_s = time.monotonic() + self._distribution.exit_timeout_s + KILL_AFTER_S
         while self.wait(POLL_S) is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from perf.capacity.day_command import DayFigures
 from perf.capacity.recording import Recording
 from perf.conditions import Conditions
 from perf.engine.codec import CodecFigures
@@ -26,6 +27,7 @@ KINDS = {
     "bench": BenchFigures,
     "load": LoadFigures,
     "step": StepFigures,
+    "capacity-day": DayFigures,
     "capacity-record": Recording,
 }
 

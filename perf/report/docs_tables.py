@@ -18,7 +18,6 @@ from perf.report.tables import Table, figure
 from perf.server.client import BOUND_MS, ClientFigures
 from perf.server.results import BenchFigures
 from perf.server.voices import BOUND, VoiceFigures
-from perf.siege.figures import SiegeFigures
 
 F = TypeVar("F")
 
@@ -144,16 +143,6 @@ def load_table() -> Table:
     return Table("Load", ("phase", "requests", "complete", "refused", "left", "invalid", "faults"), rows)
 
 
-def siege_table() -> Table:
-    """What a siege tried, and what was lost."""
-    figures = Records().figures(SiegeFigures, "siege", "dev-tiny", AMX)
-    rows = [
-        (name, f"{tally.tried:,}".replace(",", " "), f"{tally.held:,}".replace(",", " "), str(len(tally.lost)))
-        for name, tally in figures.tallies.items()
-    ]
-    return Table("Siege", ("attack", "tried", "held", "lost"), rows)
-
-
 def capacity_table() -> Table:
     """Servers by kind of GPU and share of its rates."""
     figures = Records().figures(CapacityFigures, "capacity", "modelled")
@@ -239,7 +228,6 @@ TABLES: dict[str, Callable[[], Table]] = {
     "performance-added": added_table,
     "performance-load": load_table,
     "jobs-figures": jobs_table,
-    "reliability-siege": siege_table,
     "capacity-servers": capacity_table,
     "capacity-simulation": simulation_table,
 }

@@ -318,5 +318,8 @@ SAID = [
     ("<https://a.bc>", "https colon slash slash eh dot bc"),
     ("<joe@a.bc>", "joe at eh dot bc"),
     ("as said.[^1]", "as said. one"),
+    ("<a href='x' class=y>our <b>site</b></a>", "our site"),
+    ("one<br/>two", "one two"),
+    ("a <A Monday > b", "a less than A Monday greater than b"),
     ("٣ of ५", "three of five"),
 ]

@@ -19,12 +19,14 @@ _EMPHASIS: Final = regex.compile(
     r"(?<![\p{L}\p{N}*_])(\*{1,3}|_{1,3}|~~|``?)(?=\S)(.+?)(?<=\S)\1(?![\p{L}\p{N}*_])", flags=regex.DOTALL
 )
 _INNER_EMPHASIS: Final = regex.compile(r"(\*{2,3}|`)(?=\S)([^*`\n]+?)(?<=\S)\1")
+_ATTRIBUTES: Final = r"(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s\"'<>]+))*\s*/?"
+"""Each with a value: what stands in a tag without one may be words."""
 _TAG: Final = regex.compile(
     r"(?i)</?(?:a|abbr|b|blockquote|body|break|code|div|em|emphasis|h[1-6]|i|li|mark|ol|p|pre|s|say-as|small|span|speak|strong|sub|sup|"
-    r"table|td|th|tr|u|ul|br|hr)\b[^<>]*>"
+    rf"table|td|th|tr|u|ul|br|hr)\b{_ATTRIBUTES}>"
 )
 _ENTITY: Final = regex.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,5});")
-_BREAKS: Final = regex.compile(r"(?i)</?(?:br|p|div|li|h[1-6]|tr|blockquote|hr)\b[^<>]*>")
+_BREAKS: Final = regex.compile(rf"(?i)</?(?:br|p|div|li|h[1-6]|tr|blockquote|hr)\b{_ATTRIBUTES}>")
 
 
 def without_markup(text: str) -> str:

@@ -74,7 +74,7 @@ def refusal(data: bytes) -> str:
         (b"#EXTM3U\n#EXTINF:1\nfile:///etc/passwd\n", "is a playlist"),
         (b"UklGRiQAAABXQVZFZm10IBAAAAABAAEA", "is base64 text"),
         (b"\x02#!SILK_V3" + bytes(100), "is a SILK file"),
-        (b"wvPK" + bytes(100), "is a WavPack file"),
+        (b"wvpk" + bytes(100), "is a WavPack file"),
         (b"RIFF\x00\x00\x00\x00AVI LIST", "is an AVI video"),
         (file_of(chirp())[:44], "is truncated"),
     ],

@@ -206,6 +206,7 @@ def test_a_file_that_is_no_recording_is_explained(page: ListenPage, tmp_path: Pa
 )
 def test_what_fails_is_explained_and_the_next_is_heard(page: ListenPage, text: str, words: str) -> None:
     page.open()
+    page.expect_voice("default")  # by then it knows what is allowed
     page.speak(text)
     page.expect_problem(words)
     page.speak(TEXT)

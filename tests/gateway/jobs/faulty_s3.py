@@ -1,6 +1,7 @@
 """moto's S3, which can be told to fail."""
 
 import threading
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ def running_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
     for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("DEFAULT_REGION", "us-east-1")):
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.address)
+    # moto keeps its buckets for the whole process, with what other tests wrote
+    urllib.request.urlopen(urllib.request.Request(f"{s3.address}/moto-api/reset", method="POST")).close()
     boto3.client("s3").create_bucket(Bucket=BUCKET)
     try:
         yield s3

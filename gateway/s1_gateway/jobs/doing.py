@@ -1,11 +1,14 @@
 """What a worker does with an id that Celery brings."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from s1_gateway.jobs.ledger import Ledger
 from s1_gateway.jobs.pace import Pace
@@ -65,16 +68,20 @@ class Doing:
 
     async def speak(self, job_id: str) -> None:
         """Do the job of an id, if it still waits."""
+        owner = f"{self._worker_id}:{secrets.token_hex(4)}"
         async with AsyncExitStack() as stack:
-            if await self._ledger.deaths(job_id):
-                # it may be what ended a worker: such jobs run one at a time, so that few are suspected of one's fault
-                await stack.enter_async_context(self._alone)
-            place = await stack.enter_async_context(self._pace.place())
-            if self._is_ending:
-                await self._ledger.hurry(job_id)
-                return
-            owner = f"{self._worker_id}:{secrets.token_hex(4)}"
-            job = await self._ledger.claim(job_id, owner)
+            try:
+                if await self._ledger.deaths(job_id):
+                    # it may be what ended a worker: one such job at a time, so that few are suspected of one's fault
+                    await stack.enter_async_context(self._alone)
+                place = await stack.enter_async_context(self._pace.place())
+                if self._is_ending:
+                    raise asyncio.CancelledError
+                job = await self._ledger.claim(job_id, owner)
+            except asyncio.CancelledError:  # while it waited for its turn: others need not wait until it counts as lost
+                with contextlib.suppress(RedisError):
+                    await self._ledger.hurry(job_id)
+                raise
             if job is not None:
                 await self._performer.perform(job, owner, place)
 

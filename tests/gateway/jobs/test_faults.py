@@ -1,7 +1,9 @@
 """Nothing is lost and nothing is said twice, whatever dies: real Redis, real workers."""
 
+import base64
 import contextlib
 import io
+import json
 import re
 import subprocess
 import sys
@@ -70,6 +72,24 @@ def test_sigterm_gives_back_what_runs_and_the_worker_ends(place):
     place.start_worker()
     place.wait(job_id)
     assert place.redis.client().hget(f"s1:jobs:job:{job_id}", "deaths") is None
+
+
+def test_sigterm_leaves_what_was_not_begun_to_others_at_once(place):
+    """Ids that a worker held and did not use are due or in Celery's list, and do not wait until they count as lost."""
+    place.stand_in.speedup = 0.2
+    worker = place.start_worker(jobs_streams=1, jobs_lease_s=60)
+    ids = [place.submit(f"Number {number} takes long.") for number in range(5)]
+    client = place.redis.client()
+    eventually(
+        lambda: place.stand_in.num_open == 1 and all(client.zscore("s1:jobs:due:single", each) for each in ids[1:])
+    )
+    eventually(lambda: client.llen("s1.single") == 0)
+    worker.terminate()
+    worker.wait(25)
+    assert {place.show(job_id)["status"] for job_id in ids} == {"queued"}
+    due = client.zrangebyscore("s1:jobs:due:single", "-inf", client.time()[0] * 1000 + 1000)
+    listed = [base64.b64decode(json.loads(each)["body"]).decode() for each in client.lrange("s1.single", 0, -1)]
+    assert all(job_id in due or any(job_id in each for each in listed) for job_id in ids)
 
 
 def test_redis_is_restarted_with_its_file(place):

@@ -56,6 +56,7 @@ def worker(
     if not made.is_ending:
         typer.echo(f"Celery gave up with {status}; the worker starts anew", err=True)
         time.sleep(1)
+    if not made.is_ending:  # asked again: SIGTERM may have come since
         # as another program: what Celery keeps in its modules is not fit for a second start
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606, RUF100 - its own command line
     raise typer.Exit(status)

@@ -8,6 +8,7 @@ from perf.capacity.day_command import DayFigures
 from perf.capacity.recording import COMPARED, Recording, compare
 from perf.engine.codec import CodecFigures
 from perf.engine.lm import LmFigures
+from perf.engine.rounding import RoundingFigures
 from perf.errors import MeasurementError
 from perf.jobs.command import JobFigures, RealJobFigures
 from perf.load.load_test import LoadFigures
@@ -75,6 +76,30 @@ def engines_table() -> Table:
         ("fish-speech's codec, RTF", "-", figure(amx.reference_fp32_rtf, 2), figure(zen3.reference_fp32_rtf, 2)),
     ]
     return Table("Engines", ("", "AMX, bfloat16", "AMX, float32", "Zen 3, float32"), rows)
+
+
+def weights_table() -> Table:
+    """What int8 weights give and cost, beside bfloat16 in the same runs."""
+    records = Records()
+    lm = records.figures(LmFigures, "lm", f"{FULL}, bfloat16", AMX)
+    rounded = {
+        name: {model.weights: model for model in records.figures(RoundingFigures, "rounding", name, AMX).models}
+        for name in (FULL, DEMO_VOICE)
+    }
+    rows = [
+        ("1 stream, frames/s", figure(lm.batch1_frames_per_s, 1), figure(lm.int8_batch1_frames_per_s, 1)),
+        ("8 streams, frames/s", figure(lm.batch8_frames_per_s, 1), figure(lm.int8_batch8_frames_per_s, 1)),
+        ("prefill, a token", figure(lm.prefill_ms_per_token, 1, " ms"), figure(lm.int8_prefill_ms_per_token, 1, " ms")),
+        ("weights", figure(lm.weights_mb, 0, " MB"), figure(lm.int8_weights_mb, 0, " MB")),
+    ]
+    for name, models in rounded.items():
+        kinds = models["bfloat16"], models["int8, bfloat16"]
+        rows += [
+            (f"{name}: divergence of the semantic head", *(f"{kind.semantic_divergence:.5f}" for kind in kinds)),
+            (f"{name}: same most probable semantic code", *(f"{kind.semantic_agreement:.1%}" for kind in kinds)),
+            (f"{name}: same most probable residual code", *(f"{kind.residual_agreement:.1%}" for kind in kinds)),
+        ]
+    return Table("Weights", ("", "bfloat16", "int8"), rows)
 
 
 def server_table() -> Table:
@@ -224,6 +249,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "capacity-day-checks": lambda: check_table(day_figures()),
     "capacity-day-thresholds": lambda: threshold_table(day_figures()),
     "performance-engines": engines_table,
+    "performance-weights": weights_table,
     "performance-server": server_table,
     "performance-added": added_table,
     "performance-load": load_table,

@@ -93,11 +93,14 @@ def weights_table() -> Table:
         ("weights", figure(lm.weights_mb, 0, " MB"), figure(lm.int8_weights_mb, 0, " MB")),
     ]
     for name, models in rounded.items():
-        kinds = models["bfloat16"], models["int8, bfloat16"]
+        wide, narrow = models["bfloat16"], models["int8, bfloat16"]
+        divergences = f"{wide.semantic_divergence:.5f}", f"{narrow.semantic_divergence:.5f}"
+        semantic = f"{wide.semantic_agreement:.1%}", f"{narrow.semantic_agreement:.1%}"
+        residual = f"{wide.residual_agreement:.1%}", f"{narrow.residual_agreement:.1%}"
         rows += [
-            (f"{name}: divergence of the semantic head", *(f"{kind.semantic_divergence:.5f}" for kind in kinds)),
-            (f"{name}: same most probable semantic code", *(f"{kind.semantic_agreement:.1%}" for kind in kinds)),
-            (f"{name}: same most probable residual code", *(f"{kind.residual_agreement:.1%}" for kind in kinds)),
+            (f"{name}: divergence of the semantic head", *divergences),
+            (f"{name}: same most probable semantic code", *semantic),
+            (f"{name}: same most probable residual code", *residual),
         ]
     return Table("Weights", ("", "bfloat16", "int8"), rows)
 

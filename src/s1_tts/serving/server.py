@@ -39,6 +39,13 @@ DRAIN_MARGIN_S = 1.5
 PING_INTERVAL_MS = 5_000
 """Pings of clients that come closer than this are counted, though never punished."""
 
+KEEPALIVE_MS, KEEPALIVE_TIMEOUT_MS = 10_000, 10_000
+"""A caller whose machine does not answer a ping for so long is gone, though nobody has told."""
+
+CONNECTION_AGE_MS, CONNECTION_GRACE_MS = 600_000, 1_200_000
+"""After the first time a gRPC connection takes no new requests, and clients open another one by themselves; after the
+second it is closed. This ends streams that nobody reads: Triton keeps all of their sound."""
+
 KILL_AFTER_S = 0.5
 """What a server gets beyond its own timeout."""
 POLL_S = 0.1
@@ -318,6 +325,10 @@ class TritonServer:
             # Clients look with pings whether a connection still carries anything; none of them is too many.
             f"--grpc-http2-min-recv-ping-interval-without-data={PING_INTERVAL_MS}",
             "--grpc-http2-max-ping-strikes=0",
+            f"--grpc-keepalive-time={KEEPALIVE_MS}",
+            f"--grpc-keepalive-timeout={KEEPALIVE_TIMEOUT_MS}",
+            f"--grpc-max-connection-age={CONNECTION_AGE_MS}",
+            f"--grpc-max-connection-age-grace={CONNECTION_GRACE_MS}",
             f"--http-port={self.ports.http}",
             f"--grpc-port={self.ports.grpc}",
             f"--metrics-port={self.ports.metrics}",

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 import triton_python_backend_utils as pb_utils
 
 from s1_protocol.names import Field, ModelName
+from s1_tts.triton.spent_answers import SpentAnswers
 from s1_tts.triton.triton_requests import to_triton
 from s1_tts.wire.abort_order import AbortOrder, merge
 from s1_tts.wire.seal import Seal
@@ -34,6 +35,7 @@ class AbortBridge:
     def __init__(self, seal: Seal) -> None:
         self._seal = seal
         self._orders: SimpleQueue[AbortOrder | None] = SimpleQueue()
+        self._spent = SpentAnswers()
         self._thread = threading.Thread(target=self._run, name="s1-abort-bridge", daemon=True)
         self._thread.start()
 
@@ -70,7 +72,7 @@ class AbortBridge:
             inputs=to_triton(self._seal.put_on(order.write())),
         )
         try:
-            for response in request.exec(decoupled=True):
+            for response in self._spent.read(request):
                 if response.has_error():
                     log.warning("an abort was not taken: %s", response.error().message())
         except Exception:

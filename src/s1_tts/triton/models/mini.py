@@ -19,6 +19,7 @@ from s1_protocol.request_options import ONE_ANSWER_CHUNK_FRAMES
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.triton.abort_bridge import AbortBridge
 from s1_tts.triton.life_sign import start_life_sign
+from s1_tts.triton.spent_answers import SpentAnswers
 from s1_tts.triton.start_up import set_up_logging
 from s1_tts.triton.ticker import Ticker
 from s1_tts.triton.triton_errors import as_s1_error, from_triton_error, to_triton_error
@@ -41,6 +42,7 @@ class CollectorModel:
         set_up_logging(args["model_name"])
         self._bridge = AbortBridge(Seal.of_this_start())
         self._current: _Collection | None = None
+        self._spent = SpentAnswers()
         self._current_lock = threading.Lock()
         self._ticker = Ticker("s1-cancel-watch", CANCEL_POLL_S, self._abort_if_cancelled)
         self._life_sign = start_life_sign()
@@ -57,7 +59,7 @@ class CollectorModel:
 
     def _answer(self, request: Any) -> Any:
         try:
-            collection = _Collection(request)
+            collection = _Collection(request, self._spent)
             self._set_current(collection)
             samples, is_cut = collection.collect()
             wav = to_wav(samples) if Parameters.of(request).is_base64_wanted else b""
@@ -67,6 +69,8 @@ class CollectorModel:
             return pb_utils.InferenceResponse(error=to_triton_error(told))
         finally:
             self._set_current(None)
+            if not request.is_cancelled():  # a message; what is known to be cancelled is not asked about again
+                self._spent.let_go()
 
     def _set_current(self, collection: "_Collection | None") -> None:
         with self._current_lock:
@@ -86,11 +90,13 @@ class _Collection:
 
     Args:
         request: The caller's request.
+        spent: Keeps what has been read of the stream.
     """
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, spent: SpentAnswers) -> None:
         self.ticket = secrets.token_hex(16)
         self._request = request
+        self._spent = spent
 
     def is_cancelled(self) -> bool:
         """Whether the caller went away; a message to the server process."""
@@ -108,7 +114,7 @@ class _Collection:
         parts: list[Array] = []
         error: S1Error | None = None
         is_complete = is_cut = False
-        for response in self._stream_request().exec(decoupled=True):
+        for response in self._spent.read(self._stream_request()):
             if response.has_error():
                 raise from_triton_error(response.error())
             outputs = read_outputs(response)

@@ -13,6 +13,7 @@ import pytest
 from tests.kubernetes import ROOT, environment, main_container, pod, size_bytes, workloads
 
 PROGRAMS = Path(sysconfig.get_path("scripts"))
+HERE = shlex.quote(str(ROOT))
 PLACES = {"/models": "/mnt/models", "/voices": "/mnt/voices"}
 """Where the image has folders of its own and this machine has none."""
 
@@ -24,12 +25,15 @@ def mounts() -> Iterator[str]:
     """Commands that make the pod's volumes, and then leave nothing else to write to."""
     volumes = {volume["name"]: volume for volume in pod(workloads("laptop")["s1-calls"])["volumes"]}
     yield "mount --make-rprivate /"
-    yield "mount -t tmpfs tmpfs /mnt && mkdir /mnt/models /mnt/voices"
+    yield "mount -t tmpfs tmpfs /mnt && mkdir /mnt/models /mnt/voices /mnt/project"
+    yield f"mount --bind {HERE} /mnt/project && mount -o remount,bind,ro /mnt/project"
     yield "mount -t tmpfs tmpfs /home && mkdir /home/triton-server"
     for mount in main_container("laptop", "s1-calls")["volumeMounts"]:
         place, volume = PLACES.get(mount["mountPath"], mount["mountPath"]), volumes[mount["name"]]
         if "emptyDir" in volume:
             yield f"mount -t tmpfs -o size={size_bytes(volume['emptyDir']['sizeLimit']):.0f} tmpfs {place}"
+            if ROOT.is_relative_to(place):  # a checkout in /tmp is there all the same
+                yield f"mkdir -p {HERE} && mount --bind /mnt/project {HERE} && mount -o remount,bind,ro {HERE}"
         else:
             assert mount["readOnly"]
             yield f"mount --bind {shlex.quote(str(ROOT / 'checkpoints'))} {place} && mount -o remount,bind,ro {place}"

@@ -13,7 +13,7 @@ from perf.siege.tally import HANG_S, Tally
 
 MOST_TURNS = TURNS_A_SLOT * SLOTS
 NOTE_FRAMES = 6
-FLOOD_FRAMES = (120, 150, 180, 210)
+FLOOD_FRAMES = (360, 450, 540, 630)
 """A turn takes far longer than the way of a request, which would be counted as turns else."""
 
 

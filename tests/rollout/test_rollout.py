@@ -58,6 +58,7 @@ class Figures:
         streams: Answers that were whole, by kind of caller.
         most_open: The most answers under way at the moment of a signal.
         moved: Sockets that were closed while nothing was under way, and connected anew.
+        asked_again: Requests on kept connections that were closed before any answer, and sent again.
         problems: Answers that were not whole, and refusals.
         jobs: How jobs ended.
         attempts: How many jobs were tried how often.
@@ -70,6 +71,7 @@ class Figures:
     streams: dict[str, int]
     most_open: int
     moved: int
+    asked_again: int
     problems: list[str]
     jobs: dict[str, int]
     attempts: dict[str, int]
@@ -116,6 +118,7 @@ def figures(
         streams=heard.streams,
         most_open=max(heard.num_open(at_s) for at_s in told_s),
         moved=heard.num_moved,
+        asked_again=heard.num_asked_again,
         problems=heard.problems,
         jobs=dict(Counter(str(job["status"]) for job in jobs)),
         attempts=dict(Counter(str(job["attempts"]) for job in jobs)),

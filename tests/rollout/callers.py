@@ -43,7 +43,7 @@ class Heard:
         open_at: When each of them began and ended, on the monotonic clock.
         problems: Everything else, in words.
         num_moved: Sockets that were closed while nothing was under way, whose callers connected anew.
-        num_asked_again: Requests on kept connections that were closed at that moment, before any answer, and sent again.
+        num_asked_again: Requests on kept connections that were closed just then, before any answer, and sent again.
     """
 
     streams: dict[str, int] = field(default_factory=dict)

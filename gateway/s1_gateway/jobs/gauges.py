@@ -11,9 +11,10 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
+from s1_client.job_records import JobStatus
 from s1_gateway.errors import Reason
 from s1_gateway.jobs.ledger import Ledger
-from s1_gateway.jobs.records import POISON, JobState
+from s1_gateway.jobs.records import POISON
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class JobCounters(Collector):
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Make the metrics."""
-        over = {state.value: self.counted.get(state, 0) for state in JobState if state.is_over}
+        over = {state.value: self.counted.get(state, 0) for state in JobStatus if state.is_over}
         yield _family("s1_gateway_jobs_ended", "Jobs that ended, by how", "outcome", over)
         failed = dict.fromkeys([*Reason, POISON], 0) | self._with_prefix(_FAILED)
         yield _family("s1_gateway_jobs_failed", "Jobs that failed, by why", "reason", failed)

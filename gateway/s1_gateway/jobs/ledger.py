@@ -13,22 +13,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
+from s1_client.job_records import JobStatus, WebhookAttempt
 from s1_gateway.errors import RETRY_AFTER_S, GatewayError, Reason
 from s1_gateway.job_settings import JobSettings
 from s1_gateway.jobs import scripts
 from s1_gateway.jobs.rate import Rate, rate_of
-from s1_gateway.jobs.records import (
-    POISON,
-    Batch,
-    Job,
-    JobClass,
-    JobError,
-    JobResult,
-    JobState,
-    NewJob,
-    WebhookAttempt,
-    to_json,
-)
+from s1_gateway.jobs.records import POISON, Batch, Job, JobClass, JobError, JobResult, NewJob, to_json
 
 PREFIX: Final = "s1:jobs:"
 HOOKS: Final = "hooks"
@@ -188,7 +178,7 @@ class Ledger:
             is_cached: Whether the sound was there already, which says nothing of the servers' rate.
         """
         is_good = isinstance(outcome, JobResult)
-        state = JobState.COMPLETED if is_good else JobState.FAILED
+        state = JobStatus.COMPLETED if is_good else JobStatus.FAILED
         error = "" if isinstance(outcome, JobResult) else to_json(outcome)
         result = to_json(outcome) if isinstance(outcome, JobResult) else ""
         began_ms = "" if is_cached or job.started_s is None else round(job.started_s * 1000)

@@ -6,20 +6,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
-
-class JobState(StrEnum):
-    """How far a job is."""
-
-    QUEUED = "queued"
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing changes any more."""
-        return self not in (JobState.QUEUED, JobState.IN_PROGRESS)
+from s1_client.job_records import JobStatus, WebhookAttempt
 
 
 class JobClass(StrEnum):
@@ -65,19 +52,6 @@ class JobResult:
     made_s: float
 
 
-@dataclass(frozen=True)
-class WebhookAttempt:
-    """One try to tell a caller.
-
-    Args:
-        at_s: Unix time.
-        outcome: The status that came, or what went wrong.
-    """
-
-    at_s: float
-    outcome: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class NewJob:
     """What is asked for.
@@ -102,7 +76,7 @@ class Job:
     job_class: JobClass
     spec: str
     num_characters: int
-    state: JobState
+    state: JobStatus
     created_s: float
     started_s: float | None = None
     completed_s: float | None = None
@@ -125,7 +99,7 @@ class Job:
             job_class=JobClass(fields["class"]),
             spec=fields["spec"],
             num_characters=int(fields["characters"]),
-            state=JobState(fields["state"]),
+            state=JobStatus(fields["state"]),
             created_s=int(fields["created_ms"]) / 1000,
             started_s=_seconds(fields.get("started_ms")),
             completed_s=_seconds(fields.get("completed_ms")),

@@ -4,8 +4,9 @@ from typing import Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from s1_client.job_records import JobStatus
 from s1_gateway.jobs.listing import MOST_LISTED
-from s1_gateway.jobs.records import Job, JobState
+from s1_gateway.jobs.records import Job
 from s1_gateway.jobs.spec import JobFormat
 from s1_gateway.model_options import ModelOptions
 from s1_protocol.limits import MAX_TEXT_CHARACTERS
@@ -100,7 +101,7 @@ class JobShown(BaseModel):
 
     id: str
     object: Literal["audio.speech.job"] = "audio.speech.job"
-    status: JobState
+    status: JobStatus
     progress: int
     created_at: int
     completed_at: int | None

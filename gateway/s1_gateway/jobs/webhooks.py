@@ -12,10 +12,11 @@ from typing import Any, Final
 import urllib3
 from standardwebhooks import Webhook
 
+from s1_client.job_records import WebhookAttempt
 from s1_gateway.job_settings import JobSettings
 from s1_gateway.jobs.addresses import AddressError, check_address, resolve
 from s1_gateway.jobs.ledger import Ledger
-from s1_gateway.jobs.records import Job, WebhookAttempt
+from s1_gateway.jobs.records import Job
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,13 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from s1_client.job_records import JobStatus
 from s1_gateway.auth import Caller, Scope
 from s1_gateway.bodies import json_body, parse_json
 from s1_gateway.errors import GatewayError, Reason
 from s1_gateway.jobs.ledger import unavailable
 from s1_gateway.jobs.listing import page_of_batch, page_of_token
-from s1_gateway.jobs.records import Job, JobState
+from s1_gateway.jobs.records import Job
 from s1_gateway.jobs.schemas import (
     BatchBody,
     BatchMade,
@@ -164,12 +165,12 @@ async def show_batch(batch_id: str, caller: JobsCaller, jobs: TheJobs) -> BatchS
         raise unavailable() from error
     states = Counter(job.state for job in found if job is not None)
     num_over = sum(number for state, number in states.items() if state.is_over) + found.count(None)
-    has_begun = num_over > 0 or states[JobState.IN_PROGRESS] > 0
+    has_begun = num_over > 0 or states[JobStatus.IN_PROGRESS] > 0
     return BatchShown(
         id=batch.id,
         status="completed" if num_over == len(found) else "in_progress" if has_begun else "queued",
         created_at=int(batch.created_s),
-        job_counts=Counted(total=len(found), **{state.value: states[state] for state in JobState}),
+        job_counts=Counted(total=len(found), **{state.value: states[state] for state in JobStatus}),
         job_ids=list(batch.job_ids),
     )
 

@@ -5,8 +5,9 @@ import json
 import pytest
 import yaml
 
+from s1_client.job_records import JobStatus
 from s1_gateway.errors import Reason
-from s1_gateway.jobs.records import POISON, JobState
+from s1_gateway.jobs.records import POISON
 from tests.doc_pages import ROOT
 from tests.gateway.jobs.conftest import Place
 from tests.gateway.running import until
@@ -16,7 +17,7 @@ from tests.promql import Exported, Query, expressions, read_exported
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/s1-jobs.json").read_text())
 ALERTS = yaml.safe_load((ROOT / "deploy/prometheus/jobs-alerts.yml").read_text())
 EXPRESSIONS = expressions(DASHBOARD, ALERTS)
-KNOWN_VALUES = {"outcome": {*JobState, "delivered", "retried", "failed"}, "reason": {*Reason, POISON}}
+KNOWN_VALUES = {"outcome": {*JobStatus, "delivered", "retried", "failed"}, "reason": {*Reason, POISON}}
 
 
 def page_of(place: Place) -> str:

@@ -8,10 +8,11 @@ import openai
 import pytest
 from standardwebhooks import Webhook
 
+from s1_client.job_records import JobStatus, WebhookAttempt
 from s1_gateway.job_settings import JobSettings
 from s1_gateway.jobs import webhooks
 from s1_gateway.jobs.addresses import AddressError, check_address, is_public, resolve
-from s1_gateway.jobs.records import Job, JobClass, JobState, WebhookAttempt
+from s1_gateway.jobs.records import Job, JobClass
 from tests.gateway.jobs.conftest import SECRET, Place, Receiver, eventually, receiving
 from tests.gateway.stand_in import Trouble
 
@@ -154,7 +155,7 @@ def test_a_name_is_looked_up_once_and_what_was_checked_is_called(receiver: Recei
     url = f"http://receiver.example:{receiver.port}/hook"
     job = Job(
         id="job_1", token="anybody", job_class=JobClass.SINGLE, spec="{}", num_characters=1,
-        state=JobState.COMPLETED, created_s=1.0, webhook=url,
+        state=JobStatus.COMPLETED, created_s=1.0, webhook=url,
     )  # fmt: skip
     status, _, _ = webhooks.Teller(settings).call(job, time.time())
     assert (status, len(asked)) == (200, 1)

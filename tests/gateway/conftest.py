@@ -1,10 +1,12 @@
 """A stand-in for Triton and a gateway before it, shared by most tests of this folder."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
 
+from tests.gateway.callers import ENTRIES, sdk_of
 from tests.gateway.running import RunningGateway, running_gateway, until
 from tests.gateway.stand_in import StandIn, running
 
@@ -43,5 +45,14 @@ def sdk(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def sdk_of(gateway: RunningGateway, api_key: str = "unused", max_retries: int = 0) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=api_key, max_retries=max_retries)
+@pytest.fixture(scope="session")
+def tokens_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tokens") / "tokens"
+    path.write_text(ENTRIES)
+    return path
+
+
+@pytest.fixture
+def guarded(shared_stand_in: tuple[StandIn, str], stand_in: StandIn, tokens_file: Path) -> Iterator[RunningGateway]:
+    with running_gateway(shared_stand_in[1], tokens_file=tokens_file) as gateway:
+        yield gateway

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 
 from s1_gateway.errors import Reason
 from s1_gateway.metrics import Outcome
-from tests.gateway.conftest import sdk_of
+from tests.gateway.callers import sdk_of
 from tests.gateway.running import RunningGateway, running_gateway
 from tests.gateway.stand_in import StandIn, Trouble
 from tests.promql import Exported, Query, expressions, read_exported

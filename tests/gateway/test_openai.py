@@ -9,7 +9,7 @@ import pytest
 
 from s1_protocol.names import Field
 from s1_protocol.voice_record import VoiceRecord
-from tests.gateway.conftest import sdk_of
+from tests.gateway.callers import sdk_of
 from tests.gateway.hearing import assert_said, hear_file, hear_pcm
 from tests.gateway.running import RunningGateway, running_gateway, until
 from tests.gateway.stand_in import StandIn, Trouble, running

@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from s1_gateway import servers as gateway_servers
-from tests.gateway.conftest import sdk_of
+from tests.gateway.callers import sdk_of
 from tests.gateway.hearing import assert_said, hear_pcm
 from tests.gateway.running import RunningGateway, running_gateway, until
 from tests.gateway.stand_in import StandIn, Trouble, running, seconds_of

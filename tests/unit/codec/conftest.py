@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from s1_training.development.codec import write_dev_codec
+from s1_tts.codec.batch_policy import BatchPolicy
+from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.codec.streaming import StreamingDecoder
+from tests.unit.codec.fake_decoder import FakeDecoder
 
 CPU = torch.device("cpu")
 
@@ -48,3 +51,16 @@ def encoder(tiny_folder: Path) -> CodecEncoder:
 def random_codes(config: CodecConfig, num_frames: int, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.stack([torch.randint(size, (num_frames,), generator=generator) for size in config.codebook_sizes])
+
+
+@pytest.fixture
+def fake() -> FakeDecoder:
+    return FakeDecoder()
+
+
+@pytest.fixture
+def batcher(fake: FakeDecoder) -> Iterator[CodecBatcher]:
+    batcher = CodecBatcher(fake, BatchPolicy(max_batch=3, wait_s=0), max_streams=10, idle_s=60)
+    yield batcher
+    fake.gate.set()
+    batcher.close()

@@ -1,4 +1,4 @@
-"""A listener that collects a stream's events, and an engine made of small parts."""
+"""What engines are asked for, a listener that collects a stream's events, and an engine made of small parts."""
 
 import threading
 from collections.abc import Callable
@@ -11,10 +11,21 @@ from s1_tts.lm.prefix_cache import PrefixCache
 from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.scheduler import Scheduler
+from s1_tts.speech_task import Sampling, SpeechTask, VoicePrompt
 from s1_tts.stream_events import CodesChunk, StreamFailed
 
 TIMEOUT_S = 240.0
 """Only so that a test that fails comes to an end."""
+
+VOICE = VoicePrompt("a voice", np.random.default_rng(3).integers(0, 1024, (10, 40)).astype(np.int32))
+REQUESTS = (
+    SpeechTask("Hello there.", Sampling(seed=1)),
+    SpeechTask("A longer sentence that says a little more than hello.", Sampling(seed=2, temperature=1.0)),
+    SpeechTask("Greedy.", Sampling(temperature=0.0)),
+    SpeechTask("With a voice.", Sampling(seed=4, top_p=1.0), prompts=(VOICE,)),
+    SpeechTask("Cut short.", Sampling(seed=5), max_frames=7),
+    SpeechTask("In small pieces.", Sampling(seed=6, repetition_penalty=1.5), chunk_frames=3),
+)
 
 
 class Listener:
@@ -75,3 +86,10 @@ def make_engine(
         is_warmed_up=is_warmed_up,
         on_lost=on_lost,
     )
+
+
+def say(engine: LmEngine, request: SpeechTask) -> Listener:
+    listener = Listener()
+    engine.submit(request, listener)
+    assert listener.ended.wait(TIMEOUT_S)
+    return listener

@@ -1,0 +1,122 @@
+"""Origins, sizes, times and TLS: what a connection may be, whoever it is of."""
+
+import contextlib
+import json
+import socket as sockets
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.gateway.callers import LONG_TEXT, TEXT
+from tests.gateway.running import running_gateway, until
+
+
+def test_pages_of_other_origins_are_refused_and_of_our_own_and_allowed_ones_are_not(gateway, shared_stand_in):
+    body = {"model": "m", "voice": "alloy", "input": TEXT}
+    for origin, status in (("https://evil.example", 403), (gateway.url, 200), ("null", 403)):
+        answer = httpx2.post(f"{gateway.url}/v1/audio/speech", json=body, headers={"origin": origin})
+        assert answer.status_code == status
+        assert "access-control-allow-origin" not in answer.headers
+    with running_gateway(shared_stand_in[1], cors_origins="https://good.example") as other:
+        good = {"origin": "https://good.example"}
+        answer = httpx2.post(f"{other.url}/v1/audio/speech", json=body, headers=good)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "https://good.example"
+        asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        assert httpx2.options(f"{other.url}/v1/audio/speech", headers=good | asked).status_code == 200
+        evil = {"origin": "https://evil.example"}
+        assert httpx2.options(f"{other.url}/v1/audio/speech", headers=evil | asked).status_code == 400
+
+
+async def test_sockets_of_other_origins_are_refused(gateway):
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(gateway.socket_url + "/ws/tts", origin="https://evil.example")
+    assert refused.value.response.status_code == 403
+    async with connect(gateway.socket_url + "/ws/tts", origin=gateway.url):
+        pass
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(shared_stand_in):
+    with running_gateway(shared_stand_in[1], max_body_bytes=2000) as gateway:
+        url = f"{gateway.url}/v1/audio/speech"
+        body = json.dumps({"model": "m", "voice": "alloy", "input": "x" * 2000})
+        declared = httpx2.post(url, content=body)
+        in_chunks = httpx2.post(url, content=iter([body[:1000].encode(), body[1000:].encode()]))
+        files = {"audio_sample": ("a.wav", bytes(3000), "audio/wav")}
+        form = httpx2.post(f"{gateway.url}/v1/audio/voices", data={"name": "a", "ref_text": "Hi."}, files=files)
+        for answer in (declared, in_chunks, form):
+            assert answer.status_code == 413
+            assert "2000 bytes" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("head", [b"", b"POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\n"])
+def test_half_a_request_is_not_waited_for(shared_stand_in, head):
+    with running_gateway(shared_stand_in[1], handshake_s=0.3) as gateway:
+        host, _, port = gateway.address.partition(":")
+        with sockets.create_connection((host, int(port))) as connection:
+            connection.sendall(head)
+            connection.settimeout(20)
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(100) == b""
+
+
+def test_half_a_body_is_not_waited_for(shared_stand_in):
+    with running_gateway(shared_stand_in[1], handshake_s=0.3) as gateway:
+        host, _, port = gateway.address.partition(":")
+        with sockets.create_connection((host, int(port))) as connection:
+            connection.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+            connection.settimeout(20)
+            assert connection.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_whoever_takes_nothing_of_a_body_of_sound_is_cut_off(shared_stand_in, stand_in):
+    with running_gateway(shared_stand_in[1], send_s=0.5) as gateway:
+        host, _, port = gateway.address.partition(":")
+        connection = sockets.socket()
+        connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+        connection.connect((host, int(port)))
+        request = {"model": "m", "voice": "alloy", "input": LONG_TEXT, "response_format": "wav", "sample_rate": 48_000}
+        body = json.dumps(request).encode()
+        head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        until(lambda: gateway.num_open == 1)
+        until(lambda: gateway.num_open == 0 and stand_in.num_open == 0)
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    paths = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]]
+    subprocess.run(command, check=True, capture_output=True)
+    return paths
+
+
+def test_tls(shared_stand_in, certificate):
+    path, key = certificate
+    with running_gateway(shared_stand_in[1], tls_certificate=path, tls_key=key) as gateway:
+        trusted = ssl.create_default_context(cafile=str(path))
+        url = f"https://{gateway.address}/v1/models"
+        assert httpx2.get(url, verify=trusted).status_code == 200
+        with pytest.raises(httpx2.HTTPError):
+            httpx2.get(f"http://{gateway.address}/v1/models")
+
+
+async def test_a_socket_that_is_open_outlives_its_handshakes_limit(shared_stand_in):
+    with running_gateway(shared_stand_in[1], handshake_s=0.2) as gateway:
+        async with connect(gateway.socket_url + "/ws/tts") as socket:
+            begun_s = time.monotonic()
+            while time.monotonic() - begun_s < 0.5:
+                await socket.send(json.dumps({"text": "Hi."}))
+                try:
+                    await socket.recv()
+                except ConnectionClosed as closed:
+                    pytest.fail(f"it was closed: {closed}")

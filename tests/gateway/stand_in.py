@@ -46,7 +46,7 @@ class Trouble(StrEnum):
     BREAK = "TROUBLE-BREAK"
     """After the first chunk."""
     STALL = "TROUBLE-STALL"
-    """After the first chunk, until the caller leaves."""
+    """After the first chunk, until the caller leaves or :attr:`StandIn.is_stalling` ends."""
     EARLY_END = "TROUBLE-END"
 
 
@@ -75,6 +75,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         level: Of its tone: other weights sound otherwise.
         is_ready: What the server says of itself.
         is_full: Whether every request is refused.
+        is_stalling: Whether texts that stall still do.
         refuse_next: How many requests are refused before one is taken.
         voices: Stored voices by id.
         requests: Parsed inputs of all requests for speech.
@@ -91,6 +92,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
     level: float = 1.0
     is_ready: bool = True
     is_full: bool = False
+    is_stalling: bool = True
     refuse_next: int = 0
     voices: dict[str, VoiceRecord] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -103,7 +105,7 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
     def reset(self) -> None:
         """Forget what other tests did; nothing must be under way."""
         self.speedup, self.first_s, self.is_ready, self.is_full = float("inf"), 0.0, True, False
-        self.refuse_next, self.level = 0, 1.0
+        self.refuse_next, self.level, self.is_stalling = 0, 1.0, True
         self.voices.clear()
         self.requests.clear()
         self.metadata.clear()
@@ -184,7 +186,8 @@ class StandIn(service_pb2_grpc.GRPCInferenceServiceServicer):
         if Trouble.BREAK in text:
             raise ModelError("INTERNAL: internal error 0123456789ab; the server's log has the details under this id")
         if Trouble.STALL in text:
-            await asyncio.sleep(3600)
+            while self.is_stalling:  # noqa: ASYNC110  # it is set by another thread
+                await asyncio.sleep(0.01)
 
     async def _chunks(self, inputs: dict[str, Any]) -> AsyncIterator[tuple[int, npt.NDArray[np.int16], bool]]:
         total = frames_of(inputs[Field.TEXT], inputs.get(Field.MAX_FRAMES, DEFAULT_MAX_FRAMES))

@@ -10,11 +10,13 @@ from playwright.sync_api import Browser, Locator, expect
 from tests.gateway.browser import ListenPage, chromium, opened
 from tests.gateway.hearing import hear_file
 from tests.gateway.jobs.conftest import Place
-from tests.gateway.running import running_gateway
+from tests.gateway.running import running_gateway, until
 from tests.gateway.stand_in import StandIn, Trouble, seconds_of
 from tests.gateway.test_page_for_all import DESK, PHONE, judge
 
 TEXT = "This is spoken while I do something else."
+ENDLESS = f"{Trouble.STALL}, so that its job is under way until it is cancelled."
+"""It is never said whole, so that no later job of the same text is answered from the store."""
 
 
 @pytest.fixture(scope="module")
@@ -24,14 +26,21 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def place(shared_place: Place) -> Place:
+def place_with_worker(shared_place: Place) -> Place:
     shared_place.start_worker()
     return shared_place
 
 
 @pytest.fixture
+def place(place_with_worker: Place) -> Iterator[Place]:
+    """Where jobs are done; nothing goes on in it after a test."""
+    place_with_worker.stand_in.reset()
+    yield place_with_worker
+    until(lambda: place_with_worker.stand_in.num_open == 0, 60)
+
+
+@pytest.fixture
 def page(browser: Browser, place: Place) -> Iterator[ListenPage]:
-    place.stand_in.speedup = float("inf")
     with opened(browser, place.gateway.url) as page:
         page.open()
         page.expect_voice("default")
@@ -58,9 +67,8 @@ def test_a_text_is_spoken_later_heard_and_kept(page: ListenPage) -> None:
     assert hear_file(Path(download.value.path()).read_bytes()).duration_s == pytest.approx(seconds_of(TEXT), abs=0.1)
 
 
-def test_progress_is_shown_and_a_job_is_cancelled(page: ListenPage, place: Place) -> None:
-    place.stand_in.speedup = 2.0
-    row = make(page, "One sentence of a longer text that is spoken slowly. " * 8)
+def test_progress_is_shown_and_a_job_is_cancelled(page: ListenPage) -> None:
+    row = make(page, ENDLESS)
     expect(row.locator(".job-state")).to_have_text("Speaking")
     page.page.wait_for_function("() => document.querySelector('#job-list progress').value > 0")
     row.get_by_role("button", name="Cancel").click()
@@ -81,17 +89,16 @@ def test_what_fails_is_told_in_its_row_and_a_refusal_above(page: ListenPage) -> 
 
 def test_a_job_outlives_an_absence_of_its_gateway(browser: Browser, place: Place, jobs_stand_in) -> None:
     settings = {**place.settings, "redis_url": place.redis.url}
-    place.stand_in.speedup = 3.0
     with running_gateway(jobs_stand_in[1], **settings) as gateway, opened(browser, gateway.url) as page:
         port = gateway.server.port
         page.open()
         page.expect_voice("default")
-        row = make(page, TEXT * 3)
+        row = make(page, f"{Trouble.STALL} {TEXT}")
         expect(row.locator(".job-state")).to_have_text("Speaking")
         gateway.server.force_exit = True
         gateway.server.should_exit = True
         expect(row.locator(".job-state")).to_contain_text("does not answer")
-        place.stand_in.speedup = float("inf")
+        place.stand_in.is_stalling = False
         with running_gateway(jobs_stand_in[1], port=port, **settings):
             expect(row.locator(".job-state")).to_contain_text("Ready")
 
@@ -106,14 +113,12 @@ def test_a_gateway_without_jobs_does_not_offer_them(browser: Browser, jobs_stand
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", [DESK, PHONE], ids=["desk", "phone"])
 def test_axe_finds_nothing(browser: Browser, place: Place, device: dict, scheme: str) -> None:
-    place.stand_in.speedup = float("inf")
     with opened(browser, place.gateway.url, color_scheme=scheme, reduced_motion="reduce", **device) as page:
         page.open()
         page.expect_voice("default")
         for text, words in ((TEXT, "Ready"), (f"{Trouble.INVALID} here.", "Failed")):
             expect(make(page, text).locator(".job-state")).to_contain_text(words)
-        place.stand_in.speedup = 0.5
-        expect(make(page, "Slow. " * 30).locator(".job-state")).to_have_text("Speaking")
+        expect(make(page, ENDLESS).locator(".job-state")).to_have_text("Speaking")
         judge(page)
         page.page.get_by_role("button", name="Cancel").click()
         expect(page.page.locator("#job-list > li").first).to_contain_text("Cancelled")

@@ -207,6 +207,7 @@ class Answer:
         self._left_out_samples = 0
         self._outcome = Outcome.HUNG_UP
         self._is_closed = False
+        self._is_taken = False
         self._pieces = self._encode()
 
     async def wait_for_sound(self) -> None:
@@ -254,6 +255,9 @@ class Answer:
         Raises:
             S1ClientError: the server broke off; what was given is not the whole.
         """
+        if self._is_closed:
+            return
+        self._is_taken = True
         async with aclosing(self._pieces) as pieces:
             if self._first is not None:
                 yield self._first
@@ -268,7 +272,11 @@ class Answer:
             self._is_closed = True
             self._metrics.utterances.labels(self._order.door, self._order.caller.name, self._outcome).inc()
         with anyio.CancelScope(shield=True):
-            await self._stream.aclose()
+            try:
+                await self._stream.aclose()
+            finally:  # a task may be cancelled twice
+                if not (self._is_taken or self._pieces.ag_running):
+                    await self._pieces.aclose()  # else its sound would be held until cycles are collected
 
     async def _encode(self) -> AsyncGenerator[Sound]:
         labels = (self._order.door, self._order.caller.name)

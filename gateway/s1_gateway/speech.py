@@ -275,7 +275,8 @@ class Answer:
             try:
                 await self._stream.aclose()
             finally:  # a task may be cancelled twice
-                if not (self._is_taken or self._pieces.ag_running):
+                if not self._is_taken:
+                    self._is_taken = True
                     await self._pieces.aclose()  # else its sound would be held until cycles are collected
 
     async def _encode(self) -> AsyncGenerator[Sound]:

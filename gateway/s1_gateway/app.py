@@ -16,6 +16,7 @@ from s1_gateway.access_log import AccessLog
 from s1_gateway.auth import Tokens
 from s1_gateway.body_limit import BodyLimit
 from s1_gateway.cartesia import endpoints as cartesia
+from s1_gateway.cartesia import voices as cartesia_voices
 from s1_gateway.errors import problem_of
 from s1_gateway.fish import endpoints as fish_speech
 from s1_gateway.fish import live as fish_live
@@ -46,6 +47,7 @@ ROUTERS = (
     fish_references.router,
     fish_live.router,
     cartesia.router,
+    cartesia_voices.router,
     live.router,
     web.router,
     jobs.router,

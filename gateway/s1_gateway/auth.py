@@ -144,7 +144,10 @@ def token_in(headers: Headers, query: QueryParams | None = None) -> str | None:
         return bearer.strip()
     if key := headers.get("x-api-key"):
         return key
-    return (query.get("api_key") or query.get("token")) if query is not None else None
+    if query is None:
+        return None
+    # the second is what Cartesia's SDK calls a token that is good for some minutes
+    return query.get("api_key") or query.get("access_token") or query.get("token")
 
 
 def _read_entries(lines: Iterable[str]) -> dict[str, Caller]:

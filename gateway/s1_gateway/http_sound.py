@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from s1_gateway.errors import GatewayError, Reason, problem_of
+from s1_gateway.errors import problem_of
 from s1_gateway.hangup import wait_for_hangup
 from s1_gateway.speech import Answer
 
@@ -77,5 +77,4 @@ async def whole_or_broken(answer: Answer) -> AsyncGenerator[bytes]:
     async for sound in answer.pieces():
         if sound.data:
             yield sound.data
-    if answer.was_cut and not answer.has_chosen_length:
-        raise GatewayError(Reason.CUT, "the speech reached its greatest length before the text was said")
+    answer.check_whole()

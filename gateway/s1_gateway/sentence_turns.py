@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from s1_client.live_speech import with_seed
 from s1_client.live_text import SentenceCutter
 from s1_gateway.encoding import SoundSpec
-from s1_gateway.errors import GatewayError, Problem, Reason, invalid
+from s1_gateway.errors import Problem, invalid
 from s1_gateway.pacing import Pace, PacedSender
 from s1_gateway.sockets import Socket
 from s1_gateway.speech import Answer, Speech, SpeechOrder
@@ -202,6 +202,5 @@ class SentenceTurn:
         async for sound in answer.pieces():
             await self._sender.send(sound.data, sound.duration_s)
             self._said_s += sound.duration_s
-        if answer.was_cut and not answer.has_chosen_length:
-            raise GatewayError(Reason.CUT, "the speech reached its greatest length before the text was said")
+        answer.check_whole()
         await self._sink.said(prepared.sentence, start_s, self._said_s)

@@ -245,6 +245,15 @@ class Answer:
         """Whether the limit of length is the caller's own."""
         return self._order.options.max_frames is not None
 
+    def check_whole(self) -> None:
+        """Refuse to call speech whole that was cut against its caller's wish.
+
+        Raises:
+            GatewayError: it was.
+        """
+        if self.was_cut and not self.has_chosen_length:
+            raise GatewayError(Reason.CUT, "the speech reached its greatest length before the text was said")
+
     def leave_out(self, duration_s: float) -> None:
         """Leave out so much of what comes next: its caller is too slow for it, and wants to hear what is newest."""
         self._left_out_samples += round(duration_s * SAMPLE_RATE_HZ)

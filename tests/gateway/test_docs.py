@@ -60,6 +60,7 @@ def test_there_is_an_example_for_each_client() -> None:
         "Fish Audio's SDK",
         "Pipecat with Fish and Cartesia",
         "LiveKit with Fish and Cartesia",
+        "Cartesia's SDK",
         "Our own WebSocket",
     } <= set(headings)
     assert len(BLOCKS) >= len(headings)

@@ -1,1 +1,1 @@
-"""Cartesia's WebSocket, as Pipecat and LiveKit speak it: on it a bot is interrupted without reconnecting."""
+"""Cartesia's protocol: its WebSocket, on which a bot is interrupted without reconnecting, and the same over HTTP."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from s1_gateway.errors import Problem
@@ -11,9 +12,19 @@ FIELDS = {
     "text": "transcript",
     Field.VOICE.value: "voice.id",
     "sample_rate": "output_format.sample_rate",
+    "bit_rate": "output_format.bit_rate",
     "speed": "generation_config.speed",
 }
 """Our names of fields where Cartesia's differ."""
+
+
+class Envelope(BaseModel):
+    """Every failure."""
+
+    title: str
+    message: str
+    error_code: str
+    status_code: int
 
 
 def error_object(problem: Problem) -> dict[str, Any]:
@@ -36,5 +47,5 @@ def error_message(problem: Problem, context_id: str | None) -> dict[str, Any]:
 
 
 def render(problem: Problem) -> JSONResponse:
-    """Make the answer to a handshake that is refused."""
+    """Make the answer to a request or a handshake that is refused."""
     return JSONResponse(error_object(problem), status_code=problem.status, headers=problem.headers())

@@ -148,10 +148,9 @@ class CartesiaSession:
         gateway, settings = self._gateway, self._gateway.settings
         if len(self._contexts) >= MAX_CONTEXTS:
             raise GatewayError(Reason.RATE_LIMITED, f"all {MAX_CONTEXTS} contexts of this socket are in use")
-        voice = message.voice.id if message.voice is not None else None
         order = SpeechOrder(
             text="",
-            options=await gateway.voice_names.apply(voice, message.call_options()),
+            options=await gateway.voice_names.apply(message.voice_id, message.call_options()),
             sound=message.sound(),
             door=Door.CARTESIA,
             caller=self._caller,

@@ -8,7 +8,7 @@ from s1_gateway.errors import Problem
 from s1_gateway.sockets import Socket
 
 UNDER_WAY = 206
-"""Status of every message but the last."""
+"""Status of every message or event but the last."""
 
 
 class CartesiaSink:

@@ -14,7 +14,7 @@ from s1_gateway.encoding.samples import FloatSamples, Int16Samples, to_float
 from s1_gateway.encoding.spec import SoundSpec
 from s1_gateway.encoding.stage import Stage
 from s1_gateway.encoding.tempo import TimeStretch
-from s1_gateway.encoding.wav import WavWriter, WholeWavWriter
+from s1_gateway.encoding.wav import FLOATS, INTEGERS, Coding, WavWriter, WholeWavWriter
 from s1_gateway.encoding.writer import FormatWriter
 
 if TYPE_CHECKING:
@@ -97,12 +97,17 @@ def _stages(spec: SoundSpec) -> list[Stage]:
 
 def _writer(spec: SoundSpec, is_whole: bool) -> FormatWriter:
     rate_hz, bit_rate_bps = spec.rate_hz, spec.chosen_bit_rate_bps
+
+    def wav(coding: Coding) -> FormatWriter:
+        return (WholeWavWriter if is_whole else WavWriter)(rate_hz, coding)
+
     makers: dict[AudioFormat, Callable[[], FormatWriter]] = {
         AudioFormat.PCM_S16LE: Int16Writer,
         AudioFormat.PCM_F32LE: Float32Writer,
         AudioFormat.PCM_MULAW: MulawWriter,
         AudioFormat.PCM_ALAW: AlawWriter,
-        AudioFormat.WAV: lambda: WholeWavWriter(rate_hz) if is_whole else WavWriter(rate_hz),
+        AudioFormat.WAV: lambda: wav(INTEGERS),
+        AudioFormat.WAV_F32LE: lambda: wav(FLOATS),
         AudioFormat.MP3: lambda: (WholeMp3Writer if is_whole else Mp3Writer)(rate_hz, bit_rate_bps),
         AudioFormat.OPUS: lambda: OpusWriter(rate_hz, bit_rate_bps),
         AudioFormat.AAC: lambda: AacWriter(rate_hz, bit_rate_bps),

@@ -29,6 +29,7 @@ class AudioFormat(StrEnum):
     PCM_MULAW = "pcm_mulaw"
     PCM_ALAW = "pcm_alaw"
     WAV = "wav"
+    WAV_F32LE = "wav_f32le"
     MP3 = "mp3"
     OPUS = "opus"
     AAC = "aac"
@@ -60,6 +61,7 @@ TRAITS: dict[AudioFormat, FormatTraits] = {
     AudioFormat.PCM_MULAW: FormatTraits("ulaw", "audio/PCMU;rate={rate_hz};channels=1", 8_000),
     AudioFormat.PCM_ALAW: FormatTraits("alaw", "audio/PCMA;rate={rate_hz};channels=1", 8_000),
     AudioFormat.WAV: FormatTraits("wav", "audio/wav", SAMPLE_RATE_HZ),
+    AudioFormat.WAV_F32LE: FormatTraits("wav", "audio/wav", SAMPLE_RATE_HZ),
     # bare: a browser's MediaSource refuses audio/mpeg with a codecs parameter
     AudioFormat.MP3: FormatTraits("mp3", "audio/mpeg", SAMPLE_RATE_HZ, default_bit_rate_bps=128_000),
     AudioFormat.OPUS: FormatTraits("ogg", "audio/ogg", 48_000, OPUS_RATES_HZ, default_bit_rate_bps=32_000),

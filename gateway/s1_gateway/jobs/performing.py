@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from s1_client import S1ClientError, SpeechOptions
 from s1_gateway.auth import Caller, Scope
-from s1_gateway.errors import GatewayError, Reason, problem_of
+from s1_gateway.errors import Reason, problem_of
 from s1_gateway.job_settings import JobSettings
 from s1_gateway.jobs.ledger import Ledger
 from s1_gateway.jobs.pace import Pace, Place
@@ -173,8 +173,7 @@ class Performer:
         finally:
             await answer.aclose()
         place.give()
-        if answer.was_cut and not answer.has_chosen_length:
-            raise GatewayError(Reason.CUT, "the speech reached its greatest length before the text was said")
+        answer.check_whole()
         stored = f"{name}.{order.sound.extension}"
         data = b"".join(pieces)  # of a single piece, as most formats give, this is no copy
         pieces.clear()

@@ -25,6 +25,7 @@ AV_CONTAINERS = {
     AudioFormat.PCM_MULAW: "mulaw",
     AudioFormat.PCM_ALAW: "alaw",
     AudioFormat.WAV: "wav",
+    AudioFormat.WAV_F32LE: "wav",
     AudioFormat.MP3: "mp3",
     AudioFormat.OPUS: "ogg",
     AudioFormat.AAC: "aac",

@@ -31,6 +31,7 @@ EXACT = {
     AudioFormat.PCM_MULAW,
     AudioFormat.PCM_ALAW,
     AudioFormat.WAV,
+    AudioFormat.WAV_F32LE,
     AudioFormat.FLAC,
 }
 FRAME_SAMPLES = {AudioFormat.MP3: 1152, AudioFormat.AAC: 1024}
@@ -45,7 +46,9 @@ MAX_ERROR_DB = {
 }
 # of a length that is not known, of which it reads everything nevertheless
 KNOWN_COMPLAINTS = {
-    AudioFormat.WAV: ("Guessed Channel Layout", "maximum wav data size", "corrupt"),
+    **dict.fromkeys(
+        (AudioFormat.WAV, AudioFormat.WAV_F32LE), ("Guessed Channel Layout", "maximum wav data size", "corrupt")
+    ),
     AudioFormat.MP3: ("Estimating duration", "invalid concatenated file detected - using bitrate for duration"),
 }
 
@@ -107,7 +110,9 @@ def test_a_streamed_mp3_begins_with_its_first_sample(rate_hz: int, bit_rate_bps:
     assert abs(shift_samples(sound, original, rate_hz)) <= 8
 
 
-@pytest.mark.parametrize("audio_format", [AudioFormat.PCM_S16LE, AudioFormat.WAV, AudioFormat.FLAC])
+@pytest.mark.parametrize(
+    "audio_format", [AudioFormat.PCM_S16LE, AudioFormat.WAV, AudioFormat.WAV_F32LE, AudioFormat.FLAC]
+)
 def test_at_the_engines_rate_lossless_formats_give_the_same_samples(audio_format: AudioFormat) -> None:
     spec = SoundSpec(audio_format, SAMPLE_RATE_HZ)
     original = voice(0.7)
@@ -137,8 +142,9 @@ def test_debians_ffmpeg_reads_it_from_a_pipe_without_a_complaint(audio_format: A
     assert pitch_hz(sound[6000:-6000], 24_000) == pytest.approx(440, rel=0.002)
 
 
-def test_a_streamed_wav_says_that_its_length_is_not_known_and_a_whole_one_tells_it() -> None:
-    spec, sound = SoundSpec(AudioFormat.WAV, 24_000), tone(0.5)
+@pytest.mark.parametrize("audio_format", [AudioFormat.WAV, AudioFormat.WAV_F32LE])
+def test_a_streamed_wav_says_that_its_length_is_not_known_and_a_whole_one_tells_it(audio_format: AudioFormat) -> None:
+    spec, sound = SoundSpec(audio_format, 24_000), tone(0.5)
     streamed, whole = encode(spec, sound, PIECES), encode_whole(sound, spec)
     assert struct.unpack_from("<I", streamed, 4) == struct.unpack_from("<I", streamed, 40) == (0xFFFFFFFF,)
     assert struct.unpack_from("<I", whole, 4) == (len(whole) - 8,)
@@ -162,7 +168,7 @@ def test_an_answer_of_almost_nothing_is_still_a_file(audio_format: AudioFormat, 
     expected = round(samples * spec.rate_hz / SAMPLE_RATE_HZ)
     if expected:
         assert len(decode_with_av(spec, data)) >= expected
-    elif audio_format in {AudioFormat.WAV, AudioFormat.OPUS, AudioFormat.AAC, AudioFormat.FLAC}:
+    elif audio_format in {AudioFormat.WAV, AudioFormat.WAV_F32LE, AudioFormat.OPUS, AudioFormat.AAC, AudioFormat.FLAC}:
         assert data  # a header at least
 
 

@@ -94,6 +94,7 @@ SAID = [
     ("1.5e-3", "one point five times ten to the minus three"),
     ("1,234,567.89", "one million two hundred thirty four thousand five hundred sixty seven point eight nine"),
     ("0.5", "zero point five"),
+    ("-0.5 degrees", "minus zero point five degrees"),
     (".5", "zero point five"),
     ("007", "zero zero seven"),
     (

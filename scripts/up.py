@@ -64,7 +64,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 @contextlib.contextmanager
 def running(
-    command: list[str | Path], stream: str, ready: str, environment: dict[str, str] | None = None
+    command: list[str | Path],
+    stream: str,
+    ready: str,
+    environment: dict[str, str] | None = None,
+    end: signal.Signals = signal.SIGTERM,
 ) -> Iterator[tuple[subprocess.Popen[str], re.Match[str]]]:
     """Run a program; gives it, and what its line says that tells that it is ready.
 
@@ -73,6 +77,7 @@ def running(
         stream: Where the line comes: ``stdout`` or ``stderr``.
         ready: Pattern of the line.
         environment: Variables that it has besides ours.
+        end: What ends it.
 
     Raises:
         UpError: it ended before.
@@ -93,7 +98,7 @@ def running(
             threading.Thread(target=_pass_on, args=(lines,), daemon=True).start()
             yield process, found
         finally:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(end)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_TIMEOUT_S)
             process.kill()
@@ -126,7 +131,10 @@ def up(arguments: argparse.Namespace) -> None:
         server, where = stack.enter_context(running(server_command, "stdout", r"ready on .*grpc (\d+), metrics (\d+)"))
         servers = ["--servers", f"127.0.0.1:{where[1]}"]
         gateway_command = [BIN / "s1-gateway", "serve", "--port", str(arguments.port), *servers]
-        gateway, found = stack.enter_context(running(gateway_command, "stderr", r"ready on http://(\S+)", redis))
+        # a user's end: nothing is waited for but what is being said
+        gateway, found = stack.enter_context(
+            running(gateway_command, "stderr", r"ready on http://(\S+)", redis, signal.SIGINT)
+        )
         parts += [server, gateway]
         if redis is not None:
             worker_command = [BIN / "s1-gateway", "worker", *servers]

@@ -2,10 +2,14 @@
 
 A signal finds callers on their way: a balancer has not heard yet that this gateway goes, connections are kept for a
 next request, sockets are open for a next sentence. So the gateway goes in two steps. At first it takes what comes, and
-every answer closes its connection. Then it listens no more, closes what is idle, and ends when nothing is under way.
+every answer closes its connection. Then it listens no more and waits for the connections that are left: what is under
+way goes on, a kept connection serves the request that may be on its way to it and closes with that answer, or when
+none came for so long that its caller has given it up. It ends when none is left.
 """
 
 import logging
+import math
+import select
 import signal
 import socket
 import time
@@ -13,10 +17,9 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from s1_gateway.app import make_app
-from s1_gateway.connection import guarded_protocol
+from s1_gateway.connection import GuardedProtocol, guarded_protocol
 from s1_gateway.leaving import Leaving
 from s1_gateway.limits import Limits
 from s1_gateway.settings import Settings, SettingsError
@@ -35,18 +38,16 @@ class GatewayServer(uvicorn.Server):
         config: uvicorn's.
         limits: Knows the open streams and sockets.
         leaving: Told how far it is.
-        leave_s: How long requests are still taken after SIGTERM; after SIGINT, somebody's Ctrl+C, none is.
-        drain_s: How long after the signal streams may go on.
+        settings: How long each step of leaving may take after SIGTERM; after SIGINT, somebody's Ctrl+C, nothing new
+            is waited for.
     """
 
-    def __init__(
-        self, config: uvicorn.Config, limits: Limits, leaving: Leaving, leave_s: float, drain_s: float
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, limits: Limits, leaving: Leaving, settings: Settings) -> None:
         super().__init__(config)
         self.limits = limits
         self._leaving = leaving
-        self._leave_s = leave_s
-        self._drain_s = drain_s
+        self._settings = settings
+        self._linger_s = settings.linger_s
         self._shuts_s = self._ends_s = 0.0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -61,29 +62,39 @@ class GatewayServer(uvicorn.Server):
             super().handle_exit(sig, frame)
             return
         now_s = time.monotonic()
-        self._shuts_s = now_s + (self._leave_s if sig == signal.SIGTERM else 0.0)
-        self._ends_s = now_s + self._drain_s
+        is_waiting = sig == signal.SIGTERM
+        self._shuts_s = now_s + (self._settings.leave_s if is_waiting else 0.0)
+        self._linger_s = self._settings.linger_s if is_waiting else 0.0
+        self._ends_s = now_s + self._settings.drain_s
         self._leaving.begin()
 
     async def on_tick(self, counter: int) -> bool:
-        """Take nothing new when it is time, and end when the last stream has."""
+        """Take nothing new when it is time, and end when the last caller has gone."""
         if self._leaving.is_begun:
             now_s = time.monotonic()
-            if now_s >= self._shuts_s and not self._leaving.is_shut:
+            if now_s >= self._shuts_s and not self._leaving.is_shut and not self._is_somebody_at_the_door:
                 self._shut()
-            elif self._leaving.is_shut and not self.limits.num_open and not self.limits.num_sockets:
-                self.should_exit = True
-            if now_s >= self._ends_s:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, GuardedProtocol):  # a WebSocket is closed where its protocol is spoken
+                    connection.leave(self._linger_s if self._leaving.is_shut else math.inf)
+            is_left = self.limits.num_open or self.limits.num_sockets or self.server_state.connections
+            if now_s >= self._ends_s or (self._leaving.is_shut and not is_left):
                 self.should_exit = True
         return await super().on_tick(counter)
 
+    @property
+    def _is_somebody_at_the_door(self) -> bool:
+        """Whether the kernel has connections that are not accepted yet: it resets them at the end of listening."""
+        looking = select.poll()
+        for server in self.servers:
+            for listening in server.sockets:
+                looking.register(listening.fileno(), select.POLLIN)
+        return bool(looking.poll(0))
+
     def _shut(self) -> None:
-        """Listen no more, and close what is idle."""
+        """Listen no more."""
         for server in self.servers:
             server.close()
-        for connection in list(self.server_state.connections):
-            if isinstance(connection, HttpToolsProtocol):  # uvicorn would end a WebSocket in the midst of a word
-                connection.shutdown()
         self._leaving.shut()
 
     @property
@@ -126,4 +137,4 @@ def make_server(settings: Settings) -> GatewayServer:
         config.load()
     except OSError as error:
         raise SettingsError(f"S1_GATEWAY_TLS_CERTIFICATE, S1_GATEWAY_TLS_KEY: {error}") from error
-    return GatewayServer(config, limits, leaving, settings.leave_s, settings.drain_s)
+    return GatewayServer(config, limits, leaving, settings)

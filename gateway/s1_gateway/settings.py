@@ -87,6 +87,12 @@ class Settings(JobSettings, BaseSettings):
         ge=0,
         description="after SIGTERM, how long new requests are still taken; each answer then closes its connection",
     )
+    linger_s: float = Field(
+        default=20.0,
+        ge=0,
+        description="after that, how long a kept connection may be idle before it is closed; "
+        "longer than clients keep theirs",
+    )
     drain_s: float = Field(default=60.0, ge=0, description="after SIGTERM, how long open streams may go on")
 
     @field_validator("servers", "cors_origins", mode="before")

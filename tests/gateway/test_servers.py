@@ -173,6 +173,63 @@ def test_while_it_leaves_all_that_comes_is_served_and_sent_elsewhere_next_time(s
         assert idle.post("/v1/audio/speech", json=REQUEST).status_code == 200
 
 
+def test_a_connection_that_was_promised_to_be_kept_serves_what_is_on_its_way(shared_stand_in, stand_in):
+    """The head of an answer under way has promised it, so the caller sends the next request on the same connection."""
+    stand_in.speedup = 2.0
+    with (
+        process(shared_stand_in[1], leave_s="0") as (gateway, address),
+        httpx2.Client(base_url=f"http://{address}", timeout=60, limits=httpx2.Limits(keepalive_expiry=60)) as kept,
+        httpx2.Client(base_url=f"http://{address}", timeout=60, limits=httpx2.Limits(keepalive_expiry=60)) as idle,
+    ):
+        assert idle.get("/healthz").status_code == 200
+        with kept.stream("POST", "/v1/audio/speech", json=REQUEST) as answer:
+            gateway.send_signal(signal.SIGTERM)
+            until(lambda: not is_listening(address))
+            assert answer.headers.get("connection") is None
+            answer.read()
+        stand_in.speedup = 100.0
+        for client in (kept, idle):
+            last = client.post("/v1/audio/speech", json=REQUEST)
+            assert last.status_code == 200
+            assert last.headers["connection"] == "close"
+        assert gateway.wait(20) == 0
+
+
+def test_an_idle_connection_holds_nobody_up_for_longer_than_was_said(shared_stand_in):
+    with (
+        process(shared_stand_in[1], leave_s="0", linger_s="0.3", drain_s="3600") as (gateway, address),
+        httpx2.Client(base_url=f"http://{address}") as idle,
+        socket_of(tuple_of(address)),
+    ):
+        assert idle.get("/healthz").status_code == 200
+        gateway.send_signal(signal.SIGTERM)
+        assert gateway.wait(20) == 0
+
+
+def test_whom_the_kernel_has_let_in_is_served(shared_stand_in):
+    """Connections that came just before the end of listening, while the gateway did something else."""
+    request = b"POST /v1/audio/speech HTTP/1.1\r\nHost: it\r\nContent-Length: %d\r\n\r\n%s"
+    body = json.dumps(REQUEST).encode()
+    with ExitStack() as stack:
+        gateway, address = stack.enter_context(process(shared_stand_in[1], leave_s="0"))
+        silent = stack.enter_context(socket_of(tuple_of(address), timeout=60))
+        httpx2.get(f"http://{address}/healthz")  # the silent one has been accepted
+        gateway.send_signal(signal.SIGSTOP)
+        waiting = [stack.enter_context(socket_of(tuple_of(address), timeout=60)) for _ in range(5)]
+        for each in waiting:
+            each.sendall(request % (len(body), body))
+        gateway.send_signal(signal.SIGTERM)
+        gateway.send_signal(signal.SIGCONT)
+        until(lambda: not is_listening(address))
+        silent.sendall(request % (len(body), body))
+        for each in [*waiting, silent]:
+            answer = b"".join(iter(lambda each=each: each.recv(2**16), b""))
+            assert answer.startswith(b"HTTP/1.1 200"), answer[:200]
+            assert b"connection: close" in answer.partition(b"\r\n\r\n")[0].lower()
+            assert answer.endswith(b"0\r\n\r\n")
+        assert gateway.wait(20) == 0
+
+
 async def test_a_socket_with_nothing_under_way_is_closed_so_that_its_caller_connects_elsewhere(
     shared_stand_in, stand_in
 ):
@@ -203,9 +260,13 @@ def test_ctrl_c_takes_nothing_new(shared_stand_in, stand_in):
         assert gateway.wait(20) == 0
 
 
-def is_listening(address: str) -> bool:
+def tuple_of(address: str) -> tuple[str, int]:
     host, port = address.split(":")
-    with suppress(OSError), socket_of((host, int(port)), timeout=5):
+    return host, int(port)
+
+
+def is_listening(address: str) -> bool:
+    with suppress(OSError), socket_of(tuple_of(address), timeout=5):
         return True
     return False
 

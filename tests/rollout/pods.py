@@ -14,6 +14,9 @@ from typing import TextIO
 
 BIN = Path(sys.executable).parent
 START_TIMEOUT_S = 240.0
+MOST_STARTS = 4
+RESTART_AFTER_S = 10.0
+"""As a kubelet waits before it starts a container again that ended."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,17 @@ class Pod:
         kind: What it is.
         number: No other pod of its kind has or had it.
         log: Where its lines go.
+
+    Attributes:
+        address: Where it listens.
+        num_restarts: How often it ended before it was ready, and was started again.
     """
 
     kind: Kind
     number: int
     log: TextIO
     address: str = ""
+    num_restarts: int = 0
     process: "subprocess.Popen[str]" = field(init=False)
 
     @property
@@ -76,7 +84,20 @@ class Pod:
         return f"{self.kind.name}-{self.number}"
 
     def start(self) -> None:
-        """Start it, and make it an endpoint when it is ready."""
+        """Start it, again if it ends before it is ready, and make it an endpoint when it is.
+
+        Raises:
+            AssertionError: it does not get ready.
+        """
+        while not self._gets_ready():
+            self.num_restarts += 1
+            if self.num_restarts == MOST_STARTS:
+                raise AssertionError(f"{self.name} did not start; see {self.log.name}")
+            time.sleep(RESTART_AFTER_S)
+        threading.Thread(target=self._read_on, daemon=True).start()
+        self.kind.joins(self.address)
+
+    def _gets_ready(self) -> bool:
         self.process = subprocess.Popen(
             self.kind.command(self.number),
             env=os.environ | self.kind.environment,
@@ -88,17 +109,16 @@ class Pod:
         )
         watchdog = threading.Timer(START_TIMEOUT_S, self.process.kill)
         watchdog.start()
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._note(line)
-            if found := re.search(self.kind.ready, line):
-                self.address = found[1] if found.groups() else ""
-                break
-        else:
-            raise AssertionError(f"{self.name} did not start; see {self.log.name}")
-        watchdog.cancel()
-        threading.Thread(target=self._read_on, daemon=True).start()
-        self.kind.joins(self.address)
+        try:
+            assert self.process.stdout is not None
+            for line in self.process.stdout:
+                self._note(line)
+                if found := re.search(self.kind.ready, line):
+                    self.address = found[1] if found.groups() else ""
+                    return True
+            return False
+        finally:
+            watchdog.cancel()
 
     def stop(self, pre_stop_s: float, grace_s: float) -> Stop:
         """End it as a kubelet does: no endpoint any more, the hook's sleep, SIGTERM, and SIGKILL after the grace.

@@ -58,11 +58,11 @@ class Figures:
         streams: Answers that were whole, by kind of caller.
         most_open: The most answers under way at the moment of a signal.
         moved: Sockets that were closed while nothing was under way, and connected anew.
-        asked_again: Requests on kept connections that were closed before any answer, and sent again.
         problems: Answers that were not whole, and refusals.
         jobs: How jobs ended.
         attempts: How many jobs were tried how often.
         stops: How each process ended.
+        restarts: How often processes ended before they were ready, and were started again.
         took_s: From the first stop to the last replacement.
     """
 
@@ -71,11 +71,11 @@ class Figures:
     streams: dict[str, int]
     most_open: int
     moved: int
-    asked_again: int
     problems: list[str]
     jobs: dict[str, int]
     attempts: dict[str, int]
     stops: list[Stop]
+    restarts: int
     took_s: float
 
 
@@ -109,7 +109,7 @@ def replace_all(fleet: Fleet) -> tuple[list[Stop], list[float], list[str]]:
 
 
 def figures(
-    heard: Heard, jobs: list[dict[str, object]], stops: list[Stop], told_s: list[float], took_s: float
+    heard: Heard, jobs: list[dict[str, object]], stops: list[Stop], told_s: list[float], restarts: int, took_s: float
 ) -> Figures:
     """Put together what came of it."""
     return Figures(
@@ -118,11 +118,11 @@ def figures(
         streams=heard.streams,
         most_open=max(heard.num_open(at_s) for at_s in told_s),
         moved=heard.num_moved,
-        asked_again=heard.num_asked_again,
         problems=heard.problems,
         jobs=dict(Counter(str(job["status"]) for job in jobs)),
         attempts=dict(Counter(str(job["attempts"]) for job in jobs)),
         stops=stops,
+        restarts=restarts,
         took_s=took_s,
     )
 
@@ -140,12 +140,13 @@ def test_a_rollout_that_nobody_notices(tmp_path: Path) -> None:
                 begun_s = time.monotonic()
                 stops, told_s, job_ids = replace_all(fleet)
                 took_s = time.monotonic() - begun_s
+            restarts = sum(pod.num_restarts for pod in fleet.pods)
             while {"queued", "in_progress"} & {shown(fleet, job_id)["status"] for job_id in job_ids}:
                 time.sleep(1)
             jobs = [shown(fleet, job_id) for job_id in job_ids]
     finally:
         redis.stop()
-    made = figures(callers.heard, jobs, stops, told_s, took_s)
+    made = figures(callers.heard, jobs, stops, told_s, restarts, took_s)
     told = json.dumps(dataclasses.asdict(made), indent=1)
     if OUT is not None:
         Path(OUT).write_text(told + "\n")

@@ -205,7 +205,10 @@ def test_gateways_and_workers_have_longer_than_they_take_to_end(example):
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_a_gateway_takes_requests_until_nobody_sends_it_any(example):
     variables = environment(main_container(example, "s1-gateway"))
-    assert 0 < float(variables["S1_GATEWAY_LEAVE_S"]) < float(variables["S1_GATEWAY_DRAIN_S"])
+    leave_s, drain_s = (float(variables[f"S1_GATEWAY_{name}_S"]) for name in ("LEAVE", "DRAIN"))
+    linger_s = float(variables.get("S1_GATEWAY_LINGER_S", GatewaySettings.model_fields["linger_s"].default))
+    assert 0 < leave_s
+    assert leave_s + linger_s < drain_s
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -207,7 +207,7 @@ def test_a_gateway_takes_requests_until_nobody_sends_it_any(example):
     variables = environment(main_container(example, "s1-gateway"))
     leave_s, drain_s = (float(variables[f"S1_GATEWAY_{name}_S"]) for name in ("LEAVE", "DRAIN"))
     linger_s = float(variables.get("S1_GATEWAY_LINGER_S", GatewaySettings.model_fields["linger_s"].default))
-    assert 0 < leave_s
+    assert leave_s > 0
     assert leave_s + linger_s < drain_s
 
 

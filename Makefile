@@ -21,7 +21,7 @@ UP_FLAGS ?=
 PYTEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve up test test-triton test-gateway test-rest check siege rollout docs lint bench bench-quick load load-jobs capacity gpu-carry profile
+.PHONY: help setup demo serve up test test-triton test-jobs test-gateway test-rest check siege rollout docs lint bench bench-quick load load-jobs capacity gpu-carry profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -52,18 +52,22 @@ serve: setup ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPO
 up: setup ## a server and the gateway before it on port 8080, with a line to try for each protocol; CHECKPOINT=DIR
 	$(BIN)/python scripts/up.py --checkpoint "$(CHECKPOINT)" $(UP_FLAGS)
 
-# Three processes side by side: tests with real servers wait most of their time. Each writes its output when it has ended.
+# Four processes side by side: tests with real servers and of protocols wait most of their time. Each writes its output
+# when it has ended. One thread each, so that none waits for another one's core.
 test: setup ## run all tests; tests that cannot run here say why
-	OMP_WAIT_POLICY=passive $(MAKE) --jobs 3 --keep-going --output-sync=target test-triton test-gateway test-rest
+	OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(MAKE) --jobs 4 --keep-going --output-sync=target test-triton test-jobs test-gateway test-rest
 
 test-triton: setup
 	$(BIN)/python -m pytest tests/triton $(PYTEST_FLAGS)
 
+test-jobs: setup
+	$(BIN)/python -m pytest tests/gateway/jobs tests/rollout $(PYTEST_FLAGS)
+
 test-gateway: setup
-	$(BIN)/python -m pytest tests/gateway $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest tests/gateway --ignore tests/gateway/jobs $(PYTEST_FLAGS)
 
 test-rest: setup
-	$(BIN)/python -m pytest --ignore tests/triton --ignore tests/gateway $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest --ignore tests/triton --ignore tests/gateway --ignore tests/rollout $(PYTEST_FLAGS)
 
 # Threads that wait without spinning leave the cores to the other worker.
 check: setup lint ## lint, then the unit tests but the slow ones, in parallel: the inner loop
@@ -115,7 +119,7 @@ siege: setup $(DEV_CHECKPOINT)/DEVELOPMENT_CHECKPOINT.txt ## attack everything f
 	$(PERF) siege --checkpoint $(DEV_CHECKPOINT) $(SIEGE_FLAGS)
 
 rollout: setup ## replace every process under 50 callers and 200 jobs; a small one is in make test; ROLLOUT_OUT=FILE keeps the figures
-	ROLLOUT_CALLERS=$(or $(ROLLOUT_CALLERS),50) ROLLOUT_JOBS=$(or $(ROLLOUT_JOBS),200) $(BIN)/python -m pytest tests/rollout -q -s
+	ROLLOUT_CALLERS=$(or $(ROLLOUT_CALLERS),50) ROLLOUT_JOBS=$(or $(ROLLOUT_JOBS),200) ROLLOUT_REST_S=0 $(BIN)/python -m pytest tests/rollout -q -s
 
 gpu-carry: setup ## pack what a bare GPU machine lacks into .gpu/carry.tar.xz
 	$(PERF) gpu-carry

@@ -108,17 +108,19 @@ async def hear(url: str, sentences: Sentences) -> Hearing:
         streamed = await _in_turn(_stream(client, text, seed=0) for text in texts)
         answered = await _in_turn(_answer(client, text, seed=0) for text in texts)
         seeded = await _in_turn(_stream(client, HELD_OUT[SEEDED], seed) for seed in range(NUM_SEEDS))
+    understood = sentences.understood(streamed)
+    differing = sum(not np.array_equal(*pair) for pair in zip(streamed, answered, strict=True))
     lengths = [len(said) / len(original) for said, original in zip(streamed, sentences.originals, strict=True)]
     return Hearing(
         sentences=len(texts),
         original=sentences.understood(sentences.originals),
-        streamed=sentences.understood(streamed),
-        answered=sentences.understood(answered),
+        streamed=understood,
+        answered=sentences.understood(answered) if differing else understood,
         seeded=sentences.listener.listen(seeded, [SEEDED] * NUM_SEEDS),
         original_seeded=sentences.listener.listen([sentences.originals[SEEDED]], [SEEDED]),
         longest=max(lengths),
         mean_length=float(np.mean(lengths)),
-        differing=sum(not np.array_equal(*pair) for pair in zip(streamed, answered, strict=True)),
+        differing=differing,
     )
 
 

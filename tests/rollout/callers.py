@@ -62,11 +62,13 @@ class Callers:
         address: Where they call, ``host:port``.
         count: How many.
         max_frames: Length of what they ask for.
+        rest_s: How long those who use no socket wait before they ask again.
     """
 
-    def __init__(self, address: str, count: int, max_frames: int) -> None:
+    def __init__(self, address: str, count: int, max_frames: int, rest_s: float) -> None:
         self._address = address
         self._count = count
+        self._rest_s = rest_s
         self._orders = [Order(number, max_frames) for number in range(NUM_TEXTS)]
         self._expected: dict[Order, bytes] = {}
         self._is_enough = False
@@ -105,6 +107,7 @@ class Callers:
         async with self._client() as client:
             while not self._is_enough:
                 await self._check("kept connection", number, lambda order: self._post(client, order))
+                await asyncio.sleep(self._rest_s)
 
     async def _connecting_anew(self, number: int) -> None:
         async def ask(order: Order) -> bytes:
@@ -113,6 +116,7 @@ class Callers:
 
         while not self._is_enough:
             await self._check("new connection", number, ask)
+            await asyncio.sleep(self._rest_s)
 
     async def _on_a_socket(self, number: int) -> None:
         socket: ClientConnection | None = None

@@ -26,6 +26,7 @@ from tests.rollout.pods import Stop
 NUM_CALLERS = int(os.environ.get("ROLLOUT_CALLERS", "6"))
 NUM_JOBS = int(os.environ.get("ROLLOUT_JOBS", "12"))
 MAX_FRAMES = int(os.environ.get("ROLLOUT_FRAMES", "60"))
+REST_S = float(os.environ.get("ROLLOUT_REST_S", "1"))
 OUT = os.environ.get("ROLLOUT_OUT")
 """Where the result is written; none: nowhere."""
 
@@ -134,7 +135,7 @@ def test_a_rollout_that_nobody_notices(tmp_path: Path) -> None:
     redis.start()
     try:
         with running_fleet(tmp_path, checkpoint, redis.url, DRAIN_S) as fleet:
-            callers = Callers(fleet.balancer.url, NUM_CALLERS, MAX_FRAMES)
+            callers = Callers(fleet.balancer.url, NUM_CALLERS, MAX_FRAMES, REST_S)
             asyncio.run(callers.learn())
             with calling(callers):
                 begun_s = time.monotonic()

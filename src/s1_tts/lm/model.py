@@ -26,14 +26,14 @@ class DualArModel(nn.Module):
         super().__init__()
         self.config = config
         slow, fast = config.slow, config.fast
-        self.embeddings = nn.Embedding(config.vocab_size, slow.dim)
-        self.codebook_embeddings = nn.Embedding(config.codebook_size * config.num_codebooks, slow.dim)
+        self.embeddings = _embedding(config.vocab_size, slow.dim)
+        self.codebook_embeddings = _embedding(config.codebook_size * config.num_codebooks, slow.dim)
         self.layers: nn.Module = BlockStack(slow)
         self.norm = RMSNorm(slow.dim, slow.norm_eps)
         if not config.tie_word_embeddings:
             self.output = nn.Linear(slow.dim, config.vocab_size, bias=False)
         self.fast_project_in = nn.Identity() if fast.dim == slow.dim else nn.Linear(slow.dim, fast.dim)
-        self.fast_embeddings = nn.Embedding(config.codebook_size, fast.dim)
+        self.fast_embeddings = _embedding(config.codebook_size, fast.dim)
         self.fast_layers: nn.Module = BlockStack(fast)
         self.fast_norm = RMSNorm(fast.dim, fast.norm_eps)
         self.fast_output = nn.Linear(fast.dim, config.codebook_size, bias=False)
@@ -157,3 +157,8 @@ def _linear(weight: Tensor) -> nn.Linear:
         linear = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
     linear.weight = nn.Parameter(weight.detach(), requires_grad=False)
     return linear
+
+
+def _embedding(num_embeddings: int, dim: int) -> nn.Embedding:
+    """An embedding whose numbers its maker fills in: torch's own draws them, which on the meta device imports a compiler."""
+    return nn.Embedding.from_pretrained(torch.empty(num_embeddings, dim), freeze=False)

@@ -84,22 +84,29 @@ def test_timings_are_kept_until_they_are_collected(tiny_model: LanguageModel) ->
 
 
 PARTS = "One sentence of it. And a second one, not much longer. A third! And the last of them all."
+PART_CHARACTERS = 25
+TASKS = (*REQUESTS, SpeechTask(PARTS, Sampling(seed=8)))
+
+
+@pytest.fixture(scope="module")
+def in_parts(tiny_model: LanguageModel) -> list[np.ndarray]:
+    """The codes of each of ``TASKS``, made without a step ahead."""
+    engine = make_engine(tiny_model, part_characters=PART_CHARACTERS)
+    engine.start()
+    codes = [say(engine, task).codes() for task in TASKS]
+    engine.close()
+    return codes
 
 
 @pytest.mark.parametrize("slots", [1, 4])
-def test_a_step_ahead_changes_no_code(tiny_model: LanguageModel, alone: list[np.ndarray], slots: int) -> None:
+def test_a_step_ahead_changes_no_code(tiny_model: LanguageModel, in_parts: list[np.ndarray], slots: int) -> None:
     """Streams end, are cut short, go on with another part and give their slot away while a step of theirs is flying."""
-    tasks = [*REQUESTS, SpeechTask(PARTS, Sampling(seed=8))]
-    plain = make_engine(tiny_model, slots=slots, part_characters=25)
-    plain.start()
-    expected = [say(plain, task).codes() for task in tasks]
-    plain.close()
-    ahead = make_engine(tiny_model, slots=slots, part_characters=25, steps_ahead=1, prefill_limit=64)
-    listeners = [Listener() for _ in tasks]
-    for task, listener in zip(tasks, listeners, strict=True):
+    ahead = make_engine(tiny_model, slots=slots, part_characters=PART_CHARACTERS, steps_ahead=1, prefill_limit=64)
+    listeners = [Listener() for _ in TASKS]
+    for task, listener in zip(TASKS, listeners, strict=True):
         ahead.submit(task, listener)
     ahead.start()
-    for listener, codes in zip(listeners, expected, strict=True):
+    for listener, codes in zip(listeners, in_parts, strict=True):
         np.testing.assert_array_equal(listener.codes(), codes)
     assert ahead.stats().active == {"call": 0, "note": 0}
     ahead.close()

@@ -1,7 +1,9 @@
 """How long a stream becomes: parts of a text, limits of frames, and what is said of a text that was cut."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -50,25 +52,39 @@ def test_a_stream_says_whether_all_of_its_text_was_said(engine: LmEngine) -> Non
     assert (after.finished - before.finished, after.cut - before.cut) == (1, 1)
 
 
-def test_a_part_that_is_left_out_for_want_of_frames_is_told(engine: LmEngine) -> None:
-    first = REQUESTS[0].text.ljust(280, "x") + "."
+def test_a_part_that_is_left_out_for_want_of_frames_is_told(tiny_model: LanguageModel) -> None:
+    engine = make_engine(tiny_model, part_characters=30)
+    engine.start()
+    first = "The first part of two of them."
     length = say(engine, replace(REQUESTS[0], text=first)).codes().shape[1]
     both = replace(REQUESTS[0], text=f"{first} {first}", max_frames=length)
     assert say(engine, both).chunks[-1].is_cut
+    engine.close()
 
 
 MOST_FRAMES_ONCE = 4096
 """What the largest ``max_frames`` once gave, which was too few for a long text."""
+PART_FRAMES = 150
 
 
 def test_a_long_text_is_said_whole_without_a_word_about_frames(tiny_model: LanguageModel) -> None:
+    """Frames are counted, not computed: each part ends after the same number of them."""
+    steps = itertools.count(1)
+    num_semantic, num_codebooks = tiny_model.model.num_semantic, tiny_model.model.config.num_codebooks
+
+    def counted(model: object, state: object, rows: object) -> torch.Tensor:
+        frame = torch.zeros(1, num_codebooks, dtype=torch.int64)
+        frame[0, 0] = num_semantic if next(steps) % PART_FRAMES == 0 else 0
+        return frame
+
     text = " ".join(f"This is sentence number {number}, and it says what it has to say." for number in range(32))
-    engine = make_engine(tiny_model, part_characters=100)
-    engine.start()
-    said = say(engine, SpeechTask(text, Sampling(seed=1)))
+    engine = make_engine(tiny_model, slots=1, part_characters=100)
+    with patch("s1_tts.lm.runner.decode_step", counted):
+        engine.start()
+        said = say(engine, SpeechTask(text, Sampling(seed=1)))
+        engine.close()
     assert not said.chunks[-1].is_cut
-    assert said.codes().shape[1] > MOST_FRAMES_ONCE
-    engine.close()
+    assert said.codes().shape[1] == 32 * (PART_FRAMES - 1) > MOST_FRAMES_ONCE
 
 
 @pytest.mark.parametrize(

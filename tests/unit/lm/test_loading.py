@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -37,6 +38,12 @@ def edit_config(folder: Path, **changes: object) -> None:
 
 def load(folder: Path) -> None:
     load_language_model(folder, CPU, torch.float32)
+
+
+def test_no_number_is_drawn_that_the_checkpoint_gives(folder: Path) -> None:
+    """On the meta device, drawing one imports torch's compiler: a second and 100 MB of each start."""
+    with patch.object(torch.Tensor, "normal_", side_effect=AssertionError("drawn")):
+        load(folder)
 
 
 def test_a_missing_key_is_named(folder: Path) -> None:

@@ -276,6 +276,7 @@ def test_cpus_without_wide_vectors_compute_the_same(
 @pytest.mark.slow
 def test_the_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiler, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in compiler.FLAGS))
     assert load_library() is not None
     made, digest = sorted((tmp_path / "s1-tts").iterdir(), key=lambda path: path.suffix == ".sha256")
     before = made.stat().st_mtime_ns

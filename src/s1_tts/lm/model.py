@@ -160,5 +160,5 @@ def _linear(weight: Tensor) -> nn.Linear:
 
 
 def _embedding(num_embeddings: int, dim: int) -> nn.Embedding:
-    """An embedding whose numbers its maker fills in: torch's own draws them, which on the meta device imports a compiler."""
+    """An embedding to be filled: torch's own draws its numbers, which on the meta device imports torch's compiler."""
     return nn.Embedding.from_pretrained(torch.empty(num_embeddings, dim), freeze=False)

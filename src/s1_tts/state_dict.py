@@ -53,9 +53,9 @@ def unchanged(path: Path) -> Iterator[None]:
     Raises:
         CheckpointError: it was written to or replaced meanwhile; what was read may be of two files.
     """
-    before = _state(path)
+    before = file_state(path)
     yield
-    if _state(path) != before:
+    if file_state(path) != before:
         raise CheckpointError(f"{path} was changed while it was read; start again when it is whole")
 
 
@@ -66,7 +66,8 @@ def take_into_memory(module: nn.Module) -> None:
             weight.data = weight.data.clone()
 
 
-def _state(path: Path) -> tuple[int, int, int] | None:
+def file_state(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is written to or replaced; none where there is no file."""
     try:
         status = path.stat()
     except OSError:

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s1_tts.codec.native.tile_layers import Activation as TileActivation
+from s1_tts.codec.native.tile_layers import TileConv, TileKernels, TileProjection
 from s1_tts.codec.packed import PackedConv, PackedProjection
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
@@ -130,6 +132,30 @@ class CausalConv:
         return self.conv(joined)
 
 
+def make_conv(  # what a convolution is
+    kernels: TileKernels | None,
+    weight: Tensor,
+    bias: Tensor,
+    layout: StateLayout,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    snake: Snake | None = None,
+) -> CausalConv | TileConv:
+    """A convolution by the kernels that there are; arguments as of :class:`CausalConv`."""
+    if kernels is None:
+        return CausalConv(weight, bias, layout, stride=stride, dilation=dilation, snake=snake)
+    activation = None if snake is None else TileActivation(snake.alpha, snake.inverse)
+    return TileConv(kernels, weight, bias, layout, stride=stride, dilation=dilation, activation=activation)
+
+
+def make_projection(
+    kernels: TileKernels | None, weight: Tensor, bias: Tensor | None = None
+) -> PackedProjection | TileProjection:
+    """A linear layer by the kernels that there are; arguments as of :class:`PackedProjection`."""
+    return PackedProjection(weight, bias) if kernels is None else TileProjection(kernels, weight, bias)
+
+
 class CausalTransposedConv:
     """Transposed convolution with kernel = stride, or kernel = 2 * stride and the right end trimmed.
 
@@ -142,18 +168,26 @@ class CausalTransposedConv:
         layout: Where the state's span is reserved.
         stride: Outputs per input.
         snake: Activation of the input, if one goes before.
+        kernels: What computes it, see :func:`make_conv`.
     """
 
-    def __init__(
-        self, weight: Tensor, bias: Tensor, layout: StateLayout, *, stride: int, snake: Snake | None = None
+    def __init__(  # what a convolution is
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        layout: StateLayout,
+        *,
+        stride: int,
+        snake: Snake | None = None,
+        kernels: TileKernels | None = None,
     ) -> None:
         taps = weight.shape[2] // stride
         by_tap = weight.view(*weight.shape[:2], taps, stride).flip(
             2
         )  # [C_in, C_out, taps, stride], the newest input last
         self.stride = stride
-        self.conv = CausalConv(
-            by_tap.permute(3, 1, 0, 2).flatten(0, 1).contiguous(), bias.repeat(stride), layout, snake=snake
+        self.conv = make_conv(
+            kernels, by_tap.permute(3, 1, 0, 2).flatten(0, 1).contiguous(), bias.repeat(stride), layout, snake=snake
         )
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
@@ -174,14 +208,15 @@ class ResidualUnit:
     def __init__(self, weights: Weights, layout: StateLayout, dilation: int) -> None:
         block = weights.under("block")
         self.snakes = Snake(block.under("0")), Snake(block.under("2"))
-        self.wide = CausalConv(*block.conv("1.conv"), layout, dilation=dilation, snake=self.snakes[0])
-        self.pointwise = PackedConv(*block.conv("3.conv"))
-        self.join: Join = plain_join
+        self.wide = make_conv(weights.kernels, *block.conv("1.conv"), layout, dilation=dilation, snake=self.snakes[0])
+        self.pointwise = make_conv(weights.kernels, *block.conv("3.conv"), layout, snake=self.snakes[1])
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; moves the states on."""
         y = self.wide(x, states)
-        return self.pointwise(self.join(y, y[:, :0], self.snakes[1])).add_(x)
+        if isinstance(self.pointwise, TileConv):
+            return self.pointwise(y, states, residual=x)
+        return self.pointwise(y, states).add_(x)
 
 
 class ConvNeXtBlock:
@@ -196,8 +231,9 @@ class ConvNeXtBlock:
         weight, bias = weights.conv("dwconv.conv")
         self.depthwise = CausalConv(weight, bias, layout, groups=weight.shape[0])
         self.norm_weight, self.norm_bias = weights.tensor("norm.weight"), weights.tensor("norm.bias")
-        self.up = PackedProjection(weights.tensor("pwconv1.weight"), weights.tensor("pwconv1.bias"))
-        self.down = PackedProjection(weights.tensor("pwconv2.weight"), weights.tensor("pwconv2.bias"))
+        kernels = weights.kernels
+        self.up = make_projection(kernels, weights.tensor("pwconv1.weight"), weights.tensor("pwconv1.bias"))
+        self.down = make_projection(kernels, weights.tensor("pwconv2.weight"), weights.tensor("pwconv2.bias"))
         self.gamma = weights.tensor("gamma")
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from s1_tts.codec.causal_layers import CausalConv, CausalTransposedConv, Join, ResidualUnit, Snake
+from s1_tts.codec.causal_layers import CausalConv, CausalTransposedConv, Join, ResidualUnit, Snake, make_conv
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
@@ -28,7 +28,9 @@ class DecoderBlock:
     def __init__(self, weights: Weights, layout: StateLayout, stride: int) -> None:
         block = weights.under("block")
         snake = Snake(block.under("0"))
-        self.upsample = CausalTransposedConv(*block.conv("1.conv"), layout, stride=stride, snake=snake)
+        self.upsample = CausalTransposedConv(
+            *block.conv("1.conv"), layout, stride=stride, snake=snake, kernels=weights.kernels
+        )
         self.units = [
             ResidualUnit(block.under(str(index + 2)), layout, dilation) for index, dilation in enumerate(DILATIONS)
         ]
@@ -52,7 +54,7 @@ class ConvDecoder:
 
     def __init__(self, weights: Weights, config: CodecConfig, layout: StateLayout) -> None:
         model = weights.under("model")
-        self.first = CausalConv(*model.conv("0.conv"), layout)
+        self.first = make_conv(weights.kernels, *model.conv("0.conv"), layout)
         self.blocks = [
             DecoderBlock(model.under(str(index + 1)), layout, rate) for index, rate in enumerate(config.decoder_rates)
         ]
@@ -64,15 +66,19 @@ class ConvDecoder:
         self.is_tiled = weights.device.type == "cpu"
         last = len(config.decoder_rates) + 1
         last_snake = Snake(model.under(str(last)))
-        self.last = CausalConv(*model.conv(f"{last + 1}.conv"), layout, snake=last_snake)
+        self.last = make_conv(weights.kernels, *model.conv(f"{last + 1}.conv"), layout, snake=last_snake)
 
     def use_join(self, join: Join) -> None:
         """Choose how what a convolution reads is put together, for all of them."""
-        for block in self.blocks:
-            block.upsample.conv.join = join
-            for unit in block.units:
-                unit.join = unit.wide.join = join
-        self.first.join = self.last.join = join
+        units = [unit for block in self.blocks for unit in block.units]
+        for conv in (
+            *(block.upsample.conv for block in self.blocks),
+            *(conv for unit in units for conv in (unit.wide, unit.pointwise)),
+            self.first,
+            self.last,
+        ):
+            if isinstance(conv, CausalConv):
+                conv.join = join
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Decode the next latents; moves the states on.

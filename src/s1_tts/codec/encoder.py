@@ -9,17 +9,24 @@ from torch import Tensor
 
 from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field
-from s1_tts.codec.causal_layers import CausalConv, ResidualUnit, Snake
+from s1_tts.codec.causal_layers import ResidualUnit, Snake, make_conv
 from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig
+from s1_tts.codec.native.tile_layers import TileKernels
 from s1_tts.codec.packed import exact_products
 from s1_tts.codec.quantizer import LatentToCodes
 from s1_tts.codec.state import StateLayout
-from s1_tts.codec.transformer import WindowTransformer
+from s1_tts.codec.transformer import WindowTransformer, attend_together
 from s1_tts.codec.weights import Weights
 from s1_tts.state_dict import unchanged
 
-PIECE_FRAMES = 16
+PIECE_FRAMES = 64
 """Frames encoded in one go: a long recording takes no more memory than a short one."""
+
+CACHED_ELEMENTS = 1 << 18
+"""Elements of a block's input that stay in a CPU's cache from one layer to the next."""
+
+PARTS = 2
+"""Numbers of bfloat16 that stand for one of float32 where AMX multiplies: but for near ties codes are float32's."""
 
 DILATIONS = (1, 3, 9)
 
@@ -38,7 +45,8 @@ class EncoderBlock:
         block = weights.under("block")
         self.stride = config.encoder_rates[index]
         self.units = [ResidualUnit(block.under(str(unit)), layout, dilation) for unit, dilation in enumerate(DILATIONS)]
-        self.downsample = CausalConv(*block.conv("4.conv"), layout, stride=self.stride, snake=Snake(block.under("3")))
+        snake = Snake(block.under("3"))
+        self.downsample = make_conv(weights.kernels, *block.conv("4.conv"), layout, stride=self.stride, snake=snake)
         self.transformer: WindowTransformer | None = None
         if config.encoder_transformer_layers[index]:
             self.transformer = WindowTransformer(block.under("5"), config.encoder_transformer(index), layout)
@@ -63,13 +71,24 @@ class ConvEncoder:
     def __init__(self, weights: Weights, config: CodecConfig, layout: StateLayout) -> None:
         blocks = weights.under("block")
         self.samples_per_frame = config.samples_per_frame
-        self.first = CausalConv(*blocks.conv("0.conv"), layout)
+        self.is_tiled = weights.device.type == "cpu"
+        # before each block, and after the last one
+        self.steps_per_frame = [
+            config.samples_per_frame // math.prod(config.encoder_rates[:index])
+            for index in range(len(config.encoder_rates) + 1)
+        ]
+        self.piece_samples = [
+            max(1, CACHED_ELEMENTS // (steps * (config.encoder_dim << index))) * config.samples_per_frame
+            for index, steps in enumerate(self.steps_per_frame)
+        ]  # of each block
+        self.first = make_conv(weights.kernels, *blocks.conv("0.conv"), layout)
         self.blocks = [
             EncoderBlock(blocks.under(str(index + 1)), config, layout, index)
             for index in range(len(config.encoder_rates))
         ]
         last = len(config.encoder_rates) + 1
-        self.last = CausalConv(*blocks.conv(f"{last + 1}.conv"), layout, snake=Snake(blocks.under(str(last))))
+        snake = Snake(blocks.under(str(last)))
+        self.last = make_conv(weights.kernels, *blocks.conv(f"{last + 1}.conv"), layout, snake=snake)
 
     def __call__(self, x: Tensor, positions: Tensor, states: Tensor) -> Tensor:
         """Encode the next samples; moves the states on.
@@ -82,12 +101,22 @@ class ConvEncoder:
         Returns:
             ``[B, T / prod(encoder_rates), latent]``.
         """
-        steps_per_frame = self.samples_per_frame
-        x = self.first(x, states)
-        for block in self.blocks:
-            steps_per_frame //= block.stride
-            x = block(x, positions * steps_per_frame, states)
-        return self.last(x, states)
+        return self.last(self._encode_to(len(self.blocks), x, positions, states), states)
+
+    def _encode_to(self, index: int, x: Tensor, positions: Tensor, states: Tensor) -> Tensor:
+        """Apply the first layer and the blocks before ``index``.
+
+        On a CPU a block takes as much at once as fits in the cache, from the blocks before it too.
+        """
+        if index == 0:
+            return self.first(x, states)
+        block = self.blocks[index - 1]
+        done, pieces = 0, []
+        for piece in torch.split(x, self.piece_samples[index - 1], dim=1) if self.is_tiled else [x]:
+            y = self._encode_to(index - 1, piece, positions + done, states)
+            pieces.append(block(y, (positions + done) * self.steps_per_frame[index], states))
+            done += piece.shape[1] // self.samples_per_frame
+        return torch.cat(pieces, dim=1)
 
 
 class CodecEncoder:
@@ -106,22 +135,29 @@ class CodecEncoder:
         self._to_latent = ConvEncoder(weights.under("encoder"), config, layout)
         self._to_codes = LatentToCodes(weights.under("quantizer"), config, layout)
         self._state_size = layout.size
+        if weights.kernels is not None:
+            for transformer in (self._to_codes.transformer, *(block.transformer for block in self._to_latent.blocks)):
+                if transformer is not None:
+                    transformer.use_attend(attend_together)
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> "CodecEncoder":
+    def load(
+        cls, folder: Path, device: torch.device, dtype: torch.dtype, kernels: TileKernels | None = None
+    ) -> "CodecEncoder":
         """Load the encode path of a checkpoint.
 
         Args:
             folder: Holds ``codec.pth`` and, for other sizes than S1-mini's, ``codec.json``.
             device: Where to encode.
             dtype: float32 or bfloat16.
+            kernels: What makes its layers; none: they are torch's.
 
         Raises:
             CheckpointError: the checkpoint is missing, unreadable, or not of the published layout.
         """
         config = CodecConfig.load(folder)
         with unchanged(folder / CODEC_WEIGHTS_FILE):
-            return cls(Weights.load(folder, config, device, dtype), config)
+            return cls(Weights.load(folder, config, device, dtype, kernels), config)
 
     @torch.inference_mode()
     def encode(self, samples: Tensor) -> Tensor:

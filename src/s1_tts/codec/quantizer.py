@@ -4,9 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from s1_tts.codec.causal_layers import CausalConv, CausalTransposedConv, ConvNeXtBlock
+from s1_tts.codec.causal_layers import CausalTransposedConv, ConvNeXtBlock, make_conv, make_projection
 from s1_tts.codec.codec_config import CodecConfig
-from s1_tts.codec.packed import PackedProjection
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.transformer import Sight, WindowTransformer
 from s1_tts.codec.weights import Weights
@@ -29,7 +28,8 @@ class CodesToLatent:
         self.entries = torch.cat([book.tensor("codebook.weight") for book in codebooks])  # [all entries, codebook_dim]
         projections = [book.conv("out_proj") for book in codebooks]
         weight = torch.cat([weight.squeeze(2) for weight, _ in projections], dim=1)  # [latent, C * codebook_dim]
-        self.projection = PackedProjection(weight, torch.stack([bias for _, bias in projections]).sum(0))
+        bias = torch.stack([bias for _, bias in projections]).sum(0)
+        self.projection = make_projection(weights.kernels, weight, bias)
         sizes = torch.tensor(config.codebook_sizes)
         self.first_entry = (sizes.cumsum(0) - sizes).to(weights.device)  # [C]
         self.last_code = (sizes - 1).to(weights.device)  # [C]
@@ -37,7 +37,7 @@ class CodesToLatent:
         upsample = weights.under("upsample")
         self.steps = [
             (
-                CausalTransposedConv(*upsample.conv(f"{index}.0.conv"), layout, stride=factor),
+                CausalTransposedConv(*upsample.conv(f"{index}.0.conv"), layout, stride=factor, kernels=weights.kernels),
                 ConvNeXtBlock(upsample.under(f"{index}.1"), layout),
             )
             for index, factor in enumerate(reversed(config.downsample_factors))
@@ -83,7 +83,7 @@ class LatentToCodes:
         downsample = weights.under("downsample")
         self.steps = [
             (
-                CausalConv(*downsample.conv(f"{index}.0.conv"), layout, stride=factor),
+                make_conv(weights.kernels, *downsample.conv(f"{index}.0.conv"), layout, stride=factor),
                 ConvNeXtBlock(downsample.under(f"{index}.1"), layout),
             )
             for index, factor in enumerate(config.downsample_factors)

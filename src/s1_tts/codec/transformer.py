@@ -4,14 +4,15 @@ Formulas from ``WindowLimitedTransformer`` of fish-speech 0.1.0 (``models/dac/mo
 the rows of its rotary table; here angles are computed for the positions at hand, so a stream has no end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from s1_tts.codec.causal_layers import make_projection
 from s1_tts.codec.codec_config import TransformerConfig
-from s1_tts.codec.packed import PackedProjection
 from s1_tts.codec.state import StateLayout, StateSpan
 from s1_tts.codec.weights import Weights
 
@@ -60,6 +61,10 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return (wide * torch.rsqrt(torch.mean(wide * wide, dim=-1, keepdim=True) + eps)).type_as(x) * weight
 
 
+Attend = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
+"""A way to compute :func:`attend`."""
+
+
 class WindowAttention:
     """Attention over the last ``window`` positions; the state is the keys and values of ``window - 1`` of them.
 
@@ -70,10 +75,11 @@ class WindowAttention:
     """
 
     def __init__(self, weights: Weights, config: TransformerConfig, layout: StateLayout) -> None:
-        self.input = PackedProjection(weights.tensor("wqkv.weight"))
-        self.output = PackedProjection(weights.tensor("wo.weight"))
+        self.input = make_projection(weights.kernels, weights.tensor("wqkv.weight"))
+        self.output = make_projection(weights.kernels, weights.tensor("wo.weight"))
         self.heads = (config.num_heads, config.head_dim)
         self.context = config.window - 1
+        self.attend: Attend = attend
         self.keys: StateSpan = layout.take(self.context, *self.heads)
         self.values: StateSpan = layout.take(self.context, *self.heads)
 
@@ -91,7 +97,7 @@ class WindowAttention:
         query, key = rotate(query, angles), rotate(key, angles)
         keys = self._join(self.keys.of(states), key)
         values = self._join(self.values.of(states), value)
-        y = _attend(query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask, self.context + 1)
+        y = self.attend(query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask, self.context + 1)
         return self.output(y.transpose(1, 2).flatten(2))
 
     def _join(self, past: Tensor, new: Tensor) -> Tensor:
@@ -100,12 +106,12 @@ class WindowAttention:
         return joined
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: int) -> Tensor:
+def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: int) -> Tensor:
     """Attend over the window of each position.
 
     On a CPU each position of each row is computed by itself, over exactly its window. A frame then has the same bits
     in any chunk and batch, as in all other layers: computed together, the order of the sums over a window would depend
-    on the batch. The loop takes about 1 % of the decoder's time. Training computes all positions together.
+    on the batch. Training computes all positions together.
 
     Args:
         query: ``[B, H, T, head_dim]``.
@@ -118,7 +124,7 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: i
         ``[B, H, T, head_dim]``.
     """
     if query.is_cuda or query.requires_grad:
-        return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
+        return attend_together(query, keys, values, mask, window)
     attended = torch.empty_like(query)
     for row in range(query.shape[0]):
         one = slice(row, row + 1)
@@ -128,6 +134,11 @@ def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: i
                 query[one, :, here], keys[one, :, seen], values[one, :, seen], attn_mask=mask[one, :, here, seen]
             )
     return attended
+
+
+def attend_together(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: int) -> Tensor:
+    """The same for all positions at once; the order of sums depends on how many they are."""
+    return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
 
 
 class WindowBlock:
@@ -146,9 +157,9 @@ class WindowBlock:
         self.attention_scale = weights.tensor("attention_layer_scale.gamma")
         self.ffn_norm = weights.tensor("ffn_norm.weight")
         self.ffn_scale = weights.tensor("ffn_layer_scale.gamma")
-        self.gate = PackedProjection(weights.tensor("feed_forward.w1.weight"))
-        self.up = PackedProjection(weights.tensor("feed_forward.w3.weight"))
-        self.down = PackedProjection(weights.tensor("feed_forward.w2.weight"))
+        self.gate = make_projection(weights.kernels, weights.tensor("feed_forward.w1.weight"))
+        self.up = make_projection(weights.kernels, weights.tensor("feed_forward.w3.weight"))
+        self.down = make_projection(weights.kernels, weights.tensor("feed_forward.w2.weight"))
 
     def __call__(self, x: Tensor, angles: Tensor, mask: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, dim]``; moves the states on."""
@@ -192,6 +203,11 @@ class WindowTransformer:
         layers = weights.under("layers")
         self.blocks = [WindowBlock(layers.under(str(i)), config, layout) for i in range(config.num_layers)]
         self.norm = weights.tensor("norm.weight")
+
+    def use_attend(self, attend: Attend) -> None:
+        """Choose how attention is computed."""
+        for block in self.blocks:
+            block.attention.attend = attend
 
     def __call__(self, x: Tensor, positions: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk; moves the states on.

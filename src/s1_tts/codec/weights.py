@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig, TransformerConfig
+from s1_tts.codec.native.tile_layers import TileKernels
 from s1_tts.state_dict import StateDict, check_keys, read_state_dict, strip_prefix
 
 NEW_NORM, NEW_DIRECTION = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
@@ -42,15 +43,24 @@ class Weights:
         device: Where the tensors are wanted.
         dtype: Type they are wanted in; folding happens in float32 before.
         prefix: The point, with its dot.
+        kernels: What makes convolutions and linear layers; none: they are torch's.
     """
 
     tensors: Mapping[str, Tensor]
     device: torch.device
     dtype: torch.dtype
     prefix: str = ""
+    kernels: TileKernels | None = None
 
     @classmethod
-    def load(cls, folder: Path, config: CodecConfig, device: torch.device, dtype: torch.dtype) -> "Weights":
+    def load(
+        cls,
+        folder: Path,
+        config: CodecConfig,
+        device: torch.device,
+        dtype: torch.dtype,
+        kernels: TileKernels | None = None,
+    ) -> "Weights":
         """Map ``codec.pth`` and check every key and shape in it; nothing is read into memory yet.
 
         What :meth:`tensor` and :meth:`conv` give has memory of its own.
@@ -61,7 +71,7 @@ class Weights:
         path = folder / CODEC_WEIGHTS_FILE
         tensors = read_codec_weights(path)
         check_codec_keys(config, tensors, str(path))
-        return cls(tensors, device, dtype)
+        return cls(tensors, device, dtype, kernels=kernels)
 
     @classmethod
     def on_meta(cls, config: CodecConfig, dtype: torch.dtype) -> "Weights":
@@ -72,7 +82,7 @@ class Weights:
 
     def under(self, name: str) -> "Weights":
         """The weights of a submodule."""
-        return Weights(self.tensors, self.device, self.dtype, f"{self.prefix}{name}.")
+        return Weights(self.tensors, self.device, self.dtype, f"{self.prefix}{name}.", self.kernels)
 
     def tensor(self, name: str) -> Tensor:
         """One tensor, converted, in memory of its own."""

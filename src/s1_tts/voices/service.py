@@ -15,13 +15,9 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Self
 
-import numpy as np
-import torch
-
 from s1_protocol.errors import NotFoundError, S1Error, UnavailableError
 from s1_protocol.names import VoiceOperation
 from s1_protocol.sound import FRAMES_PER_SECOND, SAMPLE_RATE_HZ
-from s1_tts.codec.encoder import CodecEncoder
 from s1_tts.device import limit_threads, resolve_device
 from s1_tts.settings import Settings
 from s1_tts.speech_task import VoicePrompt
@@ -30,6 +26,7 @@ from s1_tts.voices.byte_budget import ByteBudget
 from s1_tts.voices.cache import CacheStats, SingleFlightCache
 from s1_tts.voices.fingerprint import codec_fingerprint
 from s1_tts.voices.location import store_of
+from s1_tts.voices.recording_encoder import RecordingEncoder
 from s1_tts.voices.store import VoiceStore
 from s1_tts.voices.task_loop import TaskLoop
 from s1_tts.voices.transcript import check_fit
@@ -144,9 +141,7 @@ class VoiceService:
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
-        """Load the encoder and open the store that the settings name.
-
-        The encoder computes in float32 whatever the other models do: a voice's codes are made once and kept.
+        """Make the encoder and open the store that the settings name.
 
         Raises:
             SettingsError: a setting is wrong.
@@ -155,15 +150,11 @@ class VoiceService:
         limit_threads(settings.threads)
         folder = settings.require_checkpoint()
         store = store_of(settings)
-        encoder = CodecEncoder.load(folder, resolve_device(settings.device), torch.float32)
-
-        def encode(samples: Samples) -> Codes:
-            return np.asarray(encoder.encode(torch.tensor(samples)).cpu().numpy(), dtype=np.int32)
-
+        device = resolve_device(settings.device)
         cache_bytes = int(settings.voice_cache_mb * 1e6)
         return cls(
             store,
-            encode,
+            RecordingEncoder(folder, device, use_native=settings.native_layers),
             codec_fingerprint(folder),
             cache_bytes=cache_bytes,
             max_waiting=settings.max_waiting_voices,

@@ -20,8 +20,7 @@ from s1_tts.lm.config import BlockSizes
 from s1_tts.lm.kv_cache import KvPool, Span, SpanAttention
 from s1_tts.lm.layers import BlockStack, RMSNorm, rotary_table
 from s1_tts.lm.loading import load_language_model
-from s1_tts.lm.native import compiler
-from s1_tts.lm.native.compiler import load_library
+from s1_tts.lm.native.installation import PROGRAM
 from s1_tts.lm.native.native_layers import (
     BYTE_LAYOUTS,
     Layout,
@@ -32,6 +31,8 @@ from s1_tts.lm.native.native_layers import (
     to_bytes,
 )
 from s1_tts.lm.packing import PackedLinear
+from s1_tts.native import compiler
+from s1_tts.native.compiler import load_library
 
 CPU = torch.device("cpu")
 NUM_SLOTS, NUM_POSITIONS = 5, 64
@@ -40,7 +41,7 @@ ROTATIONS = {width: rotary_table(NUM_POSITIONS, width, 10000) for width in (8, 1
 
 @pytest.fixture(scope="module", autouse=True)
 def library():
-    found = load_library()
+    found = load_library(PROGRAM)
     if found is None:
         pytest.skip("needs a C++ compiler")
     return found
@@ -256,7 +257,7 @@ def test_cpus_without_wide_vectors_compute_the_same(
         pytest.skip(f"needs a CPU with {needs}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(compiler, "FLAGS", tuple(flag.replace("native", cpu) for flag in compiler.FLAGS))
-    library = load_library()
+    library = load_library(PROGRAM)
     assert library is not None
     made = all_packers(library)
     assert {packer.layout for _, packer in made} == layouts
@@ -277,15 +278,15 @@ def test_cpus_without_wide_vectors_compute_the_same(
 def test_the_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(compiler, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in compiler.FLAGS))
-    assert load_library() is not None
+    assert load_library(PROGRAM) is not None
     made, digest = sorted((tmp_path / "s1-tts").iterdir(), key=lambda path: path.suffix == ".sha256")
     before = made.stat().st_mtime_ns
-    assert load_library() is not None
+    assert load_library(PROGRAM) is not None
     assert made.stat().st_mtime_ns == before
     whole = made.read_bytes()
     made.unlink()  # the library in memory keeps its file
     made.write_bytes(whole[: len(whole) // 2])
-    assert load_library() is not None
+    assert load_library(PROGRAM) is not None
     assert digest.read_text() == hashlib.sha256(made.read_bytes()).hexdigest()
     assert made.stat().st_size == len(whole)
 
@@ -294,7 +295,7 @@ def test_the_library_is_compiled_once(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "s1-tts").touch()  # a file where the folder should be
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert load_library() is not None
+    assert load_library(PROGRAM) is not None
 
 
 @pytest.mark.parametrize("compiler", ["/nowhere/g++", "false", "sh -c 'echo broken >&2; exit 1'"])
@@ -319,7 +320,7 @@ def test_no_compiler_at_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     with caplog.at_level(logging.WARNING):
-        assert load_library() is None
+        assert load_library(PROGRAM) is None
     assert "install g++" in caplog.text
 
 
@@ -352,7 +353,7 @@ def test_without_any_folder_to_write_in_nothing_is_compiled(monkeypatch: pytest.
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     monkeypatch.setattr("tempfile.gettempdir", nowhere)
-    assert compiler.load_library() is None
+    assert load_library(PROGRAM) is None
 
 
 def test_weights_as_bytes_take_half_the_memory(tiny_folder: Path) -> None:

@@ -1,11 +1,15 @@
 """Put the compiled layers into a model."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
 from s1_tts.lm.model import DualArModel
-from s1_tts.lm.native.compiler import load_library
 from s1_tts.lm.native.native_layers import NativeLinear, NativeNorm, NativeStack, Packer
+from s1_tts.native.compiler import Program, load_library
+
+PROGRAM = Program("lm", Path(__file__).parent / "transformer.cpp", "the language model", "runs at half of the speed")
 
 
 def use_native_layers(model: DualArModel, *, as_bytes: bool) -> bool:
@@ -18,7 +22,7 @@ def use_native_layers(model: DualArModel, *, as_bytes: bool) -> bool:
     Returns:
         Whether it was done; not without a C++ compiler, and the log says so.
     """
-    library = load_library()
+    library = load_library(PROGRAM)
     if library is None:
         return False
     packer = Packer(library, model.dtype, as_bytes=as_bytes)

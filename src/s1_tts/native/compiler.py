@@ -1,4 +1,4 @@
-"""Compile the C++ of this folder for this very CPU, once, and load it."""
+"""Compile C++ for this very CPU, once, and load it."""
 
 import ctypes
 import hashlib
@@ -12,21 +12,38 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from s1_tts.device import cpu_flags
 
 log = logging.getLogger(__name__)
 
-SOURCES = Path(__file__).parent
-ENTRY = "transformer.cpp"
+SHARED_SOURCES = Path(__file__).parent
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-fPIC", "-shared")
 COMPILERS = ("g++", "c++", "clang++")
 LONGEST_COMPILATION_S = 120.0
 
 
-def load_library() -> ctypes.CDLL | None:
-    """Compile the library, unless that was done before, and load it.
+@dataclass(frozen=True)
+class Program:
+    """What becomes one library.
+
+    Args:
+        name: How the library's name begins.
+        source: What is compiled; it may include headers of its folder and of this one.
+        user: What runs it, for the log.
+        loss: What its user does without it, for the log.
+    """
+
+    name: str
+    source: Path
+    user: str
+    loss: str
+
+
+def load_library(program: Program) -> ctypes.CDLL | None:
+    """Compile a library, unless that was done before, and load it.
 
     The result is kept in ``$XDG_CACHE_HOME/s1-tts`` (``~/.cache/s1-tts``) under a name that tells sources, compiler and
     CPU apart, with its digest beside it: one that was cut short or damaged is made anew.
@@ -36,14 +53,14 @@ def load_library() -> ctypes.CDLL | None:
     """
     command = _compiler()
     if command is None:
-        log.warning("no C++ compiler: the language model runs at half of the speed; install g++")
+        log.warning("no C++ compiler: %s %s; install g++", program.user, program.loss)
         return None
     folder = _cache_folder()
     if folder is None:
-        log.warning("no folder can be written: the language model runs at half of the speed; set XDG_CACHE_HOME")
+        log.warning("no folder can be written: %s %s; set XDG_CACHE_HOME", program.user, program.loss)
         return None
-    library = folder / f"lm-{_fingerprint(command)}.so"
-    if not _is_whole(library) and not _compile(command, library):
+    library = folder / f"{program.name}-{_fingerprint(program, command)}.so"
+    if not _is_whole(library) and not _compile(program, command, library):
         return None
     return ctypes.CDLL(str(library))
 
@@ -91,10 +108,11 @@ def _cache_folder() -> Path | None:
     return folder if is_ours and os.access(folder, os.W_OK) else None
 
 
-def _fingerprint(command: Sequence[str]) -> str:
+def _fingerprint(program: Program, command: Sequence[str]) -> str:
     digest = hashlib.sha256(repr((command, FLAGS, _version(command), sorted(cpu_flags()))).encode())
-    for source in sorted([*SOURCES.glob("*.h"), *SOURCES.glob("*.cpp")]):
-        digest.update(source.read_bytes())
+    for folder in (SHARED_SOURCES, program.source.parent):
+        for source in sorted([*folder.glob("*.h"), *folder.glob("*.cpp")]):
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -105,13 +123,13 @@ def _version(command: Sequence[str]) -> str:
         return ""
 
 
-def _compile(command: Sequence[str], library: Path) -> bool:
+def _compile(program: Program, command: Sequence[str], library: Path) -> bool:
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(dir=library.parent) as folder:
         made = Path(folder) / library.name
         try:
             done = subprocess.run(
-                [*command, *FLAGS, str(SOURCES / ENTRY), "-o", str(made)],
+                [*command, *FLAGS, f"-I{SHARED_SOURCES}", str(program.source), "-o", str(made)],
                 capture_output=True,
                 text=True,
                 check=False,
@@ -122,7 +140,9 @@ def _compile(command: Sequence[str], library: Path) -> bool:
             fault = str(error)
         if fault or not made.exists():
             log.warning(
-                "the language model's kernels cannot be compiled, so it runs at half of the speed:\n%s",
+                "kernels cannot be compiled, so %s %s:\n%s",
+                program.user,
+                program.loss,
                 "\n".join(fault.splitlines()[:10]),
             )
             return False
@@ -131,5 +151,5 @@ def _compile(command: Sequence[str], library: Path) -> bool:
         digest.write_text(_digest(made), encoding="ascii")
         os.replace(made, library)
         os.replace(digest, _digest_file(library))
-    log.info("kernels of the language model compiled by %s in %.1f s", command[0], time.monotonic() - started_s)
+    log.info("kernels of %s compiled by %s in %.1f s", program.user, command[0], time.monotonic() - started_s)
     return True

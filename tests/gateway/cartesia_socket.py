@@ -47,6 +47,7 @@ async def listen(socket: ClientConnection, context_id: str) -> tuple[bytes, list
         assert message["context_id"] == context_id
         if message["type"] == "chunk":
             sound += base64.b64decode(message["data"])
+            assert message["step_time"] >= 0  # without it LiveKit's Node plugin hears nothing
         else:
             told.append(message)
     return sound, told

@@ -21,11 +21,13 @@ async def test_a_failed_context_is_an_error_and_the_socket_goes_on(
     gateway: RunningGateway, text: str, code: str, status: int
 ) -> None:
     async with socket_of(gateway) as socket:
-        _, told = await say(socket, "a", text)
+        sound, told = await say(socket, "a", text)
         assert told[-1]["error_code"] == code
         assert told[-1]["status_code"] == status
         assert told[-1]["title"]
-        assert told[-1]["message"]
+        assert told[-1]["message"] == told[-1]["error"]
+        # LiveKit takes true for the end of speech that was said whole, where it heard some
+        assert told[-1]["done"] is not bool(sound)
         sound, _ = await say(socket, "a", TEXT)
         assert_said(hear_pcm(sound, 24_000), TEXT)
 

@@ -2,13 +2,12 @@
 
 import base64
 import json
-import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from s1_gateway.cartesia.errors import error_message
 from s1_gateway.cartesia.schemas import EventsRequest
-from s1_gateway.cartesia.sink import UNDER_WAY
+from s1_gateway.cartesia.sink import UNDER_WAY, StepClock
 from s1_gateway.errors import problem_of
 from s1_gateway.speech import Answer
 
@@ -21,22 +20,20 @@ async def as_events(answer: Answer, body: EventsRequest) -> AsyncGenerator[bytes
         body: What was asked for.
     """
     named = {} if body.context_id is None else {"context_id": body.context_id}
-    said_s, before_s = 0.0, time.perf_counter()
+    said_s, clock = 0.0, StepClock()
     try:
         async for sound in answer.pieces():
             said_s += sound.duration_s
             if not sound.data:
                 continue
-            now_s = time.perf_counter()
-            step_ms, before_s = round(1000 * (now_s - before_s), 3), now_s
             data = base64.b64encode(sound.data).decode()
-            yield _event("chunk", named, data=data, step_time=step_ms, done=False, status_code=UNDER_WAY)
+            yield _event("chunk", named, data=data, step_time=clock.step_ms(), done=False, status_code=UNDER_WAY)
         answer.check_whole()
         if body.add_timestamps:  # nobody knows when a word is heard: the text stands as one
             times = {"words": [body.transcript], "start": [0.0], "end": [round(said_s, 4)]}
             yield _event("timestamps", named, word_timestamps=times, done=False, status_code=UNDER_WAY)
     except Exception as error:  # the status has been sent: an event is all that can still tell it
-        yield _lines("error", error_message(problem_of(error), body.context_id))
+        yield _lines("error", error_message(problem_of(error), body.context_id, was_heard=said_s > 0))
         return
     yield _event("done", named, done=True, status_code=200)
 

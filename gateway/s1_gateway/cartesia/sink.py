@@ -1,6 +1,7 @@
 """What becomes of a context's sound and ends in Cartesia's messages; there are no others, as Pipecat refuses them."""
 
 import base64
+import time
 from typing import Any
 
 from s1_gateway.cartesia.errors import error_message
@@ -11,6 +12,19 @@ UNDER_WAY = 206
 """Status of every message or event but the last."""
 
 
+class StepClock:
+    """Tells how long each piece of sound took, which LiveKit's Node plugin wants to see, or it hears nothing."""
+
+    def __init__(self) -> None:
+        self._before_s = time.perf_counter()
+
+    def step_ms(self) -> float:
+        """Milliseconds since it was asked last, or since the beginning."""
+        now_s = time.perf_counter()
+        step_ms, self._before_s = round(1000 * (now_s - self._before_s), 3), now_s
+        return step_ms
+
+
 class CartesiaSink:
     """Sends one context's messages.
 
@@ -19,6 +33,9 @@ class CartesiaSink:
         context_id: Whose.
         tells_times: Whether the caller wants to know when words are heard. Nobody knows that of words, so each sentence
             stands as one.
+
+    Attributes:
+        was_heard: Whether some sound has been sent.
     """
 
     def __init__(self, socket: Socket, context_id: str, *, tells_times: bool) -> None:
@@ -26,6 +43,8 @@ class CartesiaSink:
         self._context_id = context_id
         self._tells_times = tells_times
         self._flush_id = 0
+        self._clock = StepClock()
+        self.was_heard = False
 
     async def begin(self) -> None:
         """Nothing is told."""
@@ -33,7 +52,9 @@ class CartesiaSink:
     async def sound(self, data: bytes) -> None:
         """Send a piece."""
         flush = {"flush_id": self._flush_id} if self._flush_id else {}
-        await self._send("chunk", data=base64.b64encode(data).decode(), done=False, status_code=UNDER_WAY, **flush)
+        told = {"step_time": self._clock.step_ms(), "done": False, "status_code": UNDER_WAY, **flush}
+        self.was_heard = True
+        await self._send("chunk", data=base64.b64encode(data).decode(), **told)
 
     async def said(self, sentence: str, start_s: float, end_s: float) -> None:
         """Say when a sentence was heard, if that is wanted."""
@@ -52,7 +73,7 @@ class CartesiaSink:
 
     async def failed(self, problem: Problem) -> None:
         """Say what went wrong."""
-        await self._socket.send_json(error_message(problem, self._context_id))
+        await self._socket.send_json(error_message(problem, self._context_id, was_heard=self.was_heard))
 
     async def _send(self, kind: str, **fields: Any) -> None:
         await self._socket.send_json({"type": kind, "context_id": self._context_id, **fields})

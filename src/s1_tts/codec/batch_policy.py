@@ -29,6 +29,13 @@ URGENT_FRAMES = 16
 """Frames of a first chunk that somebody waits for in silence. Who asks for more at once has time: as long as what is
 over takes to play."""
 
+NOTE_EVERY = 5
+"""While calls fill all batches and a note waits, every so many batches a note has the first place, but for batches
+with the first chunk of a call."""
+
+NOTE_AT_LEAST_EVERY = 20
+"""The same, where first chunks of calls follow each other without end: the note's batch then goes alone."""
+
 
 @dataclass(frozen=True)
 class BatchPolicy:
@@ -60,7 +67,7 @@ class BatchPolicy:
             return cls(DEFAULT_MAX_BATCH, CPU_BATCH_FRAMES, CPU_PIECE_FRAMES, wait_s)
         return cls(min(GPU_MAX_BATCH, max(DEFAULT_MAX_BATCH, max_slots)), wait_s=wait_s)
 
-    def next_batch(self, ready: Sequence[ChunkStream]) -> list[Piece]:
+    def next_batch(self, ready: Sequence[ChunkStream], num_passed: int = 0) -> list[Piece]:
         """Choose one chunk a stream, or a piece of it, in the order of the streams' ranks.
 
         A batch with the first chunk of a call holds nothing else: each row adds to a batch's time on a CPU, and on
@@ -68,11 +75,11 @@ class BatchPolicy:
 
         Args:
             ready: Streams whose next chunk could be decoded now.
+            num_passed: Batches since a note waits without a place in one.
         """
-        urgent = [stream for stream in ready if _is_urgent(stream)]
         batch: list[Piece] = []
         num_frames = 0
-        for stream in heapq.nsmallest(self.max_batch, urgent or ready, key=_rank):
+        for stream in self._order(ready, num_passed):
             waiting = stream.waiting[0]
             count = min(waiting.left_frames, self.piece_frames or waiting.left_frames)
             num_frames += count
@@ -80,6 +87,17 @@ class BatchPolicy:
                 break
             batch.append(Piece(stream, waiting, waiting.decoded_frames, waiting.decoded_frames + count))
         return batch
+
+    def _order(self, ready: Sequence[ChunkStream], num_passed: int) -> list[ChunkStream]:
+        """Streams whose chunks make a batch, as far as they fit."""
+        urgent = [stream for stream in ready if _is_urgent(stream)]
+        ranked = heapq.nsmallest(self.max_batch, urgent or ready, key=_rank)
+        if num_passed + 1 < (NOTE_AT_LEAST_EVERY if urgent else NOTE_EVERY):
+            return ranked
+        notes = heapq.nsmallest(1, filter(is_note, ready), key=_rank)
+        if urgent:
+            return notes or ranked
+        return [*notes, *(stream for stream in ranked if stream not in notes)][: self.max_batch]
 
     def seconds_to_batch(self, ready: Sequence[ChunkStream], num_streams: int, now_s: float) -> float | None:
         """How long to wait before :meth:`next_batch`.
@@ -106,8 +124,8 @@ def _rank(stream: ChunkStream) -> tuple[int, float, int]:
 
     First chunks of calls, then calls, then notes; within these the stream that would underrun first. A listener has
     nothing to play before the first chunk, so that stream underruns from its arrival on; of a large first chunk later,
-    so that nobody is held up by one. A chunk that is decoded in
-    part ranks as before: its listener hears nothing of it until all of it is decoded.
+    so that nobody is held up by one. A chunk that is decoded in part ranks as before: its listener
+    hears nothing of it until all of it is decoded.
     """
     head = stream.waiting[0]
     num_over = max(0, head.chunk.codes.shape[-1] - URGENT_FRAMES)
@@ -117,6 +135,11 @@ def _rank(stream: ChunkStream) -> tuple[int, float, int]:
     if stream.service is ServiceClass.CALL:
         return int(head.chunk.index > 0 or num_over > 0), dry_s, head.arrival
     return 2, dry_s, head.arrival
+
+
+def is_note(stream: ChunkStream) -> bool:
+    """Whether it is no call."""
+    return stream.service is not ServiceClass.CALL
 
 
 def _is_urgent(stream: ChunkStream) -> bool:

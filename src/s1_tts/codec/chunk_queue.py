@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from s1_protocol.errors import CancelledError, InternalError, S1Error, UnavailableError, new_error_id
 from s1_protocol.sound import FRAMES_PER_SECOND
-from s1_tts.codec.batch_policy import BatchPolicy
+from s1_tts.codec.batch_policy import BatchPolicy, is_note
 from s1_tts.codec.chunk_streams import ChunkStream, Piece, Refusal, WaitingChunk
 from s1_tts.stream_events import AudioSink, CodesChunk
 
@@ -26,6 +26,7 @@ class ChunkQueue:
         self.num_idle_streams = 0
         self._streams: dict[int, ChunkStream] = {}
         self._num_arrived = 0
+        self._num_passed = 0  # batches since a note waits without a place in one
 
     @property
     def streams(self) -> Iterator[ChunkStream]:
@@ -73,7 +74,10 @@ class ChunkQueue:
 
     def take(self) -> list[Piece]:
         """Take the next batch out."""
-        batch = self._policy.next_batch(self._ready())
+        ready = self._ready()
+        batch = self._policy.next_batch(ready, self._num_passed)
+        is_passed = any(map(is_note, ready)) and not any(is_note(piece.stream) for piece in batch)
+        self._num_passed = self._num_passed + 1 if is_passed else 0
         for piece in batch:
             piece.stream.is_decoding = True
             piece.stream.waiting.popleft()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from s1_protocol.errors import CancelledError, UnavailableError
 from s1_protocol.names import ServiceClass
 from s1_protocol.sound import FRAMES_PER_SECOND
-from s1_tts.codec.batch_policy import BatchPolicy
+from s1_tts.codec.batch_policy import NOTE_AT_LEAST_EVERY, NOTE_EVERY, BatchPolicy
 from s1_tts.codec.chunk_queue import ChunkQueue
 from s1_tts.stream_events import CodesChunk
 
@@ -247,3 +247,58 @@ def test_a_large_chunk_of_a_note_waits_for_those_who_would_underrun_before() -> 
     add(queue, chunk(2, 0, 256), now_s=10.1)
     add(queue, chunk(1, 1, 8), now_s=10.2)
     assert take(queue, 10.2) == [(1, 0, 8, True)]
+
+
+@given(
+    num_calls=st.integers(1, 16),
+    num_notes=st.integers(1, 4),
+    max_batch=st.integers(1, 8),
+    max_batch_frames=st.sampled_from([0, 8, 16]),
+    begins=st.lists(st.integers(0, 2), min_size=60, max_size=60),
+    frames=st.sampled_from([4, 8, 40]),
+)
+def test_calls_that_never_pause_leave_notes_their_share_and_notes_hold_up_no_first_chunk(
+    num_calls: int, num_notes: int, max_batch: int, max_batch_frames: int, begins: list[int], frames: int
+) -> None:
+    """However many calls have something to decode all the time, and however many begin meanwhile."""
+    call = ServiceClass.CALL
+    policy = BatchPolicy(max_batch, max_batch_frames, 8, wait_s=0)
+    queue = ChunkQueue(policy, max_streams=1000, idle_s=60)
+    next_index = dict.fromkeys(range(num_calls + num_notes), 0)
+    is_call = {stream_id: stream_id < num_calls for stream_id in next_index}
+    passed = 0
+    for round_number, num_new in enumerate(begins):
+        for stream_id in range(len(next_index), len(next_index) + num_new):
+            next_index[stream_id], is_call[stream_id] = 0, True
+        waiting = {stream.stream_id for stream in queue.streams if stream.waiting}
+        for stream_id in next_index.keys() - waiting:
+            service = call if is_call[stream_id] else ServiceClass.NOTE
+            size = 4 if is_call[stream_id] else frames
+            add(queue, chunk(stream_id, next_index[stream_id], size, service), now_s=10 + round_number)
+            next_index[stream_id] += 1
+        firsts = {s.stream_id for s in queue.streams if s.service is call and s.waiting[0].chunk.index == 0}
+        batch = queue.take()
+        taken = {piece.stream.stream_id for piece in batch}
+        notes = {stream_id for stream_id in taken if not is_call[stream_id]}
+        assert not firsts or taken <= firsts or (len(batch) == 1 and passed == NOTE_AT_LEAST_EVERY - 1)
+        assert notes or passed < (NOTE_AT_LEAST_EVERY if firsts else NOTE_EVERY) - 1
+        passed = 0 if notes else passed + 1
+        for piece in batch:
+            queue.give_back(piece, 10 + round_number)
+
+
+def test_a_note_takes_no_more_than_its_share_from_calls() -> None:
+    """Half of the frames of one batch in so many, as large as a CPU decodes them."""
+    queue = make(max_batch=8, piece_frames=8, max_batch_frames=16)
+    frames = dict.fromkeys(range(5), 0)
+    num_batches = 10 * NOTE_EVERY
+    for index in range(num_batches):
+        for stream_id in frames:
+            add(queue, chunk(stream_id, index, 8, ServiceClass.NOTE if stream_id == 4 else ServiceClass.CALL), 10)
+    first_chunks = take(queue, 10)
+    assert 4 not in {stream_id for stream_id, *_ in first_chunks}
+    for _ in range(num_batches):
+        for stream_id, _, num_frames, _ in take(queue, 10):
+            frames[stream_id] += num_frames
+    assert frames[4] == 8 * num_batches / NOTE_EVERY
+    assert sum(frames.values()) == 16 * num_batches

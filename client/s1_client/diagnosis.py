@@ -243,7 +243,8 @@ def _shared_memory(metrics: MetricsPage) -> list[Finding]:
     fact = f"{free_mb:.0f} MB free in /dev/shm"
     if free_mb < ENOUGH_SHM_MB:
         advice = (
-            "recordings will fail; give the server more (--shm-size 1g) and a smaller S1_RECORDINGS_MB, and restart it"
+            "recordings will fail; give the server more (--shm-size 1536m) and a smaller S1_RECORDINGS_MB, "
+            "and restart it"
         )
         return [Finding(Verdict.NOTICE, "shared memory", fact, advice)]
     return [Finding(Verdict.GOOD, "shared memory", fact)]

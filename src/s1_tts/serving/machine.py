@@ -13,8 +13,9 @@ SHARED_MEMORY = Path("/dev/shm")
 LEAST_SHM_MB = 48
 """Below it a server could start and not answer: four long answers at once may fill it, and then hang."""
 
-ENOUGH_SHM_MB = 512
-"""Twice the recordings that may be under way, ``S1_RECORDINGS_MB``."""
+ENOUGH_SHM_MB = 1500
+"""For recordings from anybody (docs/deployment.md): 1.3 times those under way, ``S1_RECORDINGS_MB``, the eight requests
+that Triton hands over together, and the copies of ``s1_mini``. What comes through the gateway takes less."""
 
 LEAST_OPEN_FILES = 256
 """An idle ``tritonserver`` 24.10 has 126 open on two cores, and each caller takes one."""
@@ -94,7 +95,7 @@ def check_shared_memory(folder: Path = SHARED_MEMORY) -> str | None:
         free_mb = shutil.disk_usage(folder).free / 1e6
     except OSError as error:
         raise SettingsError(f"{folder} cannot be used, through which all tensors pass: {error.strerror}") from error
-    remedy = "docker run --shm-size=1g, in Compose shm_size, in Kubernetes an emptyDir of medium Memory"
+    remedy = "docker run --shm-size=1536m, in Compose shm_size, in Kubernetes an emptyDir of medium Memory"
     if free_mb < LEAST_SHM_MB:
         raise SettingsError(f"{folder} has {free_mb:.0f} MB free; needed: at least {LEAST_SHM_MB}: {remedy}")
     if free_mb < ENOUGH_SHM_MB:

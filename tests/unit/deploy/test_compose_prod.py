@@ -8,6 +8,7 @@ from scripts.make_secrets import make
 
 from s1_gateway.settings import PREFIX
 from s1_gateway.settings import Settings as GatewaySettings
+from s1_tts.serving.machine import ENOUGH_SHM_MB
 from s1_tts.settings import ENV_PREFIX, Settings
 from tests.compose import CONTENT, PROD, SERVICES, interpolated
 from tests.doc_pages import ROOT
@@ -20,6 +21,12 @@ MADE_BY_IMAGES = {"/voices": "Dockerfile.triton", "/sound": "gateway/Dockerfile"
 
 def test_schema():
     assert check(PROD).returncode == 0
+
+
+@pytest.mark.parametrize("services", [SMALL, SERVICES])
+def test_the_server_has_the_shared_memory_that_it_wants(services):
+    assert services["s1-tts"]["shm_size"] == "1536mb"
+    assert ENOUGH_SHM_MB * 1e6 < 1536 * 2**20
 
 
 def test_all_of_it_is_there():

@@ -68,7 +68,7 @@ def test_a_start_with_few_open_files_ends_with_one_line(tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize(("free_mb", "told"), [(2000, None), (64, "64 MB free; 512 are enough")])
+@pytest.mark.parametrize(("free_mb", "told"), [(2000, None), (64, "64 MB free; 1500 are enough")])
 def test_little_shared_memory_is_told(monkeypatch: pytest.MonkeyPatch, free_mb: int, told: str | None) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, free_mb * 10**6))
     warning = machine.check_shared_memory()
@@ -79,7 +79,7 @@ def test_far_too_little_shared_memory_is_refused_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(0, 0, 10 * 10**6))
-    with pytest.raises(SettingsError, match="10 MB free; needed: at least 48: docker run --shm-size=1g"):
+    with pytest.raises(SettingsError, match="10 MB free; needed: at least 48: docker run --shm-size=1536m"):
         machine.check_shared_memory()
     monkeypatch.undo()
     with pytest.raises(SettingsError, match="cannot be used"):

@@ -136,7 +136,7 @@ def test_what_the_engine_writes_to_can_be_written(example, name):
     mounts = {mount["mountPath"]: mount for mount in main_container(example, name)["volumeMounts"]}
     shm = volumes[mounts["/dev/shm"]["name"]]["emptyDir"]
     assert shm["medium"] == "Memory"
-    assert size_bytes(shm["sizeLimit"]) == size_bytes("1Gi") > ENOUGH_SHM_MB * 1e6  # as docs/deployment.md says
+    assert size_bytes(shm["sizeLimit"]) == size_bytes("1536Mi") > ENOUGH_SHM_MB * 1e6  # as docs/deployment.md says
     for folder in ("/tmp", "/home/triton-server"):
         assert "emptyDir" in volumes[mounts[folder]["name"]]
     assert mounts["/models"]["readOnly"]

@@ -6,6 +6,7 @@ from typing import TypeVar
 from perf.capacity.command import CapacityFigures
 from perf.capacity.day_command import DayFigures
 from perf.capacity.recording import COMPARED, Recording, compare
+from perf.conditions import Conditions
 from perf.engine.codec import CodecFigures
 from perf.engine.lm import LmFigures
 from perf.engine.rounding import RoundingFigures
@@ -15,10 +16,12 @@ from perf.load.load_test import LoadFigures
 from perf.records import RESULTS, Record, read_records
 from perf.report.day_tables import best_table, check_table, threshold_table
 from perf.report.goals import MAX_ADDED_MS, MAX_TAIL, MIN_SHARE_OF_BARE, bench_goals
+from perf.report.siege_tables import siege_figures_table, siege_table
 from perf.report.tables import Table, figure
 from perf.server.client import BOUND_MS, ClientFigures
 from perf.server.results import BenchFigures
 from perf.server.voices import BOUND, VoiceFigures
+from perf.siege.figures import SiegeFigures
 
 F = TypeVar("F")
 
@@ -247,6 +250,14 @@ def day_figures() -> DayFigures:
     return Records().figures(DayFigures, "capacity-day", "modelled")
 
 
+def siege_record() -> tuple[SiegeFigures, Conditions]:
+    """The newest siege of full size; where there is none, the newest small one."""
+    records = Records()
+    subject = "dev-tiny" if records.has("siege", "dev-tiny") else "dev-tiny, small"
+    record = records.newest("siege", subject)
+    return record.figures_as(SiegeFigures), record.conditions
+
+
 TABLES: dict[str, Callable[[], Table]] = {
     "capacity-day": lambda: best_table(day_figures()),
     "capacity-day-checks": lambda: check_table(day_figures()),
@@ -257,6 +268,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "performance-added": added_table,
     "performance-load": load_table,
     "jobs-figures": jobs_table,
+    "siege-attacks": lambda: siege_table(siege_record()[0]),
+    "siege-figures": lambda: siege_figures_table(*siege_record()),
     "capacity-servers": capacity_table,
     "capacity-simulation": simulation_table,
 }

@@ -17,9 +17,11 @@ from perf.report.bench_tables import HOW, bench_tables
 from perf.report.day_tables import best_table, check_table, draw_day, threshold_table
 from perf.report.goals import Verdict, bench_goals
 from perf.report.pictures import draw_bench, draw_capacity, draw_step
+from perf.report.siege_tables import siege_figures_table, siege_table
 from perf.report.tables import Table, figure
 from perf.server.hearing import NUM_SEEDS, Hearing
 from perf.server.results import BenchFigures
+from perf.siege.figures import SiegeFigures
 
 
 @dataclass(frozen=True)
@@ -189,10 +191,17 @@ def _picture(record: Record, folder: Path) -> Path:
     return folder / f"{record.measurement}-{re.sub(r'[^a-z0-9]+', '-', record.subject.lower())}.png"
 
 
+def _siege_section(record: Record, _folder: Path) -> Section:
+    figures = record.figures_as(SiegeFigures)
+    lost = [Table("Lost", ("what",), [(what,) for what in figures.lost])] if figures.lost else []
+    return Section([siege_table(figures), siege_figures_table(figures, record.conditions), *lost])
+
+
 _SECTIONS: dict[str, Callable[[Record, Path], Section]] = {
     "bench": _bench_section,
     "hearing": _hearing_section,
     "load": _load_section,
+    "siege": _siege_section,
     "step": _step_section,
     "capacity": _capacity_section,
     "capacity-day": _day_section,

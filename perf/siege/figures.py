@@ -12,6 +12,7 @@ class SiegeFigures:
     """Everything that a siege found.
 
     Args:
+        is_small: Whether each attack was made once, with few tries.
         minutes: How long it took.
         rounds: Rounds of the attacks that are to end nothing.
         replaced: Times that the server's own command started it again.
@@ -20,6 +21,7 @@ class SiegeFigures:
         memory: Trends of memory at rest, after each of these rounds.
     """
 
+    is_small: bool
     minutes: float
     rounds: int
     replaced: int

@@ -10,7 +10,8 @@ at least once. All means are harmless to other people's software. After each att
 - no slot, stream, socket or open file is held, and no shared memory of a server that is gone.
 
 Full disks and a full ``/dev/shm`` need a mount namespace of the siege's own; where nothing can be mounted, the table
-says so. With ``--small`` each attack is made once, with few tries, and what ends nothing is looked at once together.
+says so. With ``--small`` each attack is made once, with few tries, and what ends nothing is looked at once together. A
+small siege is recorded only with ``--out``.
 """
 
 import argparse
@@ -63,12 +64,13 @@ def run(arguments: argparse.Namespace) -> None:
     """
     no_mounts = "" if arguments.in_own_mounts else enter_own_mounts()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="s1-siege-"))
-    made = None if arguments.small or arguments.only else recorder("siege", arguments)
+    is_recorded = not arguments.only and (not arguments.small or arguments.out)
+    made = recorder("siege", arguments) if is_recorded else None
     figures = asyncio.run(_besiege(arguments, folder, no_mounts))
     print("", *table_of(figures.tallies), sep="\n")
     print(*_words(figures), f"logs: {folder}", sep="\n")
     if made is not None:
-        made.record(arguments.checkpoint.name, figures)
+        made.record(arguments.checkpoint.name + (", small" if arguments.small else ""), figures)
         print(f"recorded in {made.file}")
     if figures.lost:
         raise MeasurementError("\n".join([f"lost: {len(figures.lost)}", *figures.lost]))
@@ -102,7 +104,8 @@ async def _besiege(arguments: argparse.Namespace, folder: Path, no_mounts: str) 
         replaced = place.server.num_ready - 1 - started["server"]
     memory = _judge_memory(rounds, tallies)
     await _note_remains(place, tallies)
-    return SiegeFigures((time.monotonic() - started_s) / 60, len(rounds), replaced, started, tallies, memory)
+    minutes = (time.monotonic() - started_s) / 60
+    return SiegeFigures(arguments.small, minutes, len(rounds), replaced, started, tallies, memory)
 
 
 def _is_chosen(attack: Attack, arguments: argparse.Namespace) -> bool:

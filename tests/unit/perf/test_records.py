@@ -17,6 +17,7 @@ from perf.server.client import ClientFigures
 from perf.server.hearing import Hearing
 from perf.server.results import BenchFigures
 from perf.server.voices import VoiceFigures
+from perf.siege.figures import SiegeFigures
 
 KINDS = {
     "lm": LmFigures,
@@ -25,6 +26,7 @@ KINDS = {
     "client": ClientFigures,
     "hearing": Hearing,
     "bench": BenchFigures,
+    "siege": SiegeFigures,
     "load": LoadFigures,
     "step": StepFigures,
     "capacity-day": DayFigures,

@@ -18,6 +18,8 @@ from perf.report.goals import bench_goals
 from perf.report.tables import Table, figure
 from perf.server.hearing import Hearing
 from perf.server.results import AddedTime, BareComparison, BenchFigures, Loop, Run
+from perf.siege.figures import SiegeFigures
+from perf.siege.tally import Tally
 
 from s1_training.listening import Understood
 from tests.unit.perf.test_streams import record
@@ -79,6 +81,25 @@ def test_the_page_has_conditions_tables_and_pictures_of_every_record(recorder_of
     pictures = list(tmp_path.glob("*.png"))
     assert pictures
     assert all(f"]({picture.name})" in page and picture.stat().st_size > 0 for picture in pictures)
+
+
+def test_a_siege_s_page_has_what_was_lost_and_what_could_not_be_tried(recorder_of, tmp_path: Path) -> None:
+    flood, disks = Tally(3, 2, ["a stream"], 4.0), Tally(not_tried="nothing can be mounted")
+    flood.note_most("turns", 6)
+    figures = SiegeFigures(False, 0.5, 7, 1, {"redis": 2, "server": 0}, {"a flood": flood, "full disks": disks}, [])
+    recorder_of("siege").record("tiny", figures)
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.md").read_text()
+    for row in (
+        "| a flood | 3 | 2 | 1 | 4 s |",
+        "| full disks | not tried | - | - | - |",
+        "| **all** | 3 | 2 | 1 | 30 s |",
+        "| a flood: turns | 6 |",
+        "| a flood: a stream |",
+        "| programs that had ended and the siege started again | redis 2 |",
+        "| size | full; 0.5 minutes, 7 rounds of what ends nothing |",
+    ):
+        assert row in page
 
 
 def test_of_two_records_of_one_subject_the_last_counts(recorder_of, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from s1_gateway.settings import Settings
 from tests.gateway.running import RunningGateway
 
 SETTINGS = hypothesis.settings(
-    max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+    max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
 )
 DESCRIPTION = make_app(Settings.load({}), Limits(Settings.load({})), Leaving()).openapi()
 OPERATIONS = [(path, method) for path, methods in DESCRIPTION["paths"].items() for method in methods]

@@ -134,12 +134,17 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+@pytest.fixture(scope="module")
+def contents() -> dict[str, bytes]:
+    """What the hub holds. The library hands data on in pieces of 10 MB, so one file is larger than two of them."""
+    chance = random.Random(0)
+    sizes = {"model.pth": 24_000_000, "tokenizer.tiktoken": 50_000, "codec.pth": 300_000}
+    return {name: chance.randbytes(sizes.get(name, 1_000)) for name in [*FILES, "README.md"]}
+
+
 @pytest.fixture
-def hub() -> Iterator[Hub]:
-    contents = random.Random(0)
-    # the library hands data on in pieces of 10 MB, so one file is larger than two of them
-    sizes = {"config.json": 900, "special_tokens.json": 1_000, "tokenizer.tiktoken": 50_000, "codec.pth": 300_000}
-    hub = Hub({name: contents.randbytes(sizes.get(name, 24_000_000)) for name in [*FILES, "README.md"]})
+def hub(contents: dict[str, bytes]) -> Iterator[Hub]:
+    hub = Hub(dict(contents))
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("HubHandler", (Handler,), {"hub": hub}))
     hub.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

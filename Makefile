@@ -69,9 +69,9 @@ test-gateway: setup
 test-rest: setup
 	$(BIN)/python -m pytest --ignore tests/triton --ignore tests/gateway --ignore tests/rollout $(PYTEST_FLAGS)
 
-# Threads that wait without spinning leave the cores to the other worker.
+# One thread in each worker: more of them would wait for each other's cores.
 check: setup lint ## lint, then the unit tests but the slow ones, in parallel: the inner loop
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest tests/unit -n auto --dist loadgroup -q -m "not slow" $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit -n auto --dist loadgroup -q -m "not slow" $(PYTEST_FLAGS)
 
 docs: setup ## write what is made: tables of docs/ from the request options and the records, tensors of config.pbtxt, the chart's README
 	$(BIN)/python scripts/make_docs.py

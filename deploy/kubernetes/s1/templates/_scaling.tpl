@@ -24,9 +24,12 @@ sum(max by (queue) (s1_gateway_jobs_waiting{ {{- $series -}} })) + max(s1_gatewa
 sum(s1_gateway_open_streams{ {{- include "s1.series" (dict "root" . "component" "gateway") -}} })
 {{- end }}
 
-{{- /* (dict "root" . "name" "calls" "labels" $labels "part" $pool.autoscaling "query" … "threshold" …) */ -}}
+{{- /* (dict "root" . "name" "calls" "where" "pools.calls" "labels" $labels "part" $pool.autoscaling "query" … "threshold" …) */ -}}
 {{- define "s1.scaledObject" -}}
 {{- $scaling := .root.Values.autoscaling -}}
+{{- if lt (int .part.max) (int .part.min) -}}
+{{- fail (printf "%s.autoscaling.max: got %v; allowed: no fewer than min, which is %v" .where .part.max .part.min) -}}
+{{- end -}}
 apiVersion: keda.sh/v1alpha1
 kind: ScaledObject
 metadata:

@@ -65,7 +65,7 @@ def running_gateway(servers: str, **settings: object) -> Iterator[RunningGateway
         thread.join()
 
 
-def until(condition: object, timeout_s: float = 20.0) -> None:
+def until(condition: object, timeout_s: float = 60.0) -> None:
     """Wait for something that tells nobody when it happens.
 
     Args:

@@ -312,10 +312,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--speedup", type=float, default=float("inf"), help="how much faster than real time")
     parser.add_argument("--ahead", type=float, metavar="S", help="in real time, each chunk so long before its playback")
+    parser.add_argument("--no-stalling", action="store_true", help="say texts whole that stall")
     arguments = parser.parse_args()
 
     async def serve() -> None:
-        server, bound = await _start(StandIn(speedup=arguments.speedup, ahead_s=arguments.ahead), arguments.port)
+        server, bound = await _start(
+            StandIn(arguments.speedup, arguments.ahead, is_stalling=not arguments.no_stalling), arguments.port
+        )
         print(f"ready on 127.0.0.1:{bound}", flush=True)
         await server.wait_for_termination()
 

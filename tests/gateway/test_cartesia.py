@@ -150,8 +150,8 @@ async def test_speed_and_volume(gateway: RunningGateway) -> None:
 
 async def test_sound_does_not_run_far_ahead_of_its_playback(gateway: RunningGateway) -> None:
     async with socket_of(gateway) as socket:
+        begun_s, came_s = time.monotonic(), 0.0  # the server cannot have begun earlier
         await send(socket, "a", transcript=LONG, max_buffer_delay_ms=0)
-        begun_s, came_s = time.monotonic(), 0.0
         while came_s < 4:
             came_s += len(base64.b64decode((await receive(socket))["data"])) / 48_000
             # 1.5 s ahead, and a message more

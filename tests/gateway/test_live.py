@@ -104,8 +104,8 @@ async def test_named_contexts_speak_one_after_the_other(gateway: RunningGateway)
 
 async def test_sound_does_not_run_far_ahead_of_its_playback(gateway: RunningGateway) -> None:
     async with connect(gateway.socket_url + "/ws/tts") as socket:
+        begun_s = time.monotonic()  # the server cannot have begun earlier, however late this process goes on
         await socket.send(json.dumps({"text": LONG_TEXT}))
-        begun_s = time.monotonic()
         came = 0
         while (heard_s := came / 48_000) < 4:
             came += len(await socket.recv())

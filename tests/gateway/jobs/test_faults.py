@@ -16,7 +16,7 @@ import soundfile
 
 from tests.gateway.jobs import poisoned
 from tests.gateway.jobs.conftest import Place, eventually, free_port, running_place
-from tests.gateway.stand_in import StandIn
+from tests.gateway.stand_in import StandIn, Trouble
 
 POISONED = (sys.executable, "-m", poisoned.__name__)
 MANY_TRIES = {"jobs_attempts": 30, "jobs_deaths": 50}
@@ -41,13 +41,12 @@ def spoken(place: Place, text: str) -> list[int]:
 
 
 def test_a_worker_that_is_killed_loses_nothing(place):
-    place.stand_in.speedup = 4
     worker = place.start_worker()
-    texts = [f"Killed in the midst of text {number}." for number in range(6)]
+    texts = [f"{Trouble.STALL}: killed in the midst of text {number}." for number in range(6)]
     ids = [place.submit(text) for text in texts]
-    eventually(lambda: place.stand_in.num_open >= 4)
+    eventually(lambda: place.stand_in.num_open == 6)
     worker.kill()
-    place.stand_in.speedup = float("inf")
+    place.stand_in.is_stalling = False
     place.start_worker()
     for job_id, text in zip(ids, texts, strict=True):
         place.wait(job_id)
@@ -57,18 +56,15 @@ def test_a_worker_that_is_killed_loses_nothing(place):
 
 
 def test_sigterm_gives_back_what_runs_and_the_worker_ends(place):
-    place.stand_in.speedup = 0.2
     worker = place.start_worker()
-    job_id = place.submit("This would take far longer than a worker may take to end. " * 3)
+    job_id = place.submit(f"{Trouble.STALL}: this would take longer than any worker may take to end.")
     eventually(lambda: place.stand_in.num_open == 1)
-    begun_s = time.monotonic()
     worker.terminate()
-    worker.wait(25)
-    assert time.monotonic() - begun_s < 20
+    worker.wait(60)
     shown = place.show(job_id)
     assert shown["status"] == "queued"
     assert shown["attempts"] == 0
-    place.stand_in.speedup = float("inf")
+    place.stand_in.is_stalling = False
     place.start_worker()
     place.wait(job_id)
     assert place.redis.client().hget(f"s1:jobs:job:{job_id}", "deaths") is None
@@ -76,9 +72,8 @@ def test_sigterm_gives_back_what_runs_and_the_worker_ends(place):
 
 def test_sigterm_leaves_what_was_not_begun_to_others_at_once(place):
     """Ids that a worker held and did not use are due or in Celery's list, and do not wait until they count as lost."""
-    place.stand_in.speedup = 0.2
     worker = place.start_worker(jobs_streams=1, jobs_lease_s=60)
-    ids = [place.submit(f"Number {number} takes long.") for number in range(5)]
+    ids = [place.submit(f"{Trouble.STALL}: number {number} takes long.") for number in range(5)]
     client = place.redis.client()
 
     def all_but_one_wait() -> bool:
@@ -90,7 +85,7 @@ def test_sigterm_leaves_what_was_not_begun_to_others_at_once(place):
     eventually(lambda: place.stand_in.num_open == 1 and all_but_one_wait())
     eventually(lambda: client.llen("s1.single") == 0)
     worker.terminate()
-    worker.wait(25)
+    worker.wait(60)
     assert {place.show(job_id)["status"] for job_id in ids} == {"queued"}
     due = client.zrangebyscore("s1:jobs:due:single", "-inf", client.time()[0] * 1000 + 1000)
     listed = [base64.b64decode(json.loads(each)["body"]).decode() for each in client.lrange("s1.single", 0, -1)]
@@ -98,16 +93,15 @@ def test_sigterm_leaves_what_was_not_begun_to_others_at_once(place):
 
 
 def test_redis_is_restarted_with_its_file(place):
-    place.stand_in.speedup = 4
     worker = place.start_worker()
-    ids = [place.submit(f"Over a restart of Redis, {number}.") for number in range(12)]
-    eventually(lambda: place.stand_in.num_open >= 4)
+    ids = [place.submit(f"{Trouble.STALL}: over a restart of Redis, {number}.") for number in range(12)]
+    eventually(lambda: place.stand_in.num_open == place.settings["jobs_streams"])
     place.redis.stop()
     refused = httpx2.post(f"{place.gateway.url}/v1/audio/speech/async", json={"text": "a"}, timeout=30)
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) <= 10
     place.redis.start()
-    place.stand_in.speedup = float("inf")
+    place.stand_in.is_stalling = False
     assert place.redis.client().zcard("s1:jobs:of:anybody") == 12  # nothing of what was refused
     if worker.poll() is not None:
         place.start_worker()
@@ -118,11 +112,11 @@ def test_redis_is_restarted_with_its_file(place):
 
 def test_jobs_that_run_go_on_while_redis_is_away_for_longer_than_their_lease(place):
     """Nothing of them is lost or taken for a worker's death, and none is done by two."""
-    place.stand_in.speedup = 2
     place.start_worker()
-    ids = [place.submit(f"While Redis is away, {number}.") for number in range(6)]
+    ids = [place.submit(f"{Trouble.STALL}: while Redis is away, {number}.") for number in range(6)]
     eventually(lambda: place.stand_in.num_open == 6)
     place.redis.stop()
+    place.stand_in.is_stalling = False
     time.sleep(2 * place.settings["jobs_lease_s"])
     place.redis.start()
     for job_id in ids:
@@ -162,7 +156,7 @@ def test_too_many_jobs_are_refused(place, jobs_stand_in, tmp_path):
 
 
 def test_a_job_that_ends_its_workers_is_set_aside_and_its_neighbours_are_not(redis_program, jobs_stand_in, tmp_path):
-    with running_place(tmp_path, jobs_stand_in, jobs_lease_s=0.5) as place:
+    with running_place(tmp_path, jobs_stand_in) as place:
         poison = place.submit(f"{poisoned.POISON} here.")
         ids = [place.submit(f"A neighbour of it, {number}.") for number in range(4)]
         for _ in range(3):
@@ -175,8 +169,8 @@ def test_a_job_that_ends_its_workers_is_set_aside_and_its_neighbours_are_not(red
 
 
 @contextlib.contextmanager
-def server_process(port: int, speedup: float) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "tests.gateway.stand_in", "--port", str(port), "--speedup", str(speedup)]
+def server_process(port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "tests.gateway.stand_in", "--port", str(port), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -191,18 +185,19 @@ def test_a_server_that_is_killed_and_comes_back(redis_program, tmp_path):
     port = free_port()
     unused = StandIn()
     with running_place(tmp_path, (unused, f"127.0.0.1:{port}"), **MANY_TRIES) as place:
-        with server_process(port, 1) as process:
+        with server_process(port) as process:
             place.start_worker()
-            ids = [place.submit(f"The server goes away, {number}.") for number in range(6)]
+            texts = [f"{Trouble.STALL}: the server goes away, {number}." for number in range(6)]
+            ids = [place.submit(text) for text in texts]
             eventually(lambda: place.redis.client().zcard("s1:jobs:running") == 6)
             time.sleep(0.5)
             process.kill()
             process.wait()
         time.sleep(1)
-        with server_process(port, float("inf")):
-            for job_id in ids:
+        with server_process(port, "--no-stalling"):
+            for job_id, text in zip(ids, texts, strict=True):
                 assert place.wait(job_id)["attempts"] > 1
-                assert sound_of(place, job_id) == spoken(place, f"The server goes away, {ids.index(job_id)}.")
+                assert sound_of(place, job_id) == spoken(place, text)
 
 
 def test_a_store_that_fails_for_a_while(place, tmp_path):

@@ -26,6 +26,8 @@ from tests.gateway.running import RunningGateway, running_gateway, until
 from tests.gateway.stand_in import StandIn, Trouble, running, seconds_of
 
 TEXT = "Hello there, this is what I have to say."
+HELD = f"{Trouble.STALL}: {TEXT}"
+"""What is not said to its end before the server is allowed to."""
 REQUEST = {"model": "m", "voice": "alloy", "input": TEXT * 4, "response_format": "pcm"}
 
 
@@ -45,10 +47,9 @@ def say(gateway: RunningGateway, text: str = TEXT) -> bytes:
 
 def test_streams_go_where_the_fewest_are_open():
     with several(2) as (gateway, services), ExitStack() as stack:
-        for service in services:
-            service.speedup = 1.0
+        held = {**REQUEST, "input": HELD}
         for _ in range(4):
-            answer = stack.enter_context(httpx2.stream("POST", f"{gateway.url}/v1/audio/speech", json=REQUEST))
+            answer = stack.enter_context(httpx2.stream("POST", f"{gateway.url}/v1/audio/speech", json=held))
             assert answer.status_code == 200
         assert [service.num_open for service in services] == [2, 2]
 
@@ -142,17 +143,18 @@ def process(servers: str, **settings: str) -> Iterator[tuple[subprocess.Popen, s
 
 
 def test_at_sigterm_open_streams_end_by_themselves_and_no_new_ones_come(shared_stand_in, stand_in):
-    stand_in.speedup = 2.0
     with process(shared_stand_in[1], leave_s="0") as (gateway, address):
-        with httpx2.stream("POST", f"http://{address}/v1/audio/speech", json=REQUEST) as answer:
+        held = {**REQUEST, "input": HELD}
+        with httpx2.stream("POST", f"http://{address}/v1/audio/speech", json=held, timeout=60) as answer:
             pieces = answer.iter_bytes()
             sound = next(pieces)
             gateway.send_signal(signal.SIGTERM)
             until(lambda: not is_listening(address))
             assert gateway.poll() is None
+            stand_in.is_stalling = False
             sound += b"".join(pieces)
-        assert abs(hear_pcm(sound, 24_000).duration_s - seconds_of(TEXT * 4)) < 0.1
-        assert gateway.wait(20) == 0
+        assert abs(hear_pcm(sound, 24_000).duration_s - seconds_of(HELD)) < 0.1
+        assert gateway.wait(60) == 0
 
 
 def test_while_it_leaves_all_that_comes_is_served_and_sent_elsewhere_next_time(shared_stand_in, stand_in):
@@ -233,10 +235,9 @@ def test_whom_the_kernel_has_let_in_is_served(shared_stand_in):
 async def test_a_socket_with_nothing_under_way_is_closed_so_that_its_caller_connects_elsewhere(
     shared_stand_in, stand_in
 ):
-    stand_in.speedup = 2.0
-    with process(shared_stand_in[1], leave_s="1") as (gateway, address):
+    with process(shared_stand_in[1], leave_s="5") as (gateway, address):
         async with connect(f"ws://{address}/ws/tts") as idle, connect(f"ws://{address}/ws/tts") as busy:
-            await busy.send(json.dumps({"text": TEXT * 3}))
+            await busy.send(json.dumps({"text": HELD}))
             await busy.recv()
             gateway.send_signal(signal.SIGTERM)
             await idle.send(json.dumps({"text": TEXT}))  # still taken, and said whole
@@ -245,19 +246,20 @@ async def test_a_socket_with_nothing_under_way_is_closed_so_that_its_caller_conn
             with pytest.raises(ConnectionClosed) as closed:
                 await idle.recv()
             assert closed.value.rcvd.code == 1012
+            stand_in.is_stalling = False
             while isinstance(message := await busy.recv(), bytes):
                 pass
             assert json.loads(message) == {"done": True}
             with pytest.raises(ConnectionClosed) as closed:
                 await busy.recv()
             assert closed.value.rcvd.code == 1012
-        assert await asyncio.to_thread(gateway.wait, 20) == 0
+        assert await asyncio.to_thread(gateway.wait, 60) == 0
 
 
 def test_ctrl_c_takes_nothing_new(shared_stand_in, stand_in):
     with process(shared_stand_in[1], leave_s="3600") as (gateway, _address):
         gateway.send_signal(signal.SIGINT)
-        assert gateway.wait(20) == 0
+        assert gateway.wait(60) == 0
 
 
 def tuple_of(address: str) -> tuple[str, int]:
@@ -272,17 +274,18 @@ def is_listening(address: str) -> bool:
 
 
 async def test_at_sigterm_sockets_say_what_they_began(shared_stand_in, stand_in):
-    stand_in.speedup = 2.0
     with process(shared_stand_in[1], leave_s="0") as (gateway, address):
         async with connect(f"ws://{address}/ws/tts") as socket:
-            await socket.send(json.dumps({"text": TEXT * 3}))
+            await socket.send(json.dumps({"text": HELD}))
             sound = await socket.recv()
             gateway.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(until, lambda: not is_listening(address))
+            stand_in.is_stalling = False
             while isinstance(message := await socket.recv(), bytes):
                 sound += message
             assert json.loads(message) == {"done": True}
-        assert abs(hear_pcm(sound, 24_000).duration_s - seconds_of(TEXT * 3)) < 0.1
-        assert await asyncio.to_thread(gateway.wait, 20) == 0
+        assert abs(hear_pcm(sound, 24_000).duration_s - seconds_of(HELD)) < 0.1
+        assert await asyncio.to_thread(gateway.wait, 60) == 0
 
 
 def test_the_end_does_not_wait_longer_than_was_said(shared_stand_in, stand_in):
@@ -292,7 +295,7 @@ def test_the_end_does_not_wait_longer_than_was_said(shared_stand_in, stand_in):
         asking.start()
         until(lambda: stand_in.num_open == 1)
         gateway.send_signal(signal.SIGTERM)
-        assert gateway.wait(20) == 0
+        assert gateway.wait(60) == 0
         asking.join()
         until(lambda: stand_in.num_open == 0)
 

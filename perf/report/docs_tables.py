@@ -6,7 +6,6 @@ from typing import TypeVar
 from perf.capacity.command import CapacityFigures
 from perf.capacity.day_command import DayFigures
 from perf.capacity.recording import COMPARED, Recording, compare
-from perf.conditions import Conditions
 from perf.engine.codec import CodecFigures
 from perf.engine.lm import LmFigures
 from perf.engine.rounding import RoundingFigures
@@ -29,6 +28,8 @@ AMX, ZEN3 = "xeon-amx-2-cores", "epyc-2-cores"
 FULL, TINY, DEMO_VOICE = "dev-full", "tiny", "demo-voice"
 CALLERS = (1, 8)
 LEVEL = " at a time"
+SIEGE = "dev-tiny"
+NO_SIEGE = Table("Siege", ("a siege",), [("none is recorded yet",)])
 JOB_SUBMISSION_MS, JOB_THROUGHPUT, JOB_WORKER_MB = 20, 0.95, 150
 """Goals of jobs: longest p99 of a submission, least share of direct callers' throughput, most memory of a worker."""
 
@@ -250,12 +251,15 @@ def day_figures() -> DayFigures:
     return Records().figures(DayFigures, "capacity-day", "modelled")
 
 
-def siege_record() -> tuple[SiegeFigures, Conditions]:
-    """The newest siege of full size; where there is none, the newest small one."""
+def siege_tables() -> tuple[Table, Table]:
+    """Of the newest siege of full size; where there is none, of the newest small one, or of none."""
     records = Records()
-    subject = "dev-tiny" if records.has("siege", "dev-tiny") else "dev-tiny, small"
-    record = records.newest("siege", subject)
-    return record.figures_as(SiegeFigures), record.conditions
+    for subject in (SIEGE, f"{SIEGE}, small"):
+        if records.has("siege", subject):
+            record = records.newest("siege", subject)
+            figures = record.figures_as(SiegeFigures)
+            return siege_table(figures), siege_figures_table(figures, record.conditions)
+    return NO_SIEGE, NO_SIEGE
 
 
 TABLES: dict[str, Callable[[], Table]] = {
@@ -268,8 +272,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "performance-added": added_table,
     "performance-load": load_table,
     "jobs-figures": jobs_table,
-    "siege-attacks": lambda: siege_table(siege_record()[0]),
-    "siege-figures": lambda: siege_figures_table(*siege_record()),
+    "siege-attacks": lambda: siege_tables()[0],
+    "siege-figures": lambda: siege_tables()[1],
     "capacity-servers": capacity_table,
     "capacity-simulation": simulation_table,
 }

@@ -1,7 +1,7 @@
 """Whose chunk is decoded next, and how much of it."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s1_protocol.errors import CancelledError, UnavailableError
@@ -179,6 +179,7 @@ def test_a_chunk_decoded_in_part_is_refused_with_those_that_wait() -> None:
     assert [refusal.waiting.chunk.index for refusal in queue.end_all(UnavailableError("closing"))] == [0, 1]
 
 
+@settings(deadline=None)
 @given(
     piece_frames=st.sampled_from([0, 4, 8, 16]),
     max_batch_frames=st.sampled_from([0, 8, 16, 40]),
@@ -249,6 +250,7 @@ def test_a_large_chunk_of_a_note_waits_for_those_who_would_underrun_before() -> 
     assert take(queue, 10.2) == [(1, 0, 8, True)]
 
 
+@settings(deadline=None)
 @given(
     num_calls=st.integers(1, 16),
     num_notes=st.integers(1, 4),

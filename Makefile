@@ -109,8 +109,8 @@ load: setup $(LOAD_CHECKPOINT_FILES) ## load, burst and 10 minutes' soak of a se
 	$(PERF) load --checkpoint "$(LOAD_CHECKPOINT)" $(LOAD_FLAGS)
 	$(MAKE) load-jobs
 
-load-jobs: setup ## 1000 jobs while workers, servers, Redis, S3 and receivers fail; a small one is in make test; JOBS=N
-	S1_TEST_JOBS=$(or $(JOBS),1000) $(BIN)/python -m pytest tests/gateway/jobs/test_storm.py -q -s --timeout 3600
+load-jobs: setup ## 1000 jobs while workers, servers, Redis, S3 and receivers fail; a small one is in make test; JOBS=N, STORM_OUT=FILE keeps the figures
+	STORM_JOBS=$(or $(JOBS),1000) $(BIN)/python -m pytest tests/gateway/jobs/test_storm.py -q -s --timeout 3600
 
 capacity: setup ## how many GPUs carry 50 000 voice notes in 5 minutes; CAPACITY_FLAGS="--users 1000 ...", see docs/capacity.md
 	$(PERF) capacity $(CAPACITY_FLAGS)

@@ -3,6 +3,7 @@
 import logging
 import os
 import secrets
+import signal
 import sys
 import time
 from typing import Annotated
@@ -43,6 +44,7 @@ def worker(
     servers: Annotated[str | None, typer.Option(help="gRPC addresses of Triton servers, with commas")] = None,
 ) -> None:
     """Do jobs until SIGTERM; every setting is S1_GATEWAY_..., see docs/jobs.md."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # one that came while it started anew ends it here
     use_compact_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     from s1_gateway.jobs.worker import Worker  # noqa: PLC0415 - the gateway itself needs no Celery
@@ -56,6 +58,8 @@ def worker(
     if not made.is_ending:
         typer.echo(f"Celery gave up with {status}; the worker starts anew", err=True)
         time.sleep(1)
+    # what comes from here on waits for the new program, which would else never know of it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     if not made.is_ending:  # asked again: SIGTERM may have come since
         # as another program: what Celery keeps in its modules is not fit for a second start
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606, RUF100 - its own command line

@@ -95,6 +95,10 @@ class Receiver:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/hook?x=1"
 
+    def take(self, headers: dict[str, str], body: bytes) -> None:
+        """Take a message as it comes."""
+        self.came.append((headers, body))
+
     def of(self, job_id: str) -> list[dict[str, Any]]:
         return [body for _, raw in self.came if (body := json.loads(raw))["data"]["id"] == job_id]
 
@@ -106,7 +110,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.came.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                receiver.take({name.lower(): value for name, value in self.headers.items()}, body)
                 answer = receiver.answers.pop(0) if receiver.answers else 200
                 if answer is None:
                     receiver.released.wait(20)
@@ -151,6 +155,8 @@ class Place:
     servers: str
     settings: dict[str, object]
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    """Lines of all workers since they were ready."""
     http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=30))
 
     def start_worker(self, *program: str | Path, **settings: object) -> subprocess.Popen[bytes]:
@@ -164,9 +170,15 @@ class Place:
             sys.stderr.write(line.decode())
             if b"the worker is ready" in line:
                 break
-        threading.Thread(target=_pass_on, args=(worker,), daemon=True).start()
+        threading.Thread(target=self._pass_on, args=(worker,), daemon=True).start()
         self.workers.append(worker)
         return worker
+
+    def _pass_on(self, worker: subprocess.Popen[bytes]) -> None:
+        assert worker.stderr is not None
+        for line in worker.stderr:
+            self.told.append(line.decode())
+            sys.stderr.write(line.decode())
 
     def stop_workers(self, sig: int = signal.SIGTERM) -> None:
         for worker in self.workers:
@@ -198,12 +210,6 @@ class Place:
         answer = self.http.get(f"{self.gateway.url}/v1/jobs/{job_id}/content")
         assert answer.status_code == 200, answer.text
         return answer.content
-
-
-def _pass_on(worker: subprocess.Popen[bytes]) -> None:
-    assert worker.stderr is not None
-    for line in worker.stderr:
-        sys.stderr.write(line.decode())
 
 
 @contextlib.contextmanager

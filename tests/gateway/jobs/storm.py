@@ -15,11 +15,12 @@ import httpx2
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from s1_gateway.jobs.webhooks import signing_secret
 from tests.gateway.jobs.conftest import SECRET, Place, Receiver, eventually
 from tests.gateway.jobs.faulty_s3 import FaultyS3
+from tests.gateway.jobs.storm_figures import StormFigures
 
 Samples = npt.NDArray[np.int16]
 
@@ -35,8 +36,25 @@ FAULT_S = 1.5
 OVER_S = 900
 """Only so that a storm that goes wrong comes to an end."""
 
+HOOK_OUTCOMES = ("delivered", "retried", "failed")
+
 HOPELESS = {"voice_id": "nobody-has-it", "text": "Nobody can say this."}
 """Taken, as only the server knows its voices, and then refused."""
+
+
+@dataclass
+class VerifyingReceiver(Receiver):
+    """Verifies each message when it comes: later its signature is too old."""
+
+    faults: list[str] = field(default_factory=list)
+
+    def take(self, headers: dict[str, str], body: bytes) -> None:
+        """Take a message as it comes."""
+        try:
+            Webhook(signing_secret(SECRET, "anybody")).verify(body, headers)
+        except WebhookVerificationError as error:
+            self.faults.append(f"{error}: {headers} {body!r}")
+        super().take(headers, body)
 
 
 @dataclass
@@ -52,12 +70,14 @@ class Storm:
     """
 
     place: Place
-    receiver: Receiver
+    receiver: VerifyingReceiver
     s3: FaultyS3
     lose_server: Callable[[], None]
     choose: random.Random
     listening: ExitStack = field(default_factory=ExitStack)
     sent: dict[str, dict[str, object]] = field(default_factory=dict)
+    happened: Counter[str] = field(default_factory=Counter)
+    begun_s: float = field(default_factory=time.monotonic)
 
     def run(self, bodies: list[dict[str, object]], *, is_short: bool = False) -> None:
         """Submit jobs while everything is hit in turn, and wait until all are over.
@@ -78,6 +98,7 @@ class Storm:
             submitting = threading.Thread(target=self._submit_all, args=(told[number :: len(turns)], number))
             submitting.start()
             hit()
+            self.happened[hit.__name__] += 1
             submitting.join()
         self.keep_workers()
         eventually(self._is_all_over, OVER_S)
@@ -168,10 +189,11 @@ class Storm:
             names = ("waiting:single", "waiting:batch", "running")
             return not any(client.zcard(f"s1:jobs:{name}") for name in names)
 
-    def assert_well(self, direct: Callable[[dict[str, object]], Samples]) -> None:
+    def assert_well(self, server: str, direct: Callable[[dict[str, object]], Samples]) -> StormFigures:
         """Assert that every job ended as it must, once, and that its caller was told.
 
         Args:
+            server: Who spoke, for the figures.
             direct: Asks the server itself; gives the samples.
         """
         shown = {job_id: self.place.show(job_id) for job_id in self.sent}
@@ -190,6 +212,19 @@ class Storm:
         assert client.zcard("s1:jobs:of:anybody") == len(shown)  # nothing else was made by a submission that failed
         assert client.get("s1:jobs:characters") == "0"
         self._assert_told(shown)
+        return StormFigures(
+            server=server,
+            jobs=len(shown),
+            ended=dict(expected),
+            hits=dict(self.happened),
+            lost=int(counts.get("lost", 0)),
+            retried=int(counts.get("retried", 0)),
+            most_attempts=max(job["attempts"] for job in shown.values()),
+            equal=len(shown) - num_bad,
+            messages=len(self.receiver.came),
+            hook_tries={name: int(client.hget("s1:jobs:counts", f"webhook:{name}") or 0) for name in HOOK_OUTCOMES},
+            took_s=round(time.monotonic() - self.begun_s, 1),
+        )
 
     def _assert_told(self, shown: dict[str, dict[str, Any]]) -> None:
         self.receiver.answers.clear()
@@ -207,8 +242,7 @@ class Storm:
             messages = self.receiver.of(job_id)
             assert messages, f"nobody was told of {job_id}"
             assert {each["type"] for each in messages} == {f"audio.speech.job.{job['status']}"}
-        for headers, body in self.receiver.came:
-            Webhook(signing_secret(SECRET, "anybody")).verify(body, headers)
+        assert not self.receiver.faults
 
 
 def samples_of(data: bytes) -> Samples:
@@ -228,7 +262,7 @@ def said_by_gateway(place: Place, body: dict[str, object]) -> Samples:
 @contextmanager
 def storm_at(place: Place, s3: FaultyS3, lose_server: Callable[[], None]) -> Iterator[Storm]:
     """Open a receiver, and make everything ready to be hit."""
-    storm = Storm(place, Receiver(0), s3, lose_server, random.Random(5))  # noqa: S311, RUF100  # not a secret
+    storm = Storm(place, VerifyingReceiver(0), s3, lose_server, random.Random(5))  # noqa: S311, RUF100  # not a secret
     with storm.listening:
         storm.listening.enter_context(storm.receiver.listening())
         yield storm

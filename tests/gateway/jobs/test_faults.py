@@ -4,7 +4,9 @@ import base64
 import contextlib
 import io
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -140,6 +142,31 @@ def test_a_full_redis_refuses_new_jobs_and_ends_old_ones(place):
     client.config_set("maxmemory", 0)
     for job_id in ids:
         place.wait(job_id)
+
+
+def test_sigterm_ends_a_worker_that_starts_anew(place):
+    """Celery gives up where Redis is full, and the worker waits a moment before it begins again as another program."""
+    worker = place.start_worker()
+    client = place.redis.client()
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", 1)
+    eventually(lambda: any("the worker starts anew" in line for line in place.told))
+    worker.terminate()
+    worker.wait(30)
+    assert not any("the worker is ready" in line for line in place.told)
+
+
+def test_sigterm_that_came_before_a_worker_could_hear_it_ends_it():
+    """It starts anew with SIGTERM held back; what came meanwhile is not lost."""
+    program = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+os.kill(os.getpid(), signal.SIGTERM)
+os.execv(sys.executable, [sys.executable, "-m", "s1_gateway", "worker"])
+"""
+    environment = os.environ | {"S1_GATEWAY_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, timeout=60, check=False)
+    assert done.returncode == -signal.SIGTERM
 
 
 def test_too_many_jobs_are_refused(place, jobs_stand_in, tmp_path):

@@ -1,6 +1,6 @@
 """Nothing is lost and nothing is said twice while everything fails at random: real Redis, workers, S3 of moto.
 
-``S1_TEST_JOBS=1000`` runs it at full size, as ``make load-jobs`` does.
+``STORM_JOBS=1000`` runs it at full size, as ``make load-jobs`` does; ``STORM_OUT=FILE`` keeps the figures.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tests.gateway.jobs.storm import Samples, said_by_gateway, storm_at
 from tests.gateway.stand_in import StandIn
 from tests.triton.test_lifecycle import Script, serving
 
-NUM_JOBS = int(os.environ.get("S1_TEST_JOBS", "60"))
+NUM_JOBS = int(os.environ.get("STORM_JOBS", "60"))
 SETTINGS: dict[str, object] = {"jobs_attempts": 40, "jobs_deaths": 50, "jobs_bucket": f"s3://{BUCKET}/notes"}
 
 
@@ -74,7 +74,7 @@ def test_a_storm(redis_program: None, tmp_path: Path, monkeypatch: pytest.Monkey
         storm_at(place, s3, server.lose) as storm,
     ):
         storm.run([{"text": f"Note {number} of a storm."} for number in range(NUM_JOBS)])
-        storm.assert_well(lambda body: said_by_gateway(place, body))
+        storm.assert_well("stand-in", lambda body: said_by_gateway(place, body)).keep()
 
 
 def lose_triton(script: Script) -> None:
@@ -97,7 +97,7 @@ def test_a_storm_over_a_real_server(redis_program: None, tmp_path: Path, monkeyp
     ):
         bodies = [{"text": f"Note {number}.", "seed": number, "max_frames": 24} for number in range(NUM_JOBS)]
         storm.run(bodies, is_short=True)
-        storm.assert_well(lambda body: asyncio.run(said_directly(script.grpc_url, body)))
+        storm.assert_well("Triton, dev-tiny", lambda body: asyncio.run(said_directly(script.grpc_url, body))).keep()
 
 
 async def said_directly(address: str, body: dict[str, object]) -> Samples:

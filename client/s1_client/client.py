@@ -11,7 +11,7 @@ from s1_client.gateway_http import Gateway
 from s1_client.jobs import AsyncJobs
 from s1_client.live_speech import LiveSpeech, with_seed
 from s1_client.live_text import Pieces
-from s1_client.options import SpeechOptions, make_inputs
+from s1_client.options import SpeechOptions, make_tensors
 from s1_client.policy import Delivery, Pick, Retry, Tls
 from s1_client.server_voices import AsyncVoices
 from s1_client.servers import ServerPool, ServerState
@@ -158,9 +158,10 @@ class AsyncS1Client:
         options, delivery = options or SpeechOptions(), delivery or self._delivery
         checked = check_headers(headers or {})
         if isinstance(text, str):
-            make_inputs(text, options)  # what cannot be sent raises here, not in the loop
-            return SpeechStream(self._request(text, options, delivery, retry, checked).chunks, delivery)
-        make_inputs("", options)
+            utterance = self._request(text, options, delivery, retry, checked)
+            utterance.prepare()  # what cannot be sent raises here, not in the loop
+            return SpeechStream(utterance.chunks, delivery)
+        make_tensors("", options)
         seeded = with_seed(options)
 
         def read_sentence(sentence: str) -> AsyncGenerator[AudioChunk]:

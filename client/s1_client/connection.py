@@ -2,29 +2,26 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 from weakref import WeakKeyDictionary
 
 import grpc
 from tritonclient.grpc import InferResult
-from tritonclient.grpc.aio import InferenceServerClient, InferInput
+from tritonclient.grpc.aio import InferInput
 from tritonclient.utils import InferenceServerException
 
 from s1_client.address import check_headers, check_url, is_local
 from s1_client.believing import MAX_ANSWER_BYTES
 from s1_client.errors import ForkError, S1ClientError, ServerError, UnreachableError
 from s1_client.policy import Tls
+from s1_client.stream_call import StreamCall, Tensors, Triton, make_request
 from s1_protocol.coded_message import CodedMessage
 from s1_protocol.errors import ErrorCode
-from s1_protocol.names import ModelName, Parameter
+from s1_protocol.names import ModelName
 
 DEFAULT_URL = "localhost:8001"
-
-# On a stream an error has no code of its own; this asks our models for it in the message. Triton's own way to have one
-# is not used: tritonserver has crashed in it (24.10; the source of 26.07 is the same there).
-STREAM_PARAMETERS = {Parameter.ERROR_CODE.value: True}
 
 CHANNEL_ARGUMENTS = [
     ("grpc.max_send_message_length", -1),
@@ -53,16 +50,6 @@ _BROKEN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCod
 
 RPC_ERRORS = (grpc.aio.AioRpcError, InferenceServerException)
 RpcError: TypeAlias = grpc.aio.AioRpcError | InferenceServerException
-
-
-class ResponseIterator(Protocol):
-    """What ``tritonclient.grpc.aio`` returns from ``stream_infer``."""
-
-    async def __anext__(self) -> tuple[InferResult | None, InferenceServerException | None]:
-        """Wait for the next response or error."""
-
-    def cancel(self) -> bool:
-        """Stop the call; the server sees it."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +84,12 @@ class Connection:
         self.url = check_url(url)
         self.headers = check_headers(headers)
         self._tls = tls
-        self._channels: WeakKeyDictionary[asyncio.AbstractEventLoop, InferenceServerClient] = WeakKeyDictionary()
-        self._left: list[InferenceServerClient] = []
+        self._channels: WeakKeyDictionary[asyncio.AbstractEventLoop, Triton] = WeakKeyDictionary()
+        self._left: list[Triton] = []
         self._is_closed = False
 
     @property
-    def triton(self) -> InferenceServerClient:
+    def triton(self) -> Triton:
         """The channel of the event loop that runs, opened at its first use.
 
         Raises:
@@ -133,10 +120,10 @@ class Connection:
         for channel in filter(None, (*left, here)):
             await channel.close()
 
-    def _open(self) -> InferenceServerClient:
+    def _open(self) -> Triton:
         tls = self._tls
         straight = [("grpc.enable_http_proxy", 0)] if is_local(self.url) else []
-        return InferenceServerClient(
+        return Triton(
             self.url,
             ssl=tls is not None,
             root_certificates=tls and tls.root_certificates,
@@ -183,17 +170,20 @@ class Connection:
 
     def stream(
         self,
-        inputs: Sequence[InferInput],
+        tensors: Tensors,
         timeout_s: float | None,
         model: ModelName = ModelName.STREAM,
         headers: Mapping[str, str] | None = None,
-    ) -> ResponseIterator:
-        """Ask a model that answers with a stream; arguments are those of :meth:`infer`."""
-        request = {"model_name": model.value, "inputs": inputs, "parameters": STREAM_PARAMETERS}
-        responses: ResponseIterator = self.triton.stream_infer(
-            _only(request), stream_timeout=timeout_s, headers={**self.headers, **(headers or {})}
-        )
-        return responses
+    ) -> StreamCall:
+        """Ask a model that answers with a stream.
+
+        Args:
+            tensors: Of the request.
+            timeout_s: Longest wait for all of it; None: no limit.
+            model: The model that is asked.
+            headers: Sent with this request, over those of every request.
+        """
+        return self.triton.stream_one(make_request(model, tensors), timeout_s, {**self.headers, **(headers or {})})
 
     async def is_broken_by(self, error: RpcError) -> bool:
         """Whether an error means that the server is gone, not that it refuses."""
@@ -234,7 +224,3 @@ def message_of(error: RpcError) -> str:
 def _told_status(error: InferenceServerException) -> grpc.StatusCode | None:
     # tritonclient names it "StatusCode.UNAVAILABLE" or so
     return next((status for status in grpc.StatusCode if str(status) == error.status()), None)
-
-
-async def _only(request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    yield request

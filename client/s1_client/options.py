@@ -44,7 +44,7 @@ def make_inputs(text: str, options: SpeechOptions) -> list[InferInput]:
         OptionError: a value does not fit its tensor.
     """
     return [
-        InferInput(spec.name.value, list(tensor.shape), _datatype(spec)).set_data_from_numpy(tensor)
+        InferInput(spec.name.value, list(tensor.shape), spec.datatype).set_data_from_numpy(tensor)
         for spec, tensor in make_tensors(text, options)
     ]
 
@@ -60,7 +60,7 @@ def make_tensors(text: str, options: SpeechOptions) -> list[tuple[TensorSpec, np
 
 
 def _make_tensor(spec: TensorSpec, value: str | bytes | float | Sequence[str | bytes]) -> npt.NDArray[Any]:
-    datatype = _datatype(spec)
+    datatype = spec.datatype
     if spec.dtype == "BOOL" and not isinstance(value, bool):  # numpy would take any text for true
         raise OptionError(spec.name, f"{value!r} does not fit {datatype}: True or False")
     dtype = np.dtype(triton_to_np_dtype(datatype))
@@ -77,7 +77,3 @@ def _make_tensor(spec: TensorSpec, value: str | bytes | float | Sequence[str | b
 def _element(value: Any) -> Any:
     # bytes of a command line that are not UTF-8 go on as they are: the server says where they are wrong
     return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-
-
-def _datatype(spec: TensorSpec) -> str:
-    return "BYTES" if spec.dtype == "STRING" else spec.dtype

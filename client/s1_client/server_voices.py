@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tritonclient.grpc.aio import InferInput
+import numpy.typing as npt
 
 from s1_client.connection import RPC_ERRORS, Connection
 from s1_client.errors import UnexpectedAnswerError
 from s1_client.servers import Server, ServerPool
+from s1_client.stream_call import Tensors
 from s1_client.voices import NewRecording
 from s1_protocol.names import Field, ModelName, VoiceOperation
+from s1_protocol.tensors import VARIABLE, TensorSpec
 from s1_protocol.voice_record import VoiceRecord
 
 ANSWER_TIMEOUT_S = 600.0
@@ -93,14 +95,14 @@ class AsyncVoices:
         await self._ask(VoiceOperation.REMOVE, {Field.VOICE: [voice_id.encode()]})
 
     async def _ask(self, operation: VoiceOperation, fields: Mapping[Field, Sequence[bytes]]) -> Any:
-        inputs = [_input(Field.OPERATION, [operation.encode()]), *(_input(*item) for item in fields.items())]
+        tensors = [_tensor(Field.OPERATION, [operation.encode()]), *(_tensor(*item) for item in fields.items())]
         tried: set[Server] = set()
         while True:
             server = self._servers.choose(tried)
             tried.add(server)
             try:
                 async with self._servers.using(server) as connection:
-                    answer = await _answer_to(connection, inputs)
+                    answer = await _answer_to(connection, tensors)
             except RPC_ERRORS as error:
                 is_gone = await server.connection.is_broken_by(error)
                 if is_gone:
@@ -113,17 +115,15 @@ class AsyncVoices:
                 return answer
 
 
-async def _answer_to(connection: Connection, inputs: Sequence[InferInput]) -> Any:
-    responses = connection.stream(inputs, ANSWER_TIMEOUT_S, ModelName.VOICE)
+async def _answer_to(connection: Connection, tensors: Tensors) -> Any:
+    responses = connection.stream(tensors, ANSWER_TIMEOUT_S, ModelName.VOICE)
     try:
-        result, error = await responses.__anext__()
-    except StopAsyncIteration:
-        raise UnexpectedAnswerError(ModelName.VOICE, "nothing") from None
+        result = await responses.read()
     finally:
         responses.cancel()
-    if error is not None:
-        raise error
-    answer = result and result.as_numpy(Field.VOICES.value)
+    if result is None:
+        raise UnexpectedAnswerError(ModelName.VOICE, "nothing")
+    answer = result.as_numpy(Field.VOICES.value)
     if answer is None or answer.size != 1:
         raise UnexpectedAnswerError(ModelName.VOICE, f"no {Field.VOICES.value}")
     try:
@@ -139,6 +139,5 @@ def _read_record(answer: Any) -> VoiceRecord:
         raise UnexpectedAnswerError(ModelName.VOICE, f"what is no voice: {json.dumps(answer)[:80]}") from error
 
 
-def _input(name: Field, values: Sequence[bytes]) -> InferInput:
-    tensor = np.array([list(values)], dtype=np.object_)
-    return InferInput(name.value, list(tensor.shape), "BYTES").set_data_from_numpy(tensor)
+def _tensor(name: Field, values: Sequence[bytes]) -> tuple[TensorSpec, npt.NDArray[Any]]:
+    return TensorSpec(name, "STRING", (VARIABLE,)), np.array([list(values)], dtype=np.object_)

@@ -10,11 +10,10 @@ from typing import Any
 import grpc
 import numpy.typing as npt
 from tritonclient.grpc import InferResult
-from tritonclient.grpc.aio import InferInput
 
 from s1_client.audio import AudioChunk, Speech
 from s1_client.believing import SoundCheck
-from s1_client.connection import RPC_ERRORS, Connection, ResponseIterator, RpcError, status_of
+from s1_client.connection import RPC_ERRORS, Connection, RpcError, status_of
 from s1_client.errors import (
     CutShortError,
     DeadlineError,
@@ -23,9 +22,10 @@ from s1_client.errors import (
     StreamGapError,
     UnexpectedAnswerError,
 )
-from s1_client.options import SpeechOptions, make_inputs
+from s1_client.options import SpeechOptions, make_inputs, make_tensors
 from s1_client.policy import Delivery, Retry
 from s1_client.servers import Server, ServerPool
+from s1_client.stream_call import StreamCall, Tensors
 from s1_protocol.names import Field, ModelName
 
 
@@ -44,6 +44,7 @@ class Utterance:
         num_failed: Attempts that failed.
         num_sent: Times it has been sent.
         tried: Servers that were asked in this attempt.
+        prepared: Its tensors, where they were made before; None: they were not.
     """
 
     servers: ServerPool
@@ -56,6 +57,7 @@ class Utterance:
     num_failed: int = field(default=0, init=False)
     num_sent: int = field(default=0, init=False)
     tried: set[Server] = field(default_factory=set, init=False)
+    prepared: Tensors | None = field(default=None, init=False)
 
     async def answer(self) -> Speech:
         """Send the request to the model that gives one answer, and wait for it.
@@ -73,7 +75,8 @@ class Utterance:
             server = self.servers.choose(self.tried)
             try:
                 async with self.servers.using(server) as connection:
-                    result = await connection.infer(model, self._inputs(), self._left_s(), self.headers)
+                    inputs = make_inputs(self.text, self._options_left())
+                    result = await connection.infer(model, inputs, self._left_s(), self.headers)
             except RPC_ERRORS as error:
                 await self._wait_or_raise(error, server, is_safe=True)
             else:
@@ -119,7 +122,7 @@ class Utterance:
         num_chunks = 0
         check = SoundCheck(ModelName.STREAM)
         is_complete = False
-        responses = connection.stream(self._inputs(), self._left_s(), headers=self.headers)
+        responses = connection.stream(self._tensors(), self._left_s(), headers=self.headers)
         try:
             while (result := await self._next_result(responses, num_chunks)) is not None:
                 index = int(_element(result, Field.CHUNK_INDEX))
@@ -128,15 +131,16 @@ class Utterance:
                 num_chunks += 1
                 is_complete = bool(_element(result, Field.IS_LAST))
                 sample_rate_hz = int(_element(result, Field.SAMPLE_RATE))
+                is_cut = _is_cut(result)
                 yield AudioChunk(
                     index=index,
                     samples=check.take(read_tensor(result, Field.AUDIO, ModelName.STREAM), sample_rate_hz),
                     sample_rate_hz=sample_rate_hz,
                     is_last=is_complete,
                     arrival_s=time.perf_counter() - self.started_s,
-                    is_cut=_is_cut(result),
+                    is_cut=is_cut,
                 )
-                if _is_cut(result):
+                if is_cut:
                     self._check_cut(check.duration_s)
             if not is_complete:
                 raise EarlyEndError(num_chunks)
@@ -148,21 +152,16 @@ class Utterance:
         if not self.options.max_frames:
             raise CutShortError(duration_s)
 
-    async def _next_result(self, responses: ResponseIterator, num_chunks: int) -> InferResult | None:
+    async def _next_result(self, responses: StreamCall, num_chunks: int) -> InferResult | None:
         """Wait for the next response; None at the end of the stream."""
         timeout_s = self.delivery.stall_timeout_s
         try:
             async with asyncio.timeout(timeout_s) as timer:
-                result, error = await responses.__anext__()
-        except StopAsyncIteration:
-            return None
+                return await responses.read()
         except TimeoutError as stalled:
             if timeout_s is None or not timer.expired():
                 raise
             raise StallError(num_chunks, timeout_s) from stalled
-        if error is not None:
-            raise error
-        return result
 
     async def _wait_or_raise(self, error: RpcError, server: Server, *, is_safe: bool) -> None:
         """Wait until the request may be sent again, which is at once where another server is left.
@@ -206,14 +205,28 @@ class Utterance:
             return None
         return max(self.delivery.deadline_s - (time.perf_counter() - self.started_s), 0.0)
 
-    def _inputs(self) -> list[InferInput]:
-        """Tensors of the request; what has passed of the server's deadline before this attempt is taken off."""
+    def prepare(self) -> None:
+        """Make the tensors of the request now, so that what cannot be sent raises here.
+
+        Raises:
+            OptionError: an option cannot be sent.
+        """
+        self.prepared = make_tensors(self.text, self.options)
+
+    def _tensors(self) -> Tensors:
+        options = self._options_left()
+        if options is self.options and self.prepared is not None:
+            return self.prepared
+        return make_tensors(self.text, options)
+
+    def _options_left(self) -> SpeechOptions:
+        """Options of the next attempt: what has passed of the server's deadline is taken off."""
         options = self.options
         self.num_sent += 1
         if options.deadline_ms and self.num_sent > 1:
             spent_ms = int((time.perf_counter() - self.started_s) * 1000)
             options = replace(options, deadline_ms=max(options.deadline_ms - spent_ms, 1))
-        return make_inputs(self.text, options)
+        return options
 
 
 def read_tensor(result: InferResult, name: Field, model: ModelName) -> npt.NDArray[Any]:

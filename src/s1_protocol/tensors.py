@@ -32,6 +32,11 @@ class TensorSpec:
     dims: tuple[int, ...] = (1,)
     is_optional: bool = False
 
+    @property
+    def datatype(self) -> str:
+        """The data type as messages name it."""
+        return "BYTES" if self.dtype == "STRING" else self.dtype
+
 
 def optional(spec: TensorSpec) -> TensorSpec:
     """The same tensor where it may be left out."""

@@ -23,20 +23,29 @@ async def unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:
 
     Args:
         request: The caller's, with its body read.
-        work: What is done; it is cancelled, and waited for, if nobody waits for it any more.
+        work: What is done; it is cancelled if nobody waits for it any more, and may take its time to end.
 
     Raises:
         CallerGoneError: the caller hung up.
     """
-    doing = asyncio.create_task(work)
-    gone = asyncio.create_task(wait_for_hangup(request.receive))
+    doing = asyncio.current_task()
+    if doing is None:
+        raise RuntimeError("a caller is served in a task")
+    is_gone = False
+
+    async def watch() -> None:
+        nonlocal is_gone
+        await wait_for_hangup(request.receive)
+        is_gone = True
+        doing.cancel()
+
+    # this task does the work itself: another one for it would come to its turn later
+    watching = asyncio.create_task(watch())
     try:
-        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if doing.done():
-            return doing.result()
-        raise CallerGoneError
+        return await work
+    except asyncio.CancelledError:
+        if is_gone and not doing.uncancel():
+            raise CallerGoneError from None
+        raise
     finally:
-        gone.cancel()
-        if not doing.done():
-            doing.cancel()
-            await asyncio.wait({doing})
+        watching.cancel()

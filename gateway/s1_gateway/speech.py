@@ -43,6 +43,10 @@ REFUSALS = frozenset({Reason.INVALID, Reason.NOT_FOUND, Reason.BUSY, Reason.QUOT
 PIECE_SAMPLES = 8_820
 """Encoded at once, at most: 0.2 s takes 2 ms, so that no stream holds up the others."""
 
+TURNS_TO_LEAVE = 2
+"""Of the event loop, until a request has been handed to gRPC: in the first the client makes its call, in the second the
+call is sent."""
+
 SILENCE_S = 0.2
 """Sound of a text in which there is nothing to say, such as a lone full stop."""
 
@@ -202,6 +206,9 @@ class Answer:
         self._admission = admission
         self._turns = turns
         self._metrics = metrics
+        labels = (order.door, order.caller.name)
+        self._bytes = metrics.bytes.labels(*labels)
+        self._audio_seconds = metrics.audio_seconds.labels(*labels)
         self.problem: Problem | None = None
         self._first: Sound | None = None
         self._left_out_samples = 0
@@ -295,7 +302,8 @@ class Answer:
         try:
             async with self._stream:
                 self._stream.start()
-                await asyncio.sleep(0)  # the request leaves, and the encoder is made while the server works
+                for _ in range(TURNS_TO_LEAVE):  # the encoder is made while the server works
+                    await asyncio.sleep(0)
                 encoder = SoundEncoder(self._order.sound, is_whole=self._order.is_whole)
                 async for chunk in self._stream:
                     if chunk.is_cut:
@@ -326,9 +334,8 @@ class Answer:
         return samples[num_left_out:]
 
     def _counted(self, data: bytes, duration_s: float) -> Sound:
-        labels = (self._order.door, self._order.caller.name)
-        self._metrics.bytes.labels(*labels).inc(len(data))
-        self._metrics.audio_seconds.labels(*labels).inc(duration_s)
+        self._bytes.inc(len(data))
+        self._audio_seconds.inc(duration_s)
         return Sound(data, duration_s)
 
 

@@ -98,6 +98,17 @@ def gateway_of(connection: HTTPConnection) -> Gateway:
     return cast("Gateway", connection.state.gateway)
 
 
+def speaker_of(connection: HTTPConnection) -> Caller:
+    """Whoever calls and may ask for speech. Routes of speech ask here themselves: by FastAPI it takes 0.2 ms longer.
+
+    Raises:
+        GatewayError: nobody who is known, or who may.
+    """
+    caller = gateway_of(connection).caller_of(connection)
+    caller.need(Scope.SPEAK)
+    return caller
+
+
 # what FastAPI asks for is async although it waits for nothing: plain functions it runs in threads, 0.3 ms each
 
 
@@ -108,16 +119,14 @@ async def the_gateway(connection: HTTPConnection) -> Gateway:
 
 async def speaking_caller(connection: HTTPConnection) -> Caller:
     """Whoever calls and may ask for speech."""
-    caller = gateway_of(connection).caller_of(connection)
-    caller.need(Scope.SPEAK)
-    return caller
+    return speaker_of(connection)
 
 
 async def listing_caller(connection: HTTPConnection) -> Caller | None:
     """Whoever calls and may see lists; nobody in particular where lists are open."""
     if gateway_of(connection).settings.open_lists:
         return None
-    return await speaking_caller(connection)
+    return speaker_of(connection)
 
 
 async def voice_changing_caller(connection: HTTPConnection) -> Caller:

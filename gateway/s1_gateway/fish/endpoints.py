@@ -16,7 +16,7 @@ from s1_gateway.http_sound import SoundResponse, whole_or_broken
 from s1_gateway.metrics import Door
 from s1_gateway.routing import described, enveloped
 from s1_gateway.speech import SpeechOrder
-from s1_gateway.state import Speaking, TheGateway
+from s1_gateway.state import gateway_of, speaker_of
 
 router = APIRouter(
     prefix="/v1", tags=["Fish"], route_class=enveloped(render_speech, Door.FISH), responses=described(Envelope)
@@ -31,8 +31,9 @@ SOUND: Final = {"audio/*": {"schema": {"type": "string", "format": "binary"}}}
     response_class=Response,
     responses={200: {"content": SOUND, "description": "the sound"}},
 )
-async def speak(request: Request, gateway: TheGateway, caller: Speaking) -> Response:
+async def speak(request: Request) -> Response:
     """Say a text; the body is JSON or msgpack, the sound is sent while it is made."""
+    gateway, caller = gateway_of(request), speaker_of(request)
     content = read_body(await request.body(), request.headers.get("content-type", ""))
     body = TtsRequest.model_validate(content)
     # who asks for `normal` prefers the best sound to the first one

@@ -18,7 +18,7 @@ from s1_gateway.openai.models import check_model
 from s1_gateway.openai.schemas import SpeechBody
 from s1_gateway.routing import described, enveloped
 from s1_gateway.speech import SpeechOrder
-from s1_gateway.state import Speaking, TheGateway
+from s1_gateway.state import gateway_of, speaker_of
 
 router = APIRouter(
     prefix="/v1", tags=["OpenAI"], route_class=enveloped(render, Door.OPENAI), responses=described(Envelope)
@@ -46,8 +46,9 @@ _LONGEST_DEADLINE_S: Final = 600.0
     response_class=Response,
     responses={200: {"content": SOUND, "description": "the sound"}},
 )
-async def speak(request: Request, gateway: TheGateway, caller: Speaking) -> Response:
+async def speak(request: Request) -> Response:
     """Say a text; the sound is sent while it is made."""
+    gateway, caller = gateway_of(request), speaker_of(request)
     body = await read_json(request, SpeechBody)
     check_model(body.model, gateway.settings)
     gateway.metrics.count_retry(Door.OPENAI, request.headers.get("x-stainless-retry-count", "0"))

@@ -89,6 +89,12 @@ class SoundSpec:
         return allowed[max(bisect_right(allowed, wanted) - 1, 0)] if allowed else 0
 
     @property
+    def is_cheap(self) -> bool:
+        """Whether a second of it is made in less than half a millisecond: bare samples as they were spoken."""
+        is_bare = self.format in (AudioFormat.PCM_S16LE, AudioFormat.WAV)
+        return is_bare and self.speed == 1 and not self.volume_db and not self.normalize_loudness
+
+    @property
     def media_type(self) -> str:
         """Content type of the bytes."""
         return TRAITS[self.format].media_type.format(rate_hz=self.rate_hz)

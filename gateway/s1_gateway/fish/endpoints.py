@@ -40,7 +40,9 @@ async def speak(request: Request) -> Response:
     options = body.options_of(ServiceClass.NOTE if body.latency == "normal" else ServiceClass.CALL)
     if not body.references:
         options = await gateway.voice_names.apply(body.reference_id or None, options)
-    order = SpeechOrder(text=body.text, options=options, sound=body.sound(), door=Door.FISH, caller=caller)
+    order = SpeechOrder(
+        text=body.text, options=options, sound=body.sound(), door=Door.FISH, caller=caller, is_paced=False
+    )
     answer = await unless_gone(request, gateway.speech.begin(order))
     return SoundResponse(answer, whole_or_broken(answer), order.sound.media_type, gateway.settings.send_s)
 

@@ -160,6 +160,7 @@ class Performer:
             door=Door.JOBS,
             caller=Caller(name=job.token, scopes=frozenset({Scope.SPEAK})),  # its quota was asked when it was taken
             is_whole=True,
+            is_paced=False,
             tell=self._teller(job, len(spec.text) / _CHARACTERS_PER_S / spec.speed),
         )
         answer = await self._speech.begin(order)

@@ -63,6 +63,7 @@ async def speak(request: Request) -> Response:
         ),
         door=Door.OPENAI,
         caller=caller,
+        is_paced=False,
     )
     answer = await unless_gone(request, gateway.speech.begin(order))
     if body.stream_format == "sse":

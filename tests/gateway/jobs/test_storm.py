@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +77,37 @@ def test_a_storm(redis_program: None, tmp_path: Path, monkeypatch: pytest.Monkey
         storm.assert_well("stand-in", lambda body: said_by_gateway(place, body)).keep()
 
 
-def lose_triton(script: Script) -> None:
-    """Kill tritonserver; its launcher starts another one."""
-    script.server().send_signal(signal.SIGKILL)
-    assert script.process.stdout is not None
-    assert script.process.stdout.readline() == script.ready_line
+@dataclass
+class SupervisedTriton:
+    """A real server that is started again when it has ended, always on the same ports, as systemd does."""
+
+    checkpoint: Path
+    grpc_port: int = field(default_factory=free_port)
+    running: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    script: Script | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
+
+    def start(self) -> None:
+        self.script = self.running.enter_context(serving(self.checkpoint, f"--grpc-port={self.grpc_port}"))
+
+    def lose(self) -> None:
+        """Kill tritonserver: its launcher ends, and the next one begins."""
+        assert self.script is not None
+        self.script.server().send_signal(signal.SIGKILL)
+        assert self.script.process.wait(60) != 0
+        self.running.close()
+        self.start()
+
+
+@contextlib.contextmanager
+def supervised_triton(checkpoint: Path) -> Iterator[SupervisedTriton]:
+    triton = SupervisedTriton(checkpoint)
+    with triton.running:
+        triton.start()
+        yield triton
 
 
 @pytest.mark.triton
@@ -91,13 +117,13 @@ def test_a_storm_over_a_real_server(redis_program: None, tmp_path: Path, monkeyp
     write_dev_checkpoint(checkpoint, "tiny", seed=0)
     with (
         running_s3(monkeypatch) as s3,
-        serving(checkpoint, "--restart") as script,
-        running_place(tmp_path, (StandIn(), script.grpc_url), **SETTINGS) as place,
-        storm_at(place, s3, lambda: lose_triton(script)) as storm,
+        supervised_triton(checkpoint) as triton,
+        running_place(tmp_path, (StandIn(), triton.address), **SETTINGS) as place,
+        storm_at(place, s3, triton.lose) as storm,
     ):
         bodies = [{"text": f"Note {number}.", "seed": number, "max_frames": 24} for number in range(NUM_JOBS)]
         storm.run(bodies, is_short=True)
-        storm.assert_well("Triton, dev-tiny", lambda body: asyncio.run(said_directly(script.grpc_url, body))).keep()
+        storm.assert_well("Triton, dev-tiny", lambda body: asyncio.run(said_directly(triton.address, body))).keep()
 
 
 async def said_directly(address: str, body: dict[str, object]) -> Samples:

@@ -1,10 +1,13 @@
 """Chunks come in order and whole, or an error says what is wrong; leaving the loop stops the server's work."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+from tritonclient.grpc.aio import InferenceServerClient
 
 from s1_client import (
     AsyncS1Client,
@@ -19,6 +22,7 @@ from s1_client import (
     UnexpectedAnswerError,
     UnreachableError,
 )
+from s1_client.options import make_inputs
 from tests.unit.client.kserve import Chunk, KServe, RefusalError, playing, serving, tensor_of
 
 WHOLE = (Chunk(0), Chunk(1), Chunk(2, is_last=True))
@@ -68,6 +72,29 @@ async def test_text_and_given_options_are_sent_and_no_others() -> None:
         "service": ("BYTES", b"call"),
         "voice": ("BYTES", "änna".encode()),
     }
+
+
+async def test_the_message_is_that_of_tritonclient() -> None:
+    """Which sends it in three steps, while we send it in one."""
+    service = KServe(playing(*WHOLE))
+    options = SpeechOptions(
+        seed=5, top_p=0.5, normalize=False, reference_audio=[b"a\0b", b""], reference_text=["", "ä"]
+    )
+
+    async def only() -> AsyncIterator[dict[str, Any]]:
+        yield {
+            "model_name": "s1_mini_stream",
+            "inputs": make_inputs("Grüße", options),
+            "parameters": {"error_code": True},
+        }
+
+    async with serving(service) as url, AsyncS1Client(url) as client, InferenceServerClient(url) as triton:
+        async for _ in client.stream("Grüße", options):
+            pass
+        async for _ in triton.stream_infer(only()):
+            pass
+    ours, theirs = service.requests
+    assert ours == theirs
 
 
 @pytest.mark.parametrize(

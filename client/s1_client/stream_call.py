@@ -16,6 +16,10 @@ from s1_protocol.tensors import TensorSpec
 Tensors = Sequence[tuple[TensorSpec, npt.NDArray[Any]]]
 """Tensors of a request; those of bytes hold objects."""
 
+# On a stream an error has no code of its own; this asks our models for it in the message. Triton's own way to have one
+# is not used: tritonserver has crashed in it (24.10; the source of 26.07 is the same there).
+STREAM_PARAMETERS: Final = {Parameter.ERROR_CODE.value: True}
+
 _METHOD: Final = "/inference.GRPCInferenceService/ModelStreamInfer"
 
 
@@ -27,9 +31,8 @@ def make_request(model: ModelName, tensors: Tensors) -> service_pb2.ModelInferRe
         tensors: What is asked.
     """
     request = service_pb2.ModelInferRequest(model_name=model.value)
-    # On a stream an error has no code of its own; this asks our models for it in the message. Triton's own way to have
-    # one is not used: tritonserver has crashed in it (24.10; the source of 26.07 is the same there).
-    request.parameters[Parameter.ERROR_CODE.value].bool_param = True
+    for name, value in STREAM_PARAMETERS.items():
+        request.parameters[name].bool_param = value
     for spec, tensor in tensors:
         request.inputs.add(name=spec.name.value, datatype=spec.datatype, shape=tensor.shape)
         request.raw_input_contents.append(_bytes_of(tensor))

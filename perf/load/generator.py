@@ -21,8 +21,9 @@ from tritonclient.grpc import InferResult
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
-from s1_client.connection import CHANNEL_ARGUMENTS, STREAM_PARAMETERS, RpcError, message_of, status_of
+from s1_client.connection import CHANNEL_ARGUMENTS, RpcError, message_of, status_of
 from s1_client.options import SpeechOptions, make_inputs
+from s1_client.stream_call import STREAM_PARAMETERS
 from s1_protocol.names import Field, ModelName, Parameter
 
 PROBE_TIMEOUT_S = 5.0

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic.fields import FieldInfo
 
-from s1_client.connection import STREAM_PARAMETERS
+from s1_client.stream_call import STREAM_PARAMETERS
 from s1_protocol.checks import check_transcript
 from s1_protocol.errors import ErrorCode, InternalError, InvalidArgumentError, new_error_id
 from s1_protocol.names import Field, Parameter, VoiceOperation

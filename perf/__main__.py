@@ -44,6 +44,7 @@ COMMANDS = {
     "hearing": Command("perf.server.hearing", "what a speech recogniser understands of a server"),
     "bench": Command("perf.server.bench", "a server under load, beside the bare engines and fish-speech"),
     "load": Command("perf.load.load_test", "load, burst and soak test of a server"),
+    "memory": Command("perf.server.parts_memory", "memory that server, gateway, worker and Redis take"),
     "siege": Command("perf.siege.siege", "attack a server, a gateway, jobs, and see what is lost"),
     "capacity": Command("perf.capacity.command", "how many GPUs carry a load, simulated"),
     "capacity-day": Command("perf.capacity.day_command", "what a day costs where KEDA starts and ends the GPUs"),

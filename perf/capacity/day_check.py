@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from perf.capacity.costs import Costs
-from perf.capacity.fleet_day import DayFared, Plan, Pool, run_fleet
+from perf.capacity.fleet_day import DayFared, Plan, run_fleet
+from perf.capacity.machines import Pool
 from perf.capacity.parts import ServerShape
 from perf.capacity.run import Fared, run_open
 from perf.capacity.workload import Notes

@@ -3,21 +3,26 @@
     python -m perf capacity-day [--users 50000] [--notes-a-user 10] [--gpus L4 H100] [--out DIR]
 
 Without options it answers the case that this project began with, as a day: 50 000 people with ten notes each, and at
-20:00 one more from each within five minutes, 10 000 a minute; one warm GPU at night. GPUs are modelled from their data
-sheets, prices are inputs (``perf/capacity/prices.json``): put in your own.
+20:00 one more from each within five minutes, 10 000 a minute; one warm GPU at night. The plans that it finds then go
+through days on which something goes wrong. A thousand calls at once are a day of their own, on GPUs of their own. GPUs
+are modelled from their data sheets, prices are inputs (``perf/capacity/prices.json``): put in your own.
 """
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from perf.capacity.calls_day import CallsFound, CallsQuestion, CallsTried, calls_plan, most_engines, search_calls
 from perf.capacity.day import Day
 from perf.capacity.day_check import Check, check
 from perf.capacity.day_plan import DayQuestion, Found, Tried, search
+from perf.capacity.day_trouble import Case, Suffered, cases, outages, suffer
 from perf.capacity.engine_rate import EngineRate
-from perf.capacity.fleet_day import DayFared, Pool, Start
+from perf.capacity.fleet_day import CALM, DayFared
 from perf.capacity.hardware import GPUS, modelled_costs, slots_that_fit
+from perf.capacity.machines import Pool, Start
 from perf.capacity.prices import PRICES, PriceList
 from perf.capacity.workload import Notes, Peak
 from perf.conditions import Conditions
@@ -38,6 +43,9 @@ class DayFigures:
         pools: By kind of GPU.
         found: By kind of GPU.
         checks: How far the reckoning is from the simulation step by step.
+        calls_question: What was asked of calls.
+        calls: By kind of GPU.
+        suffered: Days on which something went wrong.
     """
 
     question: DayQuestion
@@ -45,6 +53,9 @@ class DayFigures:
     pools: dict[str, Pool]
     found: list[Found]
     checks: list[Check]
+    calls_question: CallsQuestion
+    calls: list[CallsFound]
+    suffered: list[Suffered]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--warm", type=int, default=DayQuestion.warm, help="engines kept all day (%(default)s)")
     parser.add_argument("--start-s", type=float, default=Start().seconds, help="until a pod is ready (%(default)s)")
     parser.add_argument("--spot-losses", type=float, default=Pool.spot_losses_per_h, help="share an hour (%(default)s)")
+    parser.add_argument("--calls", type=int, default=CallsQuestion.calls, help="open in the busiest hour (%(default)s)")
     parser.add_argument("--gpus", nargs="+", help="kinds to answer for; default: all that have a price")
     parser.add_argument(
         "--efficiency", type=float, default=DayQuestion.efficiency, help="share of the data sheet's rates"
@@ -102,9 +114,13 @@ def answer(arguments: argparse.Namespace, prices: PriceList) -> DayFigures:
         efficiency=arguments.efficiency,
         seed=arguments.seed,
     )
+    asked = CallsQuestion(calls=arguments.calls)
     pools: dict[str, Pool] = {}
     found: list[Found] = []
     checks: list[Check] = []
+    calls: list[CallsFound] = []
+    suffered: list[Suffered] = []
+    start = Start(node=arguments.start_s - Start().seconds + Start().node)
     for name in arguments.gpus or list(prices.machines):
         if name not in GPUS or name not in prices.machines:
             both = ", ".join(kind for kind in GPUS if kind in prices.machines)
@@ -113,18 +129,51 @@ def answer(arguments: argparse.Namespace, prices: PriceList) -> DayFigures:
         slots = min(question.slots, slots_that_fit(gpu, POSITIONS))
         costs = modelled_costs(gpu, question.efficiency, slots, POSITIONS)
         rate = EngineRate.of(costs, slots, notes, question.seed)
-        start = Start(node=arguments.start_s - Start().seconds + Start().node)
         pools[name] = Pool(rate, prices.machines[name], question.warm, arguments.spot_losses, start)
         found.append(search(question, name, pools[name]))
         _print(question, found[-1], rate)
+        suffered += _suffered(question, pools[name], found[-1])
         checks += check(name, costs, pools[name], notes)
+        calls_pool = _calls_pool(question, asked, name, prices, start)
+        calls.append(search_calls(asked, name, calls_pool, question.seed))
+        suffered += _calls_suffered(question, asked, calls_pool, calls[-1])
+        _print_calls(calls[-1])
+    for gone in suffered:
+        print(f"{gone.gpu}, plan for {gone.plan}, {gone.case}: {_fared(gone.fared)}")
     for each in checks:
         print(
             f"check, {each.gpu}, {each.load}: step by step p50 {each.step.completion_p50_s:.1f} s, "
             f"p95 {each.step.completion_p95_s:.1f} s; "
             f"as the day reckons {each.day.done_p50_s:.1f}, {each.day.done_p95_s:.1f} s"
         )
-    return DayFigures(question, prices, pools, found, checks)
+    return DayFigures(question, prices, pools, found, checks, asked, calls, suffered)
+
+
+def _suffered(question: DayQuestion, pool: Pool, found: Found) -> Iterator[Suffered]:
+    """Days of jobs on which something goes wrong, with the best plan for each goal."""
+    for goal_s, best in zip(question.goals_s, found.best, strict=True):
+        if best is None:
+            continue
+        plan = best.choice.plan(question.day, pool, found.most)
+        for case in cases(question.day, question.warm, found.most):
+            yield suffer(found.gpu, f"{goal_s:g} s", question.day, pool, plan, case, question.seed)
+
+
+def _calls_pool(question: DayQuestion, asked: CallsQuestion, gpu: str, prices: PriceList, start: Start) -> Pool:
+    costs = modelled_costs(GPUS[gpu], question.efficiency, asked.slots, POSITIONS)
+    rate = EngineRate.of(costs, asked.slots, asked.utterance, question.seed)
+    most = most_engines(asked, rate.full)
+    return Pool(rate, prices.machines[gpu], on_demand=most, spot_losses_per_h=0.0, start=start, queue=asked.queue)
+
+
+def _calls_suffered(question: DayQuestion, asked: CallsQuestion, pool: Pool, found: CallsFound) -> Iterator[Suffered]:
+    """Days of calls on which Prometheus is away, with the best plan that has no timetable to help."""
+    best = found.best_by_metric(asked)
+    if best is None:
+        return
+    plan = calls_plan(asked, pool, best.share, has_timetable=False)
+    for case in [Case("nothing", CALM, 1), *outages(asked.day(), (asked.warm, found.most))]:
+        yield suffer(found.gpu, "calls", asked.day(), pool, plan, case, question.seed)
 
 
 def _print(question: DayQuestion, found: Found, rate: EngineRate) -> None:
@@ -140,6 +189,17 @@ def _words(tried: Tried) -> str:
     choice = tried.choice
     timetable = ", with a timetable" if choice.has_timetable else ""
     return f"{choice.threshold:g} jobs a GPU, shrinking {choice.shrinking}{timetable}: {_fared(tried.fared)}"
+
+
+def _print_calls(found: CallsFound) -> None:
+    words = "no plan" if found.best is None else _calls_words(found.best)
+    print(f"{found.gpu}, calls: {words}")
+    print(f"  {found.most} engines all day: {_fared(found.fixed)}")
+
+
+def _calls_words(tried: CallsTried) -> str:
+    timetable = ", with a timetable" if tried.has_timetable else ""
+    return f"{tried.share:g} streams a slot{timetable}: {_fared(tried.fared)}"
 
 
 def _fared(fared: DayFared) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from perf.capacity.day import Day
-from perf.capacity.fleet_day import Curves, DayFared, Plan, Pool, Timetable, run_day
+from perf.capacity.fleet_day import Curves, DayFared, Plan, Timetable, run_day
 from perf.capacity.hpa import DEFAULT_DOWN, SLOW_DOWN, SLOW_UP
 from perf.capacity.keda import Scaling
+from perf.capacity.machines import Pool
 
 AHEAD_S = 120.0
 """A timetable asks so much before its pods must be ready."""

@@ -6,64 +6,21 @@ that how long each waited is read off the curves of what came, began and ended. 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from perf.capacity.day import Day
-from perf.capacity.engine_rate import EngineRate
 from perf.capacity.keda import Keda, Scaling
-from perf.capacity.prices import Price
+from perf.capacity.machines import Machines, Pool
+from perf.capacity.trouble import Trouble
 
 SAMPLES = 20_000
 """Notes that percentiles are taken over, spread evenly over the day's."""
 
-
-@dataclass(frozen=True)
-class Start:
-    """How long a pod takes to be ready, in seconds; assumptions until they are measured on a cluster.
-
-    Args:
-        node: A machine is had and joins the cluster.
-        image: The image is fetched and unpacked.
-        weights: The weights are read.
-        warm_up: Kernels and graphs are made, the first word is spoken.
-    """
-
-    node: float = 100.0
-    image: float = 120.0
-    weights: float = 40.0
-    warm_up: float = 60.0
-
-    @property
-    def seconds(self) -> float:
-        """All of it."""
-        return self.node + self.image + self.weights + self.warm_up
-
-
-@dataclass(frozen=True)
-class Pool:
-    """What runs the engines.
-
-    Args:
-        rate: Of one engine.
-        price: Of its machine.
-        on_demand: So many pods run on machines that are kept; those beyond on spot machines.
-        spot_losses_per_h: Share of the spot machines that the cloud takes back in an hour, with two minutes' notice.
-        start: How long a pod takes to be ready.
-        node_ends_s: A machine is paid for so long after its pod has gone.
-        scrape_s: Age of the metric at most: how often Prometheus reads it.
-        max_waiting: ``S1_GATEWAY_JOBS_MAX_WAITING``: one more is refused.
-    """
-
-    rate: EngineRate
-    price: Price
-    on_demand: int = 1
-    spot_losses_per_h: float = 0.05
-    start: Start = field(default_factory=Start)
-    node_ends_s: float = 60.0
-    scrape_s: float = 15.0
-    max_waiting: int = 100_000
+CALM: Final = Trouble()
+"""Nothing goes wrong."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +51,7 @@ class DayFared:
         done_p50_s: From the request until the note is spoken.
         done_p95_s: The same, 95th percentile.
         done_p99_s: The same, 99th percentile.
+        late_share: Share that waited for longer than a second, the step of this simulation.
         most_waiting: Longest queue.
         most_pods: Most engines that were ready at once.
         spot_lost: Machines that the cloud took back.
@@ -110,6 +68,7 @@ class DayFared:
     done_p50_s: float
     done_p95_s: float
     done_p99_s: float
+    late_share: float
     most_waiting: int
     most_pods: int
     spot_lost: int
@@ -138,57 +97,6 @@ class Curves:
         return cls(np.zeros(length), np.zeros(length), np.zeros(length))
 
 
-class Machines:
-    """Pods with a machine each: on their way, ready, and gone but still paid.
-
-    Args:
-        pool: What they are.
-        ready: How many are ready at the start.
-        source: Random numbers, for losses.
-    """
-
-    def __init__(self, pool: Pool, ready: int, source: np.random.Generator) -> None:
-        self._pool = pool
-        self._source = source
-        self._starting_s: list[float] = []
-        self._leaving_s: list[float] = []
-        self.ready = ready
-        self.num_lost = 0
-        self.on_demand_s = self.spot_s = 0.0
-
-    def step(self, now_s: float, asked: int) -> None:
-        """Go on by a second with so many pods asked for."""
-        while self._starting_s and self._starting_s[0] <= now_s:
-            self._starting_s.pop(0)
-            self.ready += 1
-        while self._leaving_s and self._leaving_s[0] <= now_s:
-            self._leaving_s.pop(0)
-        self._lose()
-        there = self.ready + len(self._starting_s)
-        self._starting_s += [now_s + self._pool.start.seconds] * (asked - there)
-        for _ in range(there - asked):
-            if self._starting_s:  # those that are not ready go first
-                self._starting_s.pop()
-            else:
-                self.ready -= 1
-            self._leaving_s.append(now_s + self._pool.node_ends_s)
-        self._pay()
-
-    def _lose(self) -> None:
-        """Spot machines that are taken back; two minutes are enough for what they speak, and others are asked for."""
-        spot = max(0, self.ready - self._pool.on_demand)
-        if spot and self._pool.spot_losses_per_h:
-            lost = int(self._source.binomial(spot, self._pool.spot_losses_per_h / 3600))
-            self.ready -= lost
-            self.num_lost += lost
-
-    def _pay(self) -> None:
-        paid = self.ready + len(self._starting_s) + len(self._leaving_s)
-        kept = min(paid, self._pool.on_demand)
-        self.on_demand_s += kept
-        self.spot_s += paid - kept
-
-
 @dataclass(frozen=True)
 class Plan:
     """How many engines there are, and when.
@@ -207,13 +115,13 @@ class Plan:
         return self.scaling if isinstance(self.scaling, int) else self.scaling.least
 
 
-def run_day(day: Day, pool: Pool, plan: Plan, seed: int = 0) -> tuple[DayFared, Curves]:
+def run_day(day: Day, pool: Pool, plan: Plan, seed: int = 0, trouble: Trouble = CALM) -> tuple[DayFared, Curves]:
     """Go through a day; the same seed gives the same day."""
-    return run_fleet(day.arrivals(seed), day.notes.mean_s, pool, plan, seed)
+    return run_fleet(day.arrivals(seed), day.notes.mean_s, pool, plan, seed, trouble)
 
 
 def run_fleet(
-    arrivals: npt.NDArray[np.int64], mean_s: float, pool: Pool, plan: Plan, seed: int = 0
+    arrivals: npt.NDArray[np.int64], mean_s: float, pool: Pool, plan: Plan, seed: int = 0, trouble: Trouble = CALM
 ) -> tuple[DayFared, Curves]:
     """Go through any time.
 
@@ -223,10 +131,11 @@ def run_fleet(
         pool: What runs.
         plan: How many.
         seed: Of the losses.
+        trouble: What goes wrong.
     """
     length = len(arrivals)
-    ask = _asker(pool, plan)
-    machines = Machines(pool, plan.first, np.random.default_rng(seed + 1))
+    ask = _asker(pool, plan, trouble)
+    machines = Machines(pool, plan.first, np.random.default_rng(seed + 1), trouble.wave)
     curves = Curves.of(length)
     came, begun, ended = np.zeros(length + 1), np.zeros(length + 1), np.zeros(length + 1)
     waiting = running = spoken = 0.0
@@ -236,11 +145,12 @@ def run_fleet(
         # notes that take less than a step are there too, for a part of it
         asked = ask(second, waiting + max(running, spoken))
         machines.step(float(second), asked)
-        accepted = min(arriving, max(0, int(pool.max_waiting - waiting)))
+        engines = machines.ready
+        free = max(0.0, engines * pool.rate.slots - running)
+        accepted = min(arriving, max(0, int(free + pool.room(engines) - waiting)))
         refused += arriving - accepted
         waiting += accepted
-        engines = machines.ready
-        begins = min(waiting, max(0.0, engines * pool.rate.slots - running))
+        begins = min(waiting, free)
         waiting -= begins
         running += begins
         ends = min(running, engines * pool.rate(running / engines) / mean_s) if engines else 0.0
@@ -264,6 +174,7 @@ def run_fleet(
         done_p50_s=_percentile(done_s, 50),
         done_p95_s=_percentile(done_s, 95),
         done_p99_s=_percentile(done_s, 99),
+        late_share=float(np.mean(wait_s > 1.0)),
         most_waiting=round(curves.waiting.max()),
         most_pods=int(curves.ready.max()),
         spot_lost=machines.num_lost,
@@ -274,17 +185,19 @@ def run_fleet(
     return fared, curves
 
 
-def _asker(pool: Pool, plan: Plan) -> Callable[[int, float], int]:
+def _asker(pool: Pool, plan: Plan, trouble: Trouble) -> Callable[[int, float], int]:
     """Pods that are asked for at a second with so many jobs waiting and running."""
     scaling, timetable = plan.scaling, plan.timetable
     if isinstance(scaling, int):
         return lambda _second, _jobs: scaling
     keda = Keda(scaling, scaling.least)
-    seen = 0.0
+    seen: float | None = 0.0
 
     def ask(second: int, jobs: float) -> int:
         nonlocal seen
-        if second % pool.scrape_s == 0:
+        if trouble.outage is not None and not trouble.outage.has_metric(float(second)):
+            seen = None
+        elif second % pool.scrape_s == 0:
             seen = jobs
         is_due = timetable is not None and timetable.begins_s <= second < timetable.ends_s
         return keda.step(float(second), seen, timetable.pods if is_due and timetable is not None else 0)

@@ -2,7 +2,8 @@
 
 Between one pod and the most, Kubernetes' own autoscaler decides (:mod:`perf.capacity.hpa`); it asks KEDA for the metric
 at each of its looks. KEDA's polling interval only decides when it looks whether there is anything to do at all. Rules
-are those of KEDA 2.x ("ScaledObject specification", and ``pkg/fallback`` where it leaves something open).
+are those of KEDA from 2.19 on ("ScaledObject specification", and ``pkg/fallback`` and ``pkg/scaling`` where it leaves
+something open): questions of both kinds that fail are counted together.
 """
 
 from dataclasses import dataclass, field
@@ -21,8 +22,8 @@ class Scaling:
         activation: Above this there is something to do; at it there is not.
         poll_s: How often KEDA looks whether there is.
         cooldown_s: How long there must be nothing before the last pod goes.
-        failures: Looks in a row that may fail; with one more, ``fallback`` counts.
-        fallback: Pods while the metric cannot be had; None: as many as there are.
+        failures: Questions in a row that may fail, KEDA's own and the autoscaler's; with one more, ``fallback`` counts.
+        fallback: Fewest pods while the metric cannot be had (``currentReplicasIfHigher``); None: as many as there are.
         up: How the number may grow.
         down: How it may shrink.
     """
@@ -92,19 +93,21 @@ class Keda:
         return self.replicas
 
     def _poll(self, now_s: float, metric: float | None, scheduled: int) -> None:
-        if metric is None:
-            return
-        if metric > self.scaling.activation or scheduled:
+        self._num_failures = self._num_failures + 1 if metric is None else 0
+        is_busy = self._falls_back if metric is None else metric > self.scaling.activation
+        if is_busy or scheduled:
             self._active_s = now_s
             self.replicas = self.replicas or max(1, self.scaling.least)
-        elif not self.scaling.least and now_s - self._active_s >= self.scaling.cooldown_s:
+        elif metric is not None and not self.scaling.least and now_s - self._active_s >= self.scaling.cooldown_s:
             self.replicas = 0
+
+    @property
+    def _falls_back(self) -> bool:
+        return bool(self.scaling.fallback) and self._num_failures > self.scaling.failures
 
     def _desired(self, metric: float | None) -> int:
         if metric is not None:
             self._num_failures = 0
             return desired_by_average_value(self.replicas, metric, self.scaling.threshold)
         self._num_failures += 1
-        if self.scaling.fallback is None or self._num_failures <= self.scaling.failures:
-            return self.replicas
-        return self.scaling.fallback
+        return max(self.replicas, self.scaling.fallback or 0) if self._falls_back else self.replicas

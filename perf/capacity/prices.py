@@ -15,13 +15,17 @@ class Price:
     """Of a machine with one GPU.
 
     Args:
-        instance: Its name at the cloud.
+        instance: Its name at the cloud; the chart's requests fit on it.
+        vcpus: That it has.
+        memory_gib: That it has.
         on_demand_per_h: For as long as it is wanted.
         spot_per_h: Where the cloud may take it back.
         source: Who says so, and when.
     """
 
     instance: str
+    vcpus: int
+    memory_gib: int
     on_demand_per_h: float
     spot_per_h: float
     source: str

@@ -1,4 +1,4 @@
-"""Tables and the picture of a simulated day; all of them stand in docs/capacity.md."""
+"""Tables and the picture of a simulated day; they stand in docs/capacity.md and docs/kubernetes.md."""
 
 from pathlib import Path
 
@@ -46,6 +46,34 @@ def threshold_table(figures: DayFigures) -> Table:
         rows.append(tuple(cells))
     columns = [name for shrinking in SHRINKING for name in (f"{shrinking}: done p50 / p95", "a day")]
     return Table(f"Thresholds, {SHOWN_GPU}", ("jobs a GPU", *columns), rows)
+
+
+def trouble_table(figures: DayFigures) -> Table:
+    """Days on which something goes wrong, for one kind of GPU."""
+    rows = []
+    for gone in figures.suffered:
+        if gone.gpu != SHOWN_GPU:
+            continue
+        fared = gone.fared
+        what = "calls" if gone.plan == "calls" else f"jobs, {gone.plan}"
+        waited = " / ".join(f"{each:,.0f}" for each in (fared.wait_p50_s, fared.wait_p95_s, fared.wait_p99_s))
+        late = f"{fared.late_share:.1%}"
+        rows.append((what, gone.case, f"{waited} s", late, f"{fared.refused_share:.2%}", f"{fared.cost:,.0f}"))
+    columns = ("plan", "what goes wrong", "waited p50 / p95 / p99", "over 1 s", "refused", "a day")
+    return Table(f"When something goes wrong, {SHOWN_GPU}", columns, rows)
+
+
+def calls_table(figures: DayFigures) -> Table:
+    """Calls: what each threshold does."""
+    rows = []
+    for found in figures.calls:
+        cells = [found.gpu, str(found.most)]
+        for share in figures.calls_question.shares:
+            fared = next(each.fared for each in found.tried if each.share == share and not each.has_timetable)
+            cells.append(f"{fared.late_share:.1%} / {fared.cost:,.0f}")
+        rows.append((*cells, f"{found.fixed.cost:,.0f}"))
+    shares = tuple(f"{share:g}" for share in figures.calls_question.shares)
+    return Table("Calls", ("GPU", "most engines", *shares, "most engines all day"), rows)
 
 
 def check_table(figures: DayFigures) -> Table:

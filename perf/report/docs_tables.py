@@ -13,7 +13,7 @@ from perf.errors import MeasurementError
 from perf.jobs.command import JobFigures, RealJobFigures
 from perf.load.load_test import LoadFigures
 from perf.records import RESULTS, Record, read_records
-from perf.report.day_tables import best_table, check_table, threshold_table
+from perf.report.day_tables import best_table, calls_table, check_table, threshold_table, trouble_table
 from perf.report.goals import MAX_ADDED_MS, MAX_TAIL, MIN_SHARE_OF_BARE, bench_goals
 from perf.report.siege_tables import siege_figures_table, siege_table
 from perf.report.tables import Table, figure
@@ -264,6 +264,8 @@ def siege_tables() -> tuple[Table, Table]:
 
 TABLES: dict[str, Callable[[], Table]] = {
     "capacity-day": lambda: best_table(day_figures()),
+    "capacity-day-calls": lambda: calls_table(day_figures()),
+    "capacity-day-trouble": lambda: trouble_table(day_figures()),
     "capacity-day-checks": lambda: check_table(day_figures()),
     "capacity-day-thresholds": lambda: threshold_table(day_figures()),
     "performance-engines": engines_table,

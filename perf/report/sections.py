@@ -14,7 +14,7 @@ from perf.engine.step import StepFigures
 from perf.load.load_test import LoadFigures
 from perf.records import Record
 from perf.report.bench_tables import HOW, bench_tables
-from perf.report.day_tables import best_table, check_table, draw_day, threshold_table
+from perf.report.day_tables import best_table, calls_table, check_table, draw_day, threshold_table, trouble_table
 from perf.report.goals import Verdict, bench_goals
 from perf.report.pictures import draw_bench, draw_capacity, draw_step
 from perf.report.siege_tables import siege_figures_table, siege_table
@@ -173,7 +173,8 @@ def _capacity_section(record: Record, folder: Path) -> Section:
 
 def _day_section(record: Record, folder: Path) -> Section:
     figures = record.figures_as(DayFigures)
-    tables = [best_table(figures), threshold_table(figures), check_table(figures)]
+    tables = [best_table(figures), threshold_table(figures), calls_table(figures), trouble_table(figures)]
+    tables.append(check_table(figures))
     note = f"**Modelled, not measured.** Prices in {figures.prices.currency}: {figures.prices.note}"
     return Section(tables, [draw_day(figures, _picture(record, folder))], note)
 

@@ -5,21 +5,24 @@ import random
 
 import numpy as np
 import pytest
+from perf.capacity.calls_day import CallsQuestion, most_engines, search_calls
 from perf.capacity.day import DAY_S, Day
 from perf.capacity.day_check import LOADS, check
 from perf.capacity.day_plan import DayQuestion, search
 from perf.capacity.engine_rate import EngineRate
-from perf.capacity.fleet_day import Plan, Pool, Start, Timetable, run_day, run_fleet
+from perf.capacity.fleet_day import Plan, Timetable, run_day, run_fleet
 from perf.capacity.hardware import GPUS, modelled_costs
 from perf.capacity.keda import Scaling
+from perf.capacity.machines import Machines, Pool, Start
 from perf.capacity.parts import ServerShape
 from perf.capacity.prices import Price, PriceList
 from perf.capacity.run import run_closed
+from perf.capacity.trouble import Outage, SpotWave, Trouble
 from perf.capacity.workload import Notes, Peak
 from perf.errors import MeasurementError
 
 NOTES = Notes()
-PRICE = Price("x.large", 2.0, 0.5, "made up")
+PRICE = Price("x.large", 4, 16, 2.0, 0.5, "made up")
 RATE = EngineRate(10, (0.0, 1.0, 10.0), (0.0, 10.0, 50.0))
 """Ten notes at once, five notes of 10 s a second; one alone takes a second."""
 
@@ -129,6 +132,68 @@ def test_under_load_the_day_agrees_with_the_simulation_step_by_step():
     assert burst.day.done_p95_s == pytest.approx(burst.step.completion_p95_s, rel=0.1)
     for each in by_load.values():  # counted notes are all of the mean length and come evenly: it is the shorter one
         assert each.day.done_p95_s < 1.1 * each.step.completion_p95_s
+
+
+def test_a_wave_takes_all_spot_machines_and_none_come_until_there_are_some():
+    arrivals, wave = steady(10, 3600), SpotWave(600.0, none_for_s=900.0)
+    fared, curves = run_fleet(arrivals, 10.0, pool_of(on_demand=1), Plan(4), trouble=Trouble(wave))
+    assert set(curves.ready[:600]) == {4.0}
+    assert set(curves.ready[600 : 600 + 900 + 120]) == {1.0}  # the start takes 120 s
+    assert set(curves.ready[600 + 900 + 121 :]) == {4.0}
+    assert fared.spot_lost == 3
+    assert fared.spot_h == pytest.approx(3 * (3600 - 900) / 3600, abs=0.01)  # what is pending is not paid
+    assert fared.refused_share == 0
+    assert fared.wait_p99_s > 300
+
+
+def test_machines_on_demand_help_in_a_wave():
+    helped = Trouble(SpotWave(600.0, none_for_s=1800.0, kept_after_s=300.0))
+    fared, curves = run_fleet(steady(10, 3600), 10.0, pool_of(on_demand=1), Plan(4), trouble=helped)
+    assert set(curves.ready[600 : 600 + 300 + 120]) == {1.0}
+    assert set(curves.ready[600 + 300 + 121 :]) == {4.0}
+    assert fared.on_demand_h > 1.4  # 25 minutes of three machines more
+
+
+def test_a_part_of_a_wave_takes_those_on_their_way_too():
+    machines = Machines(pool_of(on_demand=1), 5, np.random.default_rng(0), SpotWave(10.0, share=0.5))
+    for second in range(10):
+        machines.step(float(second), 9)  # four are on their way
+    machines.step(10.0, 9)
+    assert machines.ready == 3
+    assert machines.num_lost == 4
+
+
+def test_while_prometheus_is_away_the_fallback_is_there_and_nothing_else():
+    arrivals = np.concatenate([steady(1, 900), steady(20, 600), steady(1, 300)])
+    away = Trouble(outage=Outage(600.0, 1700.0))
+    most = {}
+    for fallback in (1, 3):
+        scaling = Scaling(5, most=5, fallback=fallback)
+        _, curves = run_fleet(arrivals, 10.0, pool_of(), Plan(scaling), trouble=away)
+        most[fallback] = curves.asked[600:1700].max()
+    assert most == {1: 1, 3: 3}
+    _, calm = run_fleet(arrivals, 10.0, pool_of(), Plan(Scaling(5, most=5)))
+    assert calm.asked[600:1700].max() == 5
+
+
+def test_where_callers_wait_at_the_engines_their_queues_are_the_room():
+    fared, _ = run_fleet(steady(10, 200), 10.0, pool_of(queue=30), Plan(1))
+    assert fared.refused_share == pytest.approx(1 - (5 * 200 + 30 + 10) / 2000, abs=0.01)
+    assert 0 < fared.late_share <= 1
+
+
+def test_calls_are_found_a_plan_whose_utterances_do_not_wait():
+    question = CallsQuestion(calls=50, shares=(0.3, 0.9))
+    pool = pool_of(on_demand=most_engines(question, RATE.full), queue=question.queue)
+    found = search_calls(question, "H100", pool, seed=0)
+    assert len(found.tried) == 4
+    assert found.best is not None
+    assert found.best.fared.late_share <= question.late_share
+    assert found.best.fared.spot_h == 0
+    assert found.best.fared.cost <= found.fixed.cost
+    peak = question.day().rates_per_s()
+    assert peak.max() == pytest.approx(50 / 10 * 1.5, rel=0.1)
+    assert peak.sum() == pytest.approx(5 * 3600 * 9.36 + 2.5 * 150, rel=0.01)
 
 
 def test_the_search_finds_the_cheapest_day_that_meets_each_goal():

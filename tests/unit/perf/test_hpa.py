@@ -140,11 +140,30 @@ def test_with_a_warm_pod_it_never_goes_to_none():
 
 
 def test_a_metric_that_is_away_changes_nothing_until_the_fallback_counts():
-    keda = Keda(Scaling(threshold=10, failures=3, fallback=6), replicas=1)
+    """From KEDA 2.19 on: its own questions count as well as the autoscaler's, and only the fourth is over three."""
+    keda = Keda(Scaling(threshold=10, failures=3, fallback=6, poll_s=30), replicas=1)
     counts = follow(keda, [20] * 30 + [None] * 90)
     assert counts[29] == 2
-    assert counts[30 + 44] == 2  # three looks fail
-    assert counts[30 + 45] == 6  # the fourth one makes it 6
+    assert counts[30 + 29] == 2  # at 30 s one of each fails, at 45 s the autoscaler's
+    assert counts[30 + 30] == 6  # KEDA's own at 60 s is the fourth
+
+
+def test_a_fallback_takes_no_pod_away():
+    keda = Keda(Scaling(threshold=10, failures=3, fallback=2), replicas=1)
+    assert follow(keda, [50] * 30 + [None] * 600)[-1] == 5
+
+
+def test_the_fallback_starts_pods_where_there_is_none():
+    keda = Keda(Scaling(threshold=10, least=0, failures=3, fallback=2, poll_s=30), replicas=0)
+    counts = follow(keda, [0] * 30 + [None] * 200)
+    assert counts[30 + 89] == 0  # no pod, no autoscaler: only KEDA's own questions count
+    assert counts[30 + 90] == 2
+    assert counts[-1] == 2
+
+
+def test_an_answer_ends_the_count_of_failures():
+    keda = Keda(Scaling(threshold=10, least=0, failures=3, fallback=2, poll_s=30), replicas=0)
+    assert max(follow(keda, ([None] * 90 + [0] * 30) * 5)) == 0
 
 
 def test_without_a_fallback_it_stays_as_it_was():

@@ -15,6 +15,7 @@ from perf.load.load_test import LoadFigures
 from perf.records import RESULTS, Recorder, RecordError, read_records
 from perf.server.client import ClientFigures
 from perf.server.hearing import Hearing
+from perf.server.parts_memory import PartsMemory
 from perf.server.results import BenchFigures
 from perf.server.voices import VoiceFigures
 from perf.siege.figures import SiegeFigures
@@ -28,6 +29,7 @@ KINDS = {
     "bench": BenchFigures,
     "siege": SiegeFigures,
     "load": LoadFigures,
+    "memory": PartsMemory,
     "step": StepFigures,
     "capacity-day": DayFigures,
     "capacity-record": Recording,

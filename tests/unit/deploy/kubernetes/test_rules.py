@@ -6,6 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from perf.capacity.prices import PriceList
+from perf.records import read_records
+from perf.server.parts_memory import PartsMemory
 
 from s1_gateway.settings import PREFIX
 from s1_gateway.settings import Settings as GatewaySettings
@@ -145,7 +148,24 @@ def test_what_the_engine_writes_to_can_be_written(example, name):
         f"S1_CHECKPOINT={environment(main_container(example, name))['S1_CHECKPOINT'].rpartition('/')[0]}" in dockerfile
     )
     in_memory = size_bytes(main_container(example, name)["resources"]["limits"]["memory"])
-    assert in_memory >= size_bytes("4Gi") + size_bytes(shm["sizeLimit"])
+    took = 1e6 * max(measured_memory().most_mb["server"].values()) if example == "laptop" else size_bytes("4Gi")
+    assert in_memory >= took + size_bytes(shm["sizeLimit"])
+
+
+def measured_memory() -> PartsMemory:
+    """What the parts took with the demo voice."""
+    records = read_records([ROOT / "perf" / "results"])
+    (record,) = [each for each in records if (each.measurement, each.subject) == ("memory", "demo-voice")]
+    return record.figures_as(PartsMemory)
+
+
+def test_the_laptops_set_has_the_memory_that_was_measured():
+    pods = {"server": "s1-calls", "gateway": "s1-gateway", "worker": "s1-worker", "redis": "s1-redis"}
+    for part, most_mb in measured_memory().most_mb.items():
+        resources = main_container("laptop", pods[part])["resources"]
+        took = 1e6 * max(most_mb.values())
+        assert size_bytes(resources["requests"]["memory"]) >= took, part
+        assert size_bytes(resources["limits"]["memory"]) >= 2 * took, part
 
 
 @pytest.mark.parametrize("example", ["one-gpu", "eks"])
@@ -170,6 +190,17 @@ def test_only_gateways_and_workers_reach_triton():
         assert callers == {"s1-gateway": ["grpc"], "s1-worker": ["grpc"]}
         others = [rule for rule in policy["ingress"] for peer in rule["from"] if "podSelector" not in peer]
         assert [port["port"] for rule in others for port in rule["ports"]] == ["metrics"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_metrics_behind_an_ingress_want_a_token(example):
+    """An ingress leads to all of the gateway's paths; the labels of its metrics name callers."""
+    is_open = environment(main_container(example, "s1-gateway"))["S1_GATEWAY_OPEN_METRICS"] == "true"
+    assert not (is_open and of_kind(example, "Ingress"))
+    for name, monitor in of_kind(example, "ServiceMonitor").items():
+        is_gateways = name == "s1-s1-gateway"
+        shows_token = all("authorization" in endpoint for endpoint in monitor["spec"]["endpoints"])
+        assert shows_token is (is_gateways and not is_open)
 
 
 # beginning and ending
@@ -355,3 +386,23 @@ def test_redis_is_that_of_the_compose_file(example):
     written = re.search(r"^aclfile (\S+)$", text, re.MULTILINE)[1], re.search(r"^dir (\S+)$", text, re.MULTILINE)[1]
     assert set(written) <= {mount["mountPath"] for mount in container["volumeMounts"]}
     assert size_bytes(container["resources"]["limits"]["memory"]) >= size_bytes("2Gi")
+
+
+# machines
+
+
+def test_the_planners_machines_carry_the_charts_engines():
+    """What the planner prices is what Karpenter may take, and has room for what the chart asks for."""
+    taken = {
+        name
+        for pool in yaml.safe_load_all((FOLDER / "eks" / "machines.yaml").read_text())
+        for rule in pool["spec"]["template"]["spec"]["requirements"]
+        if rule["key"] == "node.kubernetes.io/instance-type"
+        for name in rule["values"]
+    }
+    requests = main_container("eks", "s1-calls")["resources"]["requests"]
+    for gpu, price in PriceList.load().machines.items():
+        assert price.vcpus > float(requests["cpu"]), gpu
+        # a tenth, and 2 GiB, are the system's, kubelet's and its watchers'
+        assert 0.9 * price.memory_gib * 2**30 - 2 * 2**30 > size_bytes(requests["memory"]), gpu
+        assert price.instance in taken or gpu == "H100", gpu

@@ -140,13 +140,15 @@ def run_fleet(
     came, begun, ended = np.zeros(length + 1), np.zeros(length + 1), np.zeros(length + 1)
     waiting = running = spoken = 0.0
     alone_s = mean_s / pool.rate(1)
+    # in a step, a slot may have several notes that take less than the step
+    begun_at_most = max(pool.rate.slots, pool.rate.full / mean_s)
     refused = 0
     for second, arriving in enumerate(arrivals.tolist()):
         # notes that take less than a step are there too, for a part of it
         asked = ask(second, waiting + max(running, spoken))
         machines.step(float(second), asked)
         engines = machines.ready
-        free = max(0.0, engines * pool.rate.slots - running)
+        free = max(0.0, engines * begun_at_most - running)
         accepted = min(arriving, max(0, int(free + pool.room(engines) - waiting)))
         refused += arriving - accepted
         waiting += accepted

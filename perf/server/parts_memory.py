@@ -160,6 +160,7 @@ def measure(arguments: argparse.Namespace) -> PartsMemory:
             "S1_MAX_SLOTS": str(arguments.slots),
             "S1_VOICES": str(Path(place) / "voices"),
             "S1_GATEWAY_JOBS_FOLDER": str(Path(place) / "jobs"),
+            "S1_GATEWAY_STALL_S": str(TIMEOUT_S),
         }
         command += ["--redis-folder", Path(place) / "redis"]
         with programs.running(command, r"(http://127[.\d]+:\d+)/v1/audio/speech", settings) as up:
@@ -191,6 +192,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure, print and record."""
-    figures = measure(arguments)
+    """Measure, print and record.
+
+    Raises:
+        MeasurementError: something that was asked for was not answered.
+    """
+    try:
+        figures = measure(arguments)
+    except httpx2.HTTPError as error:
+        raise MeasurementError(f"not answered as it should be: {error}") from error
     recorder("memory", arguments).record(arguments.checkpoint.name, figures)

@@ -109,6 +109,13 @@ def test_a_metric_that_looks_only_at_whole_seconds_still_sees_short_notes():
     assert curves.asked[300:].min() == 1
 
 
+def test_a_slot_speaks_several_notes_that_take_less_than_a_step():
+    """40 notes of 1 s a second fill four fifths of an engine of ten slots, and nobody waits."""
+    fared, _ = run_fleet(steady(40, 600), 1.0, pool_of(queue=10), Plan(1))
+    assert fared.refused_share == 0
+    assert fared.late_share == 0
+
+
 def test_the_curve_is_read_off_the_simulated_server():
     costs = modelled_costs(GPUS["H100"], 0.5, 8, 1024)
     rate = EngineRate.of(costs, 8, NOTES)

@@ -41,7 +41,8 @@ LINES = "text,id,voice\nOne.,one,\nTwo.,two,\n"
 def folder(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that looks like the repository after ``make demo``, with what the pages' readers have."""
     folder = tmp_path_factory.mktemp("docs")
-    for name in ("client", "deploy", "docs", "model_repository", "perf", "scripts", "src", "Makefile", "pyproject.toml"):
+    folders = ("client", "deploy", "docs", "model_repository", "perf", "scripts", "src")
+    for name in (*folders, "Makefile", "pyproject.toml"):
         (folder / name).symlink_to(ROOT / name)
     (folder / ".venv").symlink_to(Path(sys.prefix))
     (folder / "checkpoints").mkdir()

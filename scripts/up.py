@@ -87,8 +87,7 @@ def running(
     told = os.environ | (environment or {})
     with subprocess.Popen(command, text=True, start_new_session=True, env=told, **pipes) as process:
         try:
-            lines = process.stdout or process.stderr
-            assert lines is not None
+            lines: IO[str] = getattr(process, stream)
             for line in lines:
                 if found := re.search(ready, line):
                     break

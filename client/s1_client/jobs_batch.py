@@ -88,8 +88,10 @@ class JobsBatch:
         async def work() -> None:
             while waiting:
                 parcel = waiting.popleft()
-                if parcel.batch_id is not None or await self._hand_in(parcel, jobs, note, waiting, tell_wait):
-                    waiting.extend(self._new_parcels(await self._fetch(parcel, jobs, note)))
+                if parcel.batch_id is None:
+                    await self._hand_in(parcel, jobs, note, waiting, tell_wait)
+                if parcel.batch_id is not None:
+                    waiting.extend(self._new_parcels(await self._fetch(parcel, parcel.batch_id, jobs, note)))
 
         workers = [asyncio.create_task(work()) for _ in range(PARCELS_AT_ONCE)]
         try:
@@ -158,8 +160,8 @@ class JobsBatch:
         note: Callable[[Ended], None],
         waiting: deque[Parcel],
         tell_wait: Callable[[str], None],
-    ) -> bool:
-        """Send a parcel; tells whether it was taken. What is sent instead of a refused one goes to those that wait."""
+    ) -> None:
+        """Send a parcel; it has a batch if it was taken. What is sent instead of a refused one waits."""
         if parcel.key not in self._journal.parcels:
             self._journal.sending(parcel)
         try:
@@ -169,10 +171,9 @@ class JobsBatch:
                 raise
             self._journal.dropped(parcel)
             waiting.extendleft(self._without_bad(parcel, error, note))
-            return False
+            return
         parcel.batch_id, parcel.job_ids = taken.id, taken.job_ids
         self._journal.taken(parcel)
-        return True
 
     def _without_bad(self, parcel: Parcel, error: HttpError, note: Callable[[Ended], None]) -> list[Parcel]:
         """What is sent instead of a parcel that was refused: all of it but the text that is bad."""
@@ -187,19 +188,18 @@ class JobsBatch:
         rest = [name for name in names if name != parcel.names[place]]
         return [self._new_parcel(rest)] if rest else []
 
-    async def _fetch(self, parcel: Parcel, jobs: AsyncJobs, note: Callable[[Ended], None]) -> list[str]:
+    async def _fetch(self, parcel: Parcel, batch_id: str, jobs: AsyncJobs, note: Callable[[Ended], None]) -> list[str]:
         """Wait for a parcel's jobs and fetch their sound; gives the items whose jobs are forgotten, to be made anew."""
-        assert parcel.batch_id is not None
         entries = {job_id: (name, digest) for name, digest, job_id in _entries(parcel)}
         wanted = set(self._current_names(parcel))
         left = {job_id for job_id, (name, _) in entries.items() if name in wanted}
         patience, pause_s, num_over = Patience(), _FIRST_LOOK_S, -1
         while left:
             try:
-                batch = await jobs.show_batch(parcel.batch_id)
+                batch = await jobs.show_batch(batch_id)
                 now_over = sum(number for status, number in batch.num_of.items() if status.is_over)
                 if now_over != num_over or batch.is_over:
-                    shown = await jobs.list(limit=None, batch_id=parcel.batch_id)
+                    shown = await jobs.list(limit=None, batch_id=batch_id)
                     for job in shown:
                         if job.id in left and job.status.is_over:
                             name, digest = entries[job.id]

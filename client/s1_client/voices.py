@@ -1,7 +1,8 @@
 """Voices wherever they are: what can be done with them, and stores that are used without a server."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,6 +61,15 @@ class Voices(Protocol):
         """Remove a voice."""
 
 
+@contextmanager
+def _voice_errors() -> Iterator[None]:
+    """Raise what the engine says of a voice as an error of the client."""
+    try:
+        yield
+    except S1Error as error:
+        raise VoiceError(str(error)) from error
+
+
 class StoreVoices:
     """The voices of a store, without a server; the first server that uses a voice encodes it.
 
@@ -82,31 +92,25 @@ class StoreVoices:
         self._voice_change = voice_change
         self._read_recording = audio.read_recording
         self._check_fit = transcript.check_fit
-        try:
+        with _voice_errors():
             self._store = open_store(location)
-        except S1Error as error:
-            raise VoiceError(str(error)) from error
 
     def list(self) -> list[str]:
         """Ids of all voices, sorted."""
-        try:
+        with _voice_errors():
             return self._store.list()
-        except S1Error as error:
-            raise VoiceError(str(error)) from error
 
     def show(self, voice_id: str) -> VoiceRecord:
         """What is known of a voice."""
-        try:
+        with _voice_errors():
             return self._voice.describe(self._store.get(check_voice_id(voice_id)))
-        except S1Error as error:
-            raise VoiceError(str(error)) from error
 
     def add(
         self, voice_id: str, recordings: Sequence[NewRecording], metadata: Mapping[str, Any] | None = None
     ) -> VoiceRecord:
         """Add a voice, or replace the one of the same id."""
         voice = self._voice
-        try:
+        with _voice_errors():
             given = voice.check_recordings([voice.Recording(each.audio, each.transcript) for each in recordings])
             for recording in given:
                 samples = self._read_recording(recording.audio)
@@ -114,8 +118,6 @@ class StoreVoices:
             kept = voice.read_metadata(json.dumps(dict(metadata or {})))
             added = voice.Voice(check_voice_id(voice_id), given, kept)
             self._store.put(added)
-        except S1Error as error:
-            raise VoiceError(str(error)) from error
         record: VoiceRecord = voice.describe(added)
         return record
 
@@ -128,17 +130,13 @@ class StoreVoices:
         new_id: str | None = None,
     ) -> VoiceRecord:
         """Change what is known of a voice; its recordings stay."""
-        try:
+        with _voice_errors():
             change = self._voice_change.VoiceChange(metadata, tuple(transcripts), new_id)
             changed = self._voice_change.change_stored(self._store, check_voice_id(voice_id), change)
-        except S1Error as error:
-            raise VoiceError(str(error)) from error
         record: VoiceRecord = self._voice.describe(changed)
         return record
 
     def remove(self, voice_id: str) -> None:
         """Remove a voice."""
-        try:
+        with _voice_errors():
             self._store.delete(check_voice_id(voice_id))
-        except S1Error as error:
-            raise VoiceError(str(error)) from error

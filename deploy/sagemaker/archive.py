@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from s1_protocol.errors import CheckpointError, SettingsError
 from s1_protocol.names import ModelName
-from s1_tts.serving.download import FILES
+from s1_tts.checkpoint_files import CHECKPOINT_FILES
 from s1_tts.serving.repository import CONFIG_FILE
 from s1_tts.serving.sagemaker_container import CHECKPOINT_CHANNEL
 
@@ -92,7 +92,7 @@ def _models(repository: Path) -> Iterator[tuple[PurePosixPath, Path]]:
 def _checkpoint(folder: Path) -> Iterator[tuple[PurePosixPath, Path]]:
     check_checkpoint_files(str(folder), {path.name for path in folder.iterdir()} if folder.is_dir() else set())
     yield PurePosixPath(CHECKPOINT_CHANNEL), folder
-    for path in folder.iterdir():  # not FILES only: a development checkpoint has more
+    for path in folder.iterdir():  # not CHECKPOINT_FILES only: a development checkpoint has more
         if path.is_file() and not path.name.startswith("."):
             yield PurePosixPath(CHECKPOINT_CHANNEL, path.name), path
 
@@ -103,6 +103,6 @@ def check_checkpoint_files(place: str, names: set[str]) -> None:
     Raises:
         CheckpointError: files are missing.
     """
-    missing = [name for name in FILES if name not in names]
+    missing = [name for name in CHECKPOINT_FILES if name not in names]
     if missing:
         raise CheckpointError(f"no checkpoint in {place}: it lacks {', '.join(missing)}")

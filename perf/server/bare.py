@@ -1,7 +1,8 @@
-"""The two engines without Triton: what a server of them could do at best, with the same settings.
+"""The two engines without Triton, with the same settings: what a server of them is measured by.
 
 As on the server, the language model and the codec are a process each with half of the cores, and what goes from one to
-the other is copied between them. There is no Triton, no network, no voice step and no gathering of arrivals.
+the other is copied between them. There is no Triton, no network and no voice step. Arrivals are not gathered either, so
+that a server, which gathers them, can pass these.
 """
 
 import asyncio

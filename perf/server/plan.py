@@ -49,7 +49,7 @@ class Plan:
     load_shares: tuple[float, ...] = (0.5, 0.8, 1.1)
     open_streams: int = 12
     pairs: int = 6
-    bare_repeats: int = 2
+    bare_repeats: int = 4
     bare_streams: int = 16
     reference: ReferencePlan | None = ReferencePlan()
 
@@ -67,6 +67,7 @@ def quick_tiny(checkpoint: Path) -> Plan:
         max_streams=16,
         load_shares=(0.8,),
         pairs=12,
+        bare_repeats=4,
         reference=ReferencePlan(frames=24),
     )
 

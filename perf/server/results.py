@@ -60,9 +60,14 @@ class BareComparison:
     bare: tuple[float, ...]
 
     @property
+    def shares(self) -> list[float]:
+        """The server's throughput over that of the bare engines beside it, for each pair of runs."""
+        return [server / bare for server, bare in zip(self.server, self.bare, strict=True)]
+
+    @property
     def share(self) -> float:
-        """The server's throughput over that of the bare engines, medians."""
-        return median(self.server) / median(self.bare)
+        """The median of these: what slows the machine down for a while slows one pair or both of its sides."""
+        return median(self.shares)
 
 
 @dataclass(frozen=True)

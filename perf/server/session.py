@@ -104,15 +104,19 @@ class Session:
     async def beside_bare(self, bare: BareEngine, repeats: int, count: int, lengths: tuple[str, ...]) -> None:
         """Throughput of the server and of the bare engines, in turn, with the same streams."""
         concurrency = COMPARED_CONCURRENCY
-        server_rates, bare_rates = [], []
-        for _ in range(repeats):
-            requests = self.requests.take(count, lengths)
-            async with LoadGenerator(self.url, STREAM_TIMEOUT_S) as generator:
-                server_rates.append(summarize(await generator.closed_loop(requests, concurrency)).audio_s_per_s)
-            bare_rates.append(summarize(await bare.closed_loop(requests, concurrency)).audio_s_per_s)
+        server_rates: list[float] = []
+        bare_rates: list[float] = []
+        async with LoadGenerator(self.url, STREAM_TIMEOUT_S) as generator:
+            for index in range(repeats):
+                requests = self.requests.take(count, lengths)
+                sides = [(generator.closed_loop, server_rates), (bare.closed_loop, bare_rates)]
+                # who goes first changes from pair to pair
+                for closed_loop, rates in sides if index % 2 else sides[::-1]:
+                    rates.append(summarize(await closed_loop(requests, concurrency)).audio_s_per_s)
         found = BareComparison(concurrency, count, tuple(server_rates), tuple(bare_rates))
         self.result.bare.append(found)
-        self.say(f"bare engines: the server has {found.share:.0%} of their throughput")
+        least, most = min(found.shares), max(found.shares)
+        self.say(f"bare engines: the server has {found.share:.0%} of their throughput, {least:.0%} to {most:.0%}")
 
     async def added_time(self, bare: BareEngine, pairs: int) -> None:
         """First audio of lone requests through the server and through the bare engines, in turn."""

@@ -181,9 +181,22 @@ def test_no_checkpoint_folder(tmp_path):
     assert failed.stderr == f"error: checkpoint: no folder {tmp_path / 'nowhere'}\n"
 
 
-def test_empty_checkpoint_is_told_in_the_models_own_words(tmp_path):
-    log = tmp_path / "log.txt"
-    failed = run_to_failure("--checkpoint", str(tmp_path), *free_ports(), "--log", str(log))
+def test_a_checkpoint_that_lacks_files_is_told_before_anything_starts(checkpoint, tmp_path):
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "lacking"))
+    for name in ("model.pth", "codec.pth"):
+        (folder / name).unlink()
+    failed = run_to_failure("--checkpoint", str(folder))
+    assert failed.returncode == 1
+    assert failed.stderr == (
+        f"error: checkpoint: {folder} lacks codec.pth, model.pth; a checkpoint's folder holds config.json, "
+        "special_tokens.json, tokenizer.tiktoken, codec.pth, model.pth\n"
+    )
+
+
+def test_a_broken_checkpoint_is_told_in_the_models_own_words(checkpoint, tmp_path):
+    folder, log = Path(shutil.copytree(checkpoint, tmp_path / "broken")), tmp_path / "log.txt"
+    (folder / "config.json").write_text("{")
+    failed = run_to_failure("--checkpoint", str(folder), *free_ports(), "--log", str(log))
     assert failed.returncode == 1
     assert re.search(r"^(error: )?s1_llama: .*config\.json", failed.stderr, re.MULTILINE), failed.stderr
     assert "Traceback" not in failed.stderr

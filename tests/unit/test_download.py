@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from s1_tts.serving.download import FILES, PINNED_REVISION, REPOSITORY, REVISION_FILE
+from s1_tts.checkpoint_files import CHECKPOINT_FILES
+from s1_tts.serving.download import PINNED_REVISION, REPOSITORY, REVISION_FILE
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "download_checkpoint.py"
 GOOD_TOKEN = "hf_good"
@@ -139,7 +140,7 @@ def contents() -> dict[str, bytes]:
     """What the hub holds. The library hands data on in pieces of 10 MB, so one file is larger than two of them."""
     chance = random.Random(0)
     sizes = {"model.pth": 24_000_000, "tokenizer.tiktoken": 50_000, "codec.pth": 300_000}
-    return {name: chance.randbytes(sizes.get(name, 1_000)) for name in [*FILES, "README.md"]}
+    return {name: chance.randbytes(sizes.get(name, 1_000)) for name in [*CHECKPOINT_FILES, "README.md"]}
 
 
 @pytest.fixture
@@ -174,8 +175,8 @@ def download(
 
 
 def assert_whole(folder: Path, hub: Hub, commit: str = PINNED_REVISION) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, REVISION_FILE])
-    for name in FILES:
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*CHECKPOINT_FILES, REVISION_FILE])
+    for name in CHECKPOINT_FILES:
         assert (folder / name).read_bytes() == hub.files[name], name
     assert (folder / REVISION_FILE).read_text() == f"{commit}\n"
 
@@ -233,7 +234,7 @@ def test_the_token_is_not_sent_to_the_storage_host(hub: Hub, folder: Path) -> No
     assert done.returncode == 0, done.stderr
     assert_whole(folder, hub)
     stored = [headers for _, path, headers in hub.requests if path.startswith("/cdn/")]
-    assert len(stored) == len(FILES)
+    assert len(stored) == len(CHECKPOINT_FILES)
     assert not any("authorization" in headers for headers in stored)
 
 

@@ -13,12 +13,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
-from s1_client.job_records import JobStatus, WebhookAttempt
+from s1_client.job_records import JobFault, JobStatus, WebhookAttempt
 from s1_gateway.errors import RETRY_AFTER_S, GatewayError, Reason
 from s1_gateway.job_settings import JobSettings
 from s1_gateway.jobs import scripts
 from s1_gateway.jobs.rate import Rate, rate_of
-from s1_gateway.jobs.records import POISON, Batch, Job, JobClass, JobError, JobResult, NewJob, to_json
+from s1_gateway.jobs.records import POISON, Batch, Job, JobClass, JobResult, NewJob, to_json
 
 PREFIX: Final = "s1:jobs:"
 HOOKS: Final = "hooks"
@@ -168,7 +168,7 @@ class Ledger:
         """Give a sign of life; tells whether the job is still this owner's."""
         return bool(await self._run("BEAT", job_id, owner, self._lease_ms, progress))
 
-    async def finish(self, job: Job, owner: str, outcome: JobResult | JobError, *, is_cached: bool = False) -> bool:
+    async def finish(self, job: Job, owner: str, outcome: JobResult | JobFault, *, is_cached: bool = False) -> bool:
         """End a job; tells whether it still was this owner's.
 
         Args:
@@ -184,7 +184,7 @@ class Ledger:
         began_ms = "" if is_cached or job.started_s is None else round(job.started_s * 1000)
         ttl_s = self._settings.jobs_ttl_s
         was_ours = bool(await self._run("FINISH", job.id, owner, state, error, result, ttl_s, began_ms))
-        if was_ours and isinstance(outcome, JobError):
+        if was_ours and isinstance(outcome, JobFault):
             await self.count(f"failed:{outcome.code}")
         if was_ours and is_cached:
             await self.count("cached")
@@ -217,7 +217,7 @@ class Ledger:
     async def reap(self) -> None:
         """Let jobs wait again whose worker gave no sign of life; set aside those that several workers died of."""
         fault = f"it ended {self._settings.jobs_deaths} workers and is set aside"
-        error = to_json(JobError(POISON, fault))
+        error = to_json(JobFault(POISON, fault))
         await self._run("REAP", self._settings.jobs_deaths, self._settings.jobs_ttl_s, error, self._lease_ms)
 
     async def take_due(self, name: str, most: int, again_s: float) -> list[str]:

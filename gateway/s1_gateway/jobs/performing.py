@@ -10,13 +10,13 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from s1_client import S1ClientError, SpeechOptions
+from s1_client import JobFault, S1ClientError, SpeechOptions
 from s1_gateway.auth import Caller, Scope
 from s1_gateway.errors import Reason, problem_of
 from s1_gateway.job_settings import JobSettings
 from s1_gateway.jobs.ledger import Ledger
 from s1_gateway.jobs.pace import Pace, Place
-from s1_gateway.jobs.records import Job, JobError, JobResult
+from s1_gateway.jobs.records import Job, JobResult
 from s1_gateway.jobs.spec import JobSpec, content_key
 from s1_gateway.jobs.store import SoundStore, StoreError
 from s1_gateway.jobs.weights import Weights
@@ -101,7 +101,7 @@ class Performer:
 
     async def _settle(
         self, job: Job, work: "asyncio.Task[tuple[JobResult, bool]]"
-    ) -> tuple[JobResult | JobError, bool] | float | None:
+    ) -> tuple[JobResult | JobFault, bool] | float | None:
         """Wait for a job; gives what became of it, the wait before the next try, or None: it is not ours any more."""
         await asyncio.wait({work})
         if work.cancelled():
@@ -125,7 +125,7 @@ class Performer:
         if passes and job.attempts < self._settings.jobs_attempts:
             longest_s = min(_LONGEST_BACKOFF_S, self._settings.jobs_backoff_s * 2.0 ** (job.attempts - 1))
             return longest_s * random.uniform(0.5, 1)  # noqa: S311, RUF100 - not a secret
-        return JobError(code, message), False
+        return JobFault(code, message), False
 
     async def _make(self, job: Job, place: Place) -> tuple[JobResult, bool]:
         """Make the sound of a job, or find that it is there; tells which."""

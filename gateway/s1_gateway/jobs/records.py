@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from s1_client.job_records import JobStatus, WebhookAttempt
+from s1_client.job_records import JobFault, JobStatus, WebhookAttempt
 
 
 class JobClass(StrEnum):
@@ -18,19 +18,6 @@ class JobClass(StrEnum):
 
 POISON: Final = "poison"
 """Reason of a job that is set aside: the workers that ran it died."""
-
-
-@dataclass(frozen=True)
-class JobError:
-    """Why a job failed.
-
-    Args:
-        code: Its kind, as in errors of requests.
-        message: For the caller.
-    """
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +74,7 @@ class Job:
     batch: str | None = None
     webhook: str | None = None
     webhook_attempts: tuple[WebhookAttempt, ...] = field(default=())
-    error: JobError | None = None
+    error: JobFault | None = None
     result: JobResult | None = None
 
     @classmethod
@@ -110,12 +97,12 @@ class Job:
             batch=fields.get("batch") or None,
             webhook=fields.get("webhook") or None,
             webhook_attempts=tuple(WebhookAttempt(*each) for each in json.loads(fields.get("told", "[]"))),
-            error=JobError(**json.loads(fields["error"])) if fields.get("error") else None,
+            error=JobFault(**json.loads(fields["error"])) if fields.get("error") else None,
             result=JobResult(**json.loads(fields["result"])) if fields.get("result") else None,
         )
 
 
-def to_json(value: JobError | JobResult | None) -> str:
+def to_json(value: JobFault | JobResult | None) -> str:
     """Write a part of a record; nothing is an empty text."""
     return json.dumps(asdict(value)) if value is not None else ""
 

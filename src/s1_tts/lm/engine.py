@@ -30,6 +30,7 @@ from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.recorder import Recorder
 from s1_tts.lm.scheduler import Scheduler
 from s1_tts.lm.sequence import Sequence, Status
+from s1_tts.lm.snapshot import snapshot
 from s1_tts.lm.stats import EngineStats, Timings
 from s1_tts.lm.stepping import Frame, PromptPiece, Runner
 from s1_tts.lm.steps import Steps
@@ -200,25 +201,7 @@ class LmEngine:
     def stats(self) -> EngineStats:
         """Snapshot of gauges and counters."""
         with self._changed:
-            scheduler, counters, pool = self._scheduler, self._recorder.counters(), self._runner.pool
-            return EngineStats(
-                active={service: scheduler.num_running(service) for service in ServiceClass},
-                waiting={service: scheduler.num_waiting(service) for service in ServiceClass},
-                slots=scheduler.max_slots,
-                queue_limit=scheduler.max_queue,
-                kv_pool_bytes=pool.size_bytes,
-                kv_used_tokens=sum(sequence.position for sequence in scheduler.running),
-                kv_total_tokens=pool.num_slots * self._runner.num_positions,
-                prefix_bytes=self._prefixes.size_bytes,
-                prefix_hits=self._prefixes.hits,
-                prefix_misses=self._prefixes.misses,
-                frames=counters.frames,
-                finished=counters.finished,
-                cancelled=counters.cancelled,
-                refused=counters.refused,
-                failed=counters.failed,
-                cut=counters.cut,
-            )
+            return snapshot(self._runner, self._scheduler, self._prefixes, self._recorder)
 
     def drain_timings(self) -> Timings:
         """Timings since the last call."""

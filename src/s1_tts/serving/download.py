@@ -24,10 +24,10 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from s1_protocol.errors import CheckpointError
 from s1_protocol.whole_file import write_whole
+from s1_tts.checkpoint_files import CHECKPOINT_FILES
 
 REPOSITORY = "fishaudio/openaudio-s1-mini"
 PINNED_REVISION = "f4b445029346701e082b60bb63fcc2d1bb17a0e2"
-FILES = ("config.json", "special_tokens.json", "tokenizer.tiktoken", "codec.pth", "model.pth")
 REVISION_FILE = "REVISION"
 """Holds the commit the folder was fetched from; written last, so a folder that has it is whole."""
 
@@ -135,11 +135,11 @@ def download_checkpoint(
 def _look_up(revision: str, token: str) -> Snapshot:
     info = HfApi(token=token).model_info(REPOSITORY, revision=revision, files_metadata=True)
     found = {sibling.rfilename: sibling for sibling in info.siblings or []}
-    missing = [name for name in FILES if name not in found]
+    missing = [name for name in CHECKPOINT_FILES if name not in found]
     if missing or info.sha is None:
         raise DownloadError(f"{REPOSITORY} at {revision} lacks {', '.join(missing) or 'a commit hash'}")
     files = []
-    for name in FILES:
+    for name in CHECKPOINT_FILES:
         size_bytes, blob_id, lfs = found[name].size, found[name].blob_id, found[name].lfs
         digest = lfs.sha256 if lfs is not None else blob_id
         if size_bytes is None or digest is None:

@@ -20,6 +20,7 @@ from typing import Self, TextIO
 from s1_protocol.errors import S1Error, SettingsError
 from s1_protocol.names import ModelName, Parameter
 from s1_protocol.notices import is_dev_checkpoint, notice_of
+from s1_tts.checkpoint_files import check_is_whole
 from s1_tts.heartbeat import FOLDER_VARIABLE
 from s1_tts.serving.distribution import find_distribution
 from s1_tts.serving.drain_caller import order_drain, wait_until_spoken
@@ -143,8 +144,7 @@ class TritonServer:
     """
 
     def __init__(self, options: ServerOptions, log: TextIO = sys.stderr) -> None:
-        if not options.checkpoint.is_dir():
-            raise SettingsError(f"checkpoint: no folder {options.checkpoint}")
+        check_is_whole(options.checkpoint)
         self.options = options
         self._distribution = find_distribution(options.triton_server)
         self.ports = claim(options.host, options.ports)

@@ -10,7 +10,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from s1_protocol.names import ModelName
-from s1_tts.serving.download import FILES
+from s1_tts.checkpoint_files import CHECKPOINT_FILES
 from tests.sagemaker_cloud import BUCKET, Cloud
 from tests.unit.sagemaker.conftest import SCRIPTS, load_script
 
@@ -23,7 +23,7 @@ def checkpoint(tmp_path: Path) -> Path:
     (folder / "voices").mkdir(parents=True)
     (folder / "voices" / "anna.zip").write_bytes(b"a voice")
     (folder / ".model.pth.part").write_bytes(b"half")
-    for name in FILES:
+    for name in CHECKPOINT_FILES:
         (folder / name).write_text(f"content of {name}")
     return folder
 
@@ -51,7 +51,8 @@ def test_models_lie_on_top_with_their_version_folders(checkpoint: Path, tmp_path
         "s1_mini_stream/1",
         "s1_mini_stream/1/.gitkeep",
     }
-    assert {name for name in members if name.startswith("checkpoint/")} == {f"checkpoint/{name}" for name in FILES}
+    packed = {name for name in members if name.startswith("checkpoint/")}
+    assert packed == {f"checkpoint/{name}" for name in CHECKPOINT_FILES}
     assert not any("__pycache__" in name for name in members)
 
 
@@ -59,7 +60,7 @@ def test_same_files_give_the_same_bytes(checkpoint: Path, tmp_path: Path) -> Non
     """Whatever their times and modes, and wherever they and the archive are."""
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "checkpoint").mkdir(parents=True)
-    for name in reversed(FILES):
+    for name in reversed(CHECKPOINT_FILES):
         copy = elsewhere / "checkpoint" / name
         copy.write_bytes((checkpoint / name).read_bytes())
         copy.chmod(0o600)
@@ -86,7 +87,7 @@ def test_checkpoint_in_s3_is_looked_at_and_not_packed(cloud: Cloud, tmp_path: Pa
     refused = package("--checkpoint-s3", f"s3://{BUCKET}/s1-mini", "--output", output)
     assert refused.exit_code == 1
     assert f"no checkpoint in s3://{BUCKET}/s1-mini: it lacks config.json" in refused.stderr
-    for name in FILES:
+    for name in CHECKPOINT_FILES:
         cloud.client("s3").put_object(Bucket=BUCKET, Key=f"s1-mini/{name}", Body=b"")
     done = package("--checkpoint-s3", f"s3://{BUCKET}/s1-mini/", "--output", output)
     assert done.exit_code == 0, done.output

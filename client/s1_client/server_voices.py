@@ -119,6 +119,8 @@ async def _answer_to(connection: Connection, tensors: Tensors) -> Any:
     responses = connection.stream(tensors, ANSWER_TIMEOUT_S, ModelName.VOICE)
     try:
         result = await responses.read()
+        if result is not None:
+            await responses.read()  # its end: who leaves just before it may leave a socket behind in a server
     finally:
         responses.cancel()
     if result is None:

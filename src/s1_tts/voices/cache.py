@@ -30,6 +30,15 @@ class CacheStats:
     limit_bytes: int
 
 
+class _Flight(Generic[T]):
+    """A computation under way, and how many wait for it."""
+
+    task: asyncio.Task[T]
+
+    def __init__(self) -> None:
+        self.num_waiting = 0
+
+
 class SingleFlightCache(Generic[T]):
     """Values by key; the ones not used for longest give way. For one event loop; only :meth:`stats` is for any thread.
 
@@ -42,7 +51,7 @@ class SingleFlightCache(Generic[T]):
         self._limit_bytes = limit_bytes
         self._size_of = size_bytes
         self._values: OrderedDict[str, T] = OrderedDict()
-        self._flights: dict[str, asyncio.Task[T]] = {}
+        self._flights: dict[str, _Flight[T]] = {}
         self._held_bytes = 0
         self._hits = self._misses = self._evictions = 0
 
@@ -56,7 +65,7 @@ class SingleFlightCache(Generic[T]):
         Args:
             key: What is wanted.
             compute: The computation; called at most once for all who ask while it runs. Its failure reaches all of
-                them and is not kept.
+                them and is not kept. It is cancelled when all of them have been.
         """
         if key in self._values:
             self._hits += 1
@@ -65,10 +74,18 @@ class SingleFlightCache(Generic[T]):
         flight = self._flights.get(key)
         if flight is None:
             self._misses += 1
-            flight = self._flights[key] = asyncio.ensure_future(self._compute(key, compute))
+            flight = self._flights[key] = _Flight()
+            flight.task = asyncio.ensure_future(self._compute(key, compute, flight))
         else:
             self._hits += 1
-        return await asyncio.shield(flight)
+        flight.num_waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.num_waiting -= 1
+            if flight.num_waiting == 0 and not flight.task.done():
+                flight.task.cancel()
+                self._land(key, flight)
 
     def forget(self, key: str) -> None:
         """Drop a value; what is being computed for it now reaches those who wait and is not kept."""
@@ -81,17 +98,22 @@ class SingleFlightCache(Generic[T]):
             self._hits, self._misses, self._evictions, len(self._values), self._held_bytes, self._limit_bytes
         )
 
-    async def _compute(self, key: str, compute: Callable[[], Awaitable[T]]) -> T:
-        is_forgotten = True
+    async def _compute(self, key: str, compute: Callable[[], Awaitable[T]], flight: "_Flight[T]") -> T:
+        is_wanted = False
         try:
             value = await compute()
         finally:
-            if self._flights.get(key) is asyncio.current_task():
-                del self._flights[key]
-                is_forgotten = False
-        if not is_forgotten:
+            is_wanted = self._land(key, flight)
+        if is_wanted:
             self._keep(key, value)
         return value
+
+    def _land(self, key: str, flight: "_Flight[T]") -> bool:
+        """Note that a computation is no longer under way; returns whether it still was the one for its key."""
+        if self._flights.get(key) is not flight:
+            return False
+        del self._flights[key]
+        return True
 
     def _keep(self, key: str, value: T) -> None:
         if self._size_of(value) > self._limit_bytes:

@@ -1,8 +1,9 @@
 """Voices for requests: from an id or a recording to the prompts that the language model reads.
 
 Nothing here waits in its caller's thread. All is coroutines of one event loop; what waits or computes runs beside it:
-a few threads ask the store, and one encodes, since a second one would only share its cores. The store is changed by one
-after the other, so that the last of two changes is the one that holds.
+a few threads ask the store, which may hang, one tells recordings apart, and one encodes, since a second one would only
+share its cores. The store is changed by one after the other, so that the last of two changes is the one that holds.
+What is no longer wanted may be cancelled: work that has not begun is dropped then, but for a change of the store.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from s1_tts.voices.fingerprint import codec_fingerprint
 from s1_tts.voices.location import store_of
 from s1_tts.voices.recording_encoder import RecordingEncoder
 from s1_tts.voices.store import VoiceStore
-from s1_tts.voices.task_loop import TaskLoop
+from s1_tts.voices.task_loop import TaskLoop, to_its_end
 from s1_tts.voices.transcript import check_fit
 from s1_tts.voices.voice import Codes, Recording, Voice, check_recordings, describe
 from s1_tts.voices.voice_ask import VoiceAsk
@@ -41,6 +42,8 @@ STORE_THREADS = 8
 
 MAX_UNCONFIRMED_S = 3600.0
 """How long a voice in memory is used while its store does not answer; it may have been removed there meanwhile."""
+STORE_PATIENCE_S = 2.0
+"""How long a voice in memory waits for its store to confirm it."""
 RETRY_STORE_S = 5.0
 """Pause before a store that did not answer is asked again for a voice in memory."""
 
@@ -133,6 +136,7 @@ class VoiceService:
         self._voices: SingleFlightCache[HeldVoice] = SingleFlightCache(cache_bytes, lambda held: held.size_bytes)
         self._encodings: SingleFlightCache[Codes] = SingleFlightCache(cache_bytes, lambda codes: codes.nbytes)
         self._store_threads = self._tasks.threads("s1-voice-store", STORE_THREADS)
+        self._digest_thread = self._tasks.threads("s1-voice-digest", 1)
         self._encoder_thread = self._tasks.threads("s1-voice-encoder", 1)
         self._changing = asyncio.Lock()
         self._encoding_s = self._encoded_s = 0.0
@@ -221,13 +225,16 @@ class VoiceService:
         if now_s - held.checked_s < self.store.check_every_s:
             return True
         try:
-            is_current = await self._tasks.on(self._store_threads, self.store.version, voice_id) == held.version
+            async with asyncio.timeout(STORE_PATIENCE_S):
+                is_current = await self._tasks.on(self._store_threads, self.store.version, voice_id) == held.version
         except NotFoundError:
             return False
-        except UnavailableError as error:
+        except (UnavailableError, TimeoutError) as error:
             if now_s - held.confirmed_s > MAX_UNCONFIRMED_S:
-                raise
-            log.warning("voice %s: the store is away, what is held of it is used: %s", voice_id, error)
+                raise UnavailableError(str(error) or "the voice store does not answer") from error
+            log.warning(
+                "voice %s: the store is away, what is held of it is used: %s", voice_id, str(error) or "it hangs"
+            )
             self._num_unconfirmed += 1
             held.checked_s = now_s + RETRY_STORE_S - self.store.check_every_s  # asked again after so long
             return True
@@ -258,7 +265,7 @@ class VoiceService:
     async def _encode_once(self, recording: Recording) -> Recording:
         if recording.codes_of(self._fingerprint) is not None:
             return recording
-        digest = await self._tasks.on(self._store_threads, _digest, recording.audio)
+        digest = await self._tasks.on(self._digest_thread, _digest, recording.audio)
         key = digest + self._fingerprint + recording.transcript
         codes = await self._encodings.get(
             key, lambda: self._tasks.on(self._encoder_thread, self._encode_audio, recording.audio)
@@ -288,18 +295,22 @@ class VoiceService:
                     await self._add(Voice(command.voice_id, command.recordings, command.metadata))
                 ).to_json()
             case VoiceOperation.REMOVE:
-                await self._remove(command.voice_id)
+                await to_its_end(self._remove(command.voice_id))
                 answer = {"id": command.voice_id}
             case VoiceOperation.CHANGE:
-                answer = describe(await self._change(command.voice_id, command.change or VoiceChange())).to_json()
+                changed = self._change(command.voice_id, command.change or VoiceChange())
+                answer = describe(await to_its_end(changed)).to_json()
         return json.dumps(answer, ensure_ascii=False)
 
     async def _add(self, voice: Voice) -> Voice:
         encoded = replace(voice, recordings=await self._encoded(voice.recordings))
-        async with self._changing:
-            await self._tasks.on(self._store_threads, self.store.put, encoded)
-            self._voices.forget(voice.id)
+        await to_its_end(self._put(encoded))
         return encoded
+
+    async def _put(self, voice: Voice) -> None:
+        async with self._changing:
+            await self._tasks.on(self._store_threads, self.store.put, voice)
+            self._voices.forget(voice.id)
 
     async def _remove(self, voice_id: str) -> None:
         async with self._changing:

@@ -1,8 +1,9 @@
 """An event loop in a thread of its own: what is to be done is plain coroutines, what waits runs in other threads."""
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
@@ -10,6 +11,48 @@ from s1_protocol.errors import UnavailableError
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+
+class _Begun(Future[T]):
+    """What a task gives. To cancel it is to ask the task to end; it is done, cancelled or not, when the task has ended.
+
+    Args:
+        loop: Where the task runs.
+        work: The task.
+        ended: Called when it has ended, before anybody is told; it need not have begun.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], ended: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self._loop = loop
+        self._ended = ended
+        self._task: asyncio.Task[T] | None = None
+        loop.call_soon_threadsafe(self._start, work)
+
+    def cancel(self) -> bool:
+        """Ask the task to end; a thread that is at work for it is not stopped."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so it has ended
+            self._loop.call_soon_threadsafe(self._stop)
+        return False
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> None:
+        self._task = self._loop.create_task(work)
+        self._task.add_done_callback(self._finish)
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        self._ended()
+        if task.cancelled():
+            super().cancel()
+        elif error := task.exception():
+            self.set_exception(error)
+        else:
+            self.set_result(task.result())
 
 
 class TaskLoop:
@@ -64,7 +107,7 @@ class TaskLoop:
         except UnavailableError:
             work.close()  # it has not begun
             raise
-        return asyncio.run_coroutine_threadsafe(self._counted(work, is_slow=is_slow), self._loop)
+        return _Begun(self._loop, work, lambda: self._count_out(is_slow=is_slow))
 
     def _count_in(self, *, is_slow: bool) -> None:
         with self._lock:
@@ -75,8 +118,12 @@ class TaskLoop:
                 raise UnavailableError(f"{self._max_open} requests wait for voices already; try again later")
             self._num_open[is_slow] += 1
 
+    def _count_out(self, *, is_slow: bool) -> None:
+        with self._lock:
+            self._num_open[is_slow] -= 1
+
     async def on(self, threads: ThreadPoolExecutor, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run something that waits or computes; for tasks of this loop.
+        """Run something that waits or computes; for tasks of this loop. What has not begun is dropped with its task.
 
         Raises:
             UnavailableError: the loop is closing.
@@ -88,7 +135,9 @@ class TaskLoop:
         try:
             return await asyncio.wrap_future(running)
         except asyncio.CancelledError as error:
-            raise _stopping() from error
+            if self._is_closing:
+                raise _stopping() from error
+            raise
 
     def close(self) -> None:
         """Let end what the threads are at; all else fails with ``UnavailableError``. A second call does nothing."""
@@ -102,12 +151,16 @@ class TaskLoop:
             self._thread.join()
             self._loop.close()
 
-    async def _counted(self, work: Coroutine[Any, Any, T], *, is_slow: bool) -> T:
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """Do something that may not be left half done, although the task is cancelled."""
+    doing = asyncio.ensure_future(work)
+    while True:
         try:
-            return await work
-        finally:
-            with self._lock:
-                self._num_open[is_slow] -= 1
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            if doing.done():
+                raise
 
 
 async def _others_ended() -> None:

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from s1_client import server_voices
 from s1_client.cli import app
+from s1_client.client import AsyncS1Client
+from s1_client.errors import S1ClientError
+from tests.unit.client.kserve import KServe, serving
+from tests.unit.client.test_delivery import endless
 
 PROGRAM = """
 import sys
@@ -57,3 +62,12 @@ def test_metadata_that_is_no_object_is_wrong_usage(tmp_path: Path, metadata: str
     result = CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments)
     assert result.exit_code == 2
     assert fault in result.stderr
+
+
+async def test_a_server_that_answers_nothing_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_voices, "ANSWER_TIMEOUT_S", 0.3)
+    service = KServe(endless)
+    async with serving(service) as url, AsyncS1Client(url) as client:
+        for call in (client.voices.list(), client.voices.show("anna"), client.voices.remove("anna")):
+            with pytest.raises(S1ClientError):
+                await call

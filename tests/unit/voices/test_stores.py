@@ -17,7 +17,7 @@ import pytest
 from huggingface_hub import HfApi
 from moto.server import ThreadedMotoServer
 
-from s1_protocol.errors import InvalidArgumentError, NotFoundError, SettingsError, UnavailableError
+from s1_protocol.errors import InvalidArgumentError, NotFoundError, S1Error, SettingsError, UnavailableError
 from s1_tts.settings import Settings
 from s1_tts.voices import hub as hub_module
 from s1_tts.voices.folder import FolderStore
@@ -311,3 +311,26 @@ def test_a_lock_that_somebody_keeps_is_not_waited_for_without_end(
         (tmp_path / "anna.zip").touch()
         with pytest.raises(UnavailableError, match=r"has held its lock for 0\.1 s"):
             FolderStore(tmp_path).delete("anna")
+
+
+def test_no_refusal_tells_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers see these words, and the folder is nobody else's business."""
+    folder = tmp_path / "secret-place"
+    store = FolderStore(folder)
+    store.put(Voice("anna", (Recording(recording(), "Words."),)))
+    (folder / "berta.zip").write_bytes(b"no archive")
+    (folder / "carla.zip").mkdir()
+    monkeypatch.setattr("s1_tts.voices.folder.os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
+    told = []
+    for call in (
+        lambda: store.get("nobody"),
+        lambda: store.get("berta"),
+        lambda: store.get("carla"),
+        lambda: store.put(Voice("dora", (Recording(recording(), "Words."),))),
+        lambda: (folder.rename(tmp_path / "away"), store.get("anna")),
+    ):
+        with pytest.raises(S1Error) as refused:
+            call()
+        told.append(str(refused.value))
+    assert len(told) == 5
+    assert not [message for message in told if "secret-place" in message or str(tmp_path) in message]

@@ -97,18 +97,25 @@ class LoadGenerator:
             *(call_at(index, request, started_s + at_s) for index, (request, at_s) in enumerate(calls))
         )
 
-    async def stream(self, index: int, request: StreamRequest, due_s: float | None = None) -> StreamRecord:
+    async def stream(
+        self,
+        index: int,
+        request: StreamRequest,
+        due_s: float | None = None,
+        begun: Callable[[], None] = lambda: None,
+    ) -> StreamRecord:
         """Send one request and read its stream to its end.
 
         Args:
             index: Its number.
             request: What is asked for.
             due_s: When it should have been sent, on the run's clock; none: now.
+            begun: Called when its first sound has come.
         """
         record = new_record(index, request, self.now_s, due_s)
         try:
             async with asyncio.timeout(request.cancel_after_s):
-                record.outcome = await self._read(record, request)
+                record.outcome = await self._read(record, request, begun)
         except TimeoutError:
             record.outcome = Outcome.CANCELLED
         except (grpc.aio.AioRpcError, InferenceServerException) as error:
@@ -120,7 +127,7 @@ class LoadGenerator:
         record.ended_s = self.now_s
         return record
 
-    async def _read(self, record: StreamRecord, request: StreamRequest) -> Outcome:
+    async def _read(self, record: StreamRecord, request: StreamRequest, begun: Callable[[], None]) -> Outcome:
         """Read a stream into its record.
 
         Raises:
@@ -140,7 +147,10 @@ class LoadGenerator:
                     raise error
                 if has_last:
                     raise BrokenStreamError(f"a chunk came after the last one, {record.num_chunks - 1}")
+                was_silent = not record.chunks
                 has_last = self._note(record, result)
+                if was_silent and record.chunks:
+                    begun()
                 if record.num_chunks == request.cancel_after_chunks:
                     return Outcome.CANCELLED
                 await asyncio.sleep(request.pause_s)

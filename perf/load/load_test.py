@@ -8,7 +8,7 @@ allowed. It passes when
 
 - every stream that was taken came whole, with exactly the samples that its request has alone (float32 on a CPU);
 - every refusal was UNAVAILABLE, before any sound;
-- a note beside another caller's flood waited two turns of each slot at most;
+- a note beside another caller's flood had the next slot that became free;
 - after each phase no slot, stream, state or waiting request is left (the server's metrics);
 - no process's memory grows over the soak (linear regression, after a warm-up);
 - the processes are the same at the end, and the server stops with code 0 and leaves nothing behind.

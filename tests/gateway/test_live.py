@@ -13,6 +13,7 @@ import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
+from s1_gateway.turns import MAX_LAG_S
 from s1_protocol.names import Field
 from tests.gateway.hearing import assert_said, hear_file, hear_pcm
 from tests.gateway.running import RunningGateway, running_gateway, until
@@ -247,6 +248,20 @@ async def test_pings_of_a_listener_are_answered_while_sound_is_sent(gateway: Run
         assert_said(hear_pcm(sound, 24_000), TEXT)
 
 
+async def until_it_sends_nothing(gateway: RunningGateway) -> None:
+    """Wait until a gateway that answers meanwhile has made no sound for twice as long as sound may be late."""
+    before = ""
+    while (made := await asyncio.to_thread(sound_made, gateway)) != before or not made:
+        before = made
+        await asyncio.sleep(2 * MAX_LAG_S)
+
+
+def sound_made(gateway: RunningGateway) -> str:
+    """How many seconds of sound it has made, as its metrics show it; nothing before the first."""
+    page = httpx2.get(f"{gateway.url}/metrics").text
+    return "".join(re.findall(r"^s1_gateway_audio_seconds_total\{.*\} (\S+)$", page, re.MULTILINE))
+
+
 @pytest.mark.parametrize("when_slow", ["wait", "drop"])
 async def test_a_caller_chooses_what_becomes_of_sound_that_is_taken_too_slowly(
     shared_stand_in: tuple[StandIn, str], stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, when_slow: str
@@ -262,7 +277,7 @@ async def test_a_caller_chooses_what_becomes_of_sound_that_is_taken_too_slowly(
             wish = {"text": text, "format": "pcm_f32le", "sample_rate": 48_000, "when_slow": when_slow}
             await listener.send(json.dumps(wish))
             listener.transport.pause_reading()
-            await asyncio.sleep(2.0)
+            await until_it_sends_nothing(gateway)
             listener.transport.resume_reading()
             sound, told = await listen(listener)
         assert told == [{"done": True}]

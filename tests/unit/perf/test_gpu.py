@@ -28,7 +28,7 @@ def test_figures_are_kept_as_they_come_and_a_stage_that_fails_keeps_its_own(tmp_
 def test_a_stage_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     check = Check(tmp_path)
     child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
-    run_stage_of(check, f"{child}; print('{MARK}{{\"b\": 2}}', flush=True); time.sleep(600)", limit_s=3.0)
+    run_stage_of(check, f"{child}; print('{MARK}{{\"b\": 2}}', flush=True); time.sleep(600)", limit_s=10.0)
     assert check.figures["it"]["status"] == "out of time"
     assert check.figures["it"]["b"] == 2
 
@@ -40,12 +40,12 @@ def test_a_second_command_adds_to_what_the_first_one_found(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_the_check_is_rehearsed(tmp_path: Path) -> None:
     stages = ("probe", "lm", "codec", "engine", "contention")
     command = [sys.executable, "-m", "perf", "gpu", "--out", str(tmp_path), "--device", "cpu", "--size", "tiny"]
     done = subprocess.run(
-        [*command, "--budget", "500", "--only", *stages], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, "--budget", "1700", "--only", *stages], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "check.json").read_text())

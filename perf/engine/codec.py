@@ -12,6 +12,7 @@ the code.
 
 import argparse
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,6 +24,8 @@ from torch import Tensor
 
 from s1_protocol.sound import SAMPLE_RATE_HZ
 from s1_tts.codec.codec_config import CodecConfig
+from s1_tts.codec.encoder import PARTS, CodecEncoder
+from s1_tts.codec.native.tile_layers import TileKernels
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import resolve_device, resolve_dtype
 
@@ -32,6 +35,7 @@ LATE = 4000
 CHUNK_FRAMES = 20
 WHOLE_FRAMES = 60
 FIRST_CHUNK_FRAMES = 4
+PIECE_FRAMES = 8
 MANY_STREAMS = 32
 
 
@@ -48,6 +52,31 @@ class CudaFigures:
     lone_4_frames_ms: float
     audio_s_per_s: float
     capture_s: float | None = None
+
+
+@dataclass
+class CompiledFigures:
+    """The compiled layers of a CPU with AMX, each in turns with torch's.
+
+    Args:
+        piece_rtf: A piece of 8 frames of one stream, products of bfloat16.
+        torch_piece_rtf: The same by torch's layers in bfloat16.
+        first_chunk_ms: A first chunk of 4 frames.
+        torch_first_chunk_ms: By torch's.
+        encode_10_s: Seconds to encode 10 seconds of noise.
+        torch_encode_10_s: By torch's layers in float32.
+        codes: Codes of that recording.
+        other_codes: Of them, those that differ from float32's.
+    """
+
+    piece_rtf: float
+    torch_piece_rtf: float
+    first_chunk_ms: float
+    torch_first_chunk_ms: float
+    encode_10_s: float
+    torch_encode_10_s: float
+    codes: int
+    other_codes: int
 
 
 @dataclass
@@ -68,6 +97,7 @@ class CodecFigures:
     load_s: float
     multiply_gflop_per_s: float
     cuda: dict[str, CudaFigures]
+    compiled: CompiledFigures | None = None
 
 
 class CodecBench:
@@ -132,6 +162,40 @@ def multiply_rate(device: torch.device) -> float:
     return 2 * a.numel() * b.shape[1] / best_s(lambda: a @ b, 20, device=device)
 
 
+def compiled_figures(folder: Path, repeats: int) -> CompiledFigures | None:
+    """Compare the compiled layers with torch's; none where this machine has none."""
+    cpu, rounding, splitting = torch.device("cpu"), TileKernels.find(parts=1), TileKernels.find(parts=PARTS)
+    if rounding is None or splitting is None:
+        return None
+    decoders = (
+        StreamingDecoder.load(folder, cpu, torch.float32, rounding),
+        StreamingDecoder.load(folder, cpu, torch.bfloat16),
+    )
+    piece_s, torch_piece_s, first_s, torch_first_s = (
+        min(times)
+        for num_frames in (PIECE_FRAMES, FIRST_CHUNK_FRAMES)
+        for times in in_turns([chunks(each, [num_frames]) for each in decoders], 3 * repeats, warm_up=2)
+    )
+    del decoders
+    encoders = [CodecEncoder.load(folder, cpu, torch.float32, each) for each in (splitting, None)]
+    noise = torch.randn(10 * SAMPLE_RATE_HZ, generator=torch.Generator().manual_seed(0)) * 0.1
+    encode_s, torch_encode_s = (
+        min(times) for times in in_turns([partial(each.encode, noise) for each in encoders], repeats, warm_up=1)
+    )
+    codes, exact = (each.encode(noise) for each in encoders)
+    frame_s = encoders[0].config.samples_per_frame / SAMPLE_RATE_HZ
+    return CompiledFigures(
+        piece_rtf=piece_s / PIECE_FRAMES / frame_s,
+        torch_piece_rtf=torch_piece_s / PIECE_FRAMES / frame_s,
+        first_chunk_ms=first_s * 1e3,
+        torch_first_chunk_ms=torch_first_s * 1e3,
+        encode_10_s=encode_s,
+        torch_encode_10_s=torch_encode_s,
+        codes=codes.numel(),
+        other_codes=int((codes != exact).sum()),
+    )
+
+
 def measure(arguments: argparse.Namespace) -> CodecFigures:
     """Run all measurements."""
     device = resolve_device(arguments.device)
@@ -170,6 +234,8 @@ def measure(arguments: argparse.Namespace) -> CodecFigures:
         figures.bf16_8_streams_20_frames_rtf = rounded.rtf(8, CHUNK_FRAMES)
         figures.bf16_8_streams_5_frames_rtf = rounded.rtf(8, 5)
         figures.bf16_first_chunk_ms = rounded.chunk_s(1, FIRST_CHUNK_FRAMES) * 1e3
+    if device.type == "cpu":
+        figures.compiled = compiled_figures(folder, repeats)
     return figures
 
 

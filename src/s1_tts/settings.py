@@ -49,7 +49,8 @@ class Settings(BaseSettings):
     )
     weights: Literal["auto", "int8"] = Field(
         default="auto",
-        description="weights of the language model; auto: as dtype; int8: rounded at start, CPUs with a C++ compiler",
+        description="auto: as dtype; int8: the language model's rounded at start, CPUs with a C++ compiler; "
+        "with AMX the codec's layers are compiled too",
     )
     max_slots: int = Field(
         default=8,
@@ -81,9 +82,7 @@ class Settings(BaseSettings):
     cudnn_attention: bool = Field(
         default=False, description="on CUDA, let torch choose cuDNN's attention, which plans anew for each new length"
     )
-    native_layers: bool = Field(
-        default=True, description="on a CPU with a C++ compiler, compile the language model's layers for it"
-    )
+    native_layers: bool = Field(default=True, description="on a CPU with a C++ compiler, compile layers for it")
     threads: int = Field(
         default=0, ge=0, description="CPU threads of each of the two models; 0: half of the cores, at least 1"
     )

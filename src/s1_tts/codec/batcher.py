@@ -18,6 +18,7 @@ from s1_protocol.names import Field
 from s1_tts.codec.batch_policy import BatchPolicy
 from s1_tts.codec.chunk_queue import ChunkQueue
 from s1_tts.codec.chunk_streams import Piece, Refusal
+from s1_tts.codec.native.tile_layers import TileKernels
 from s1_tts.codec.pcm import UNSOUND, to_pcm16
 from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
@@ -156,7 +157,13 @@ class CodecBatcher:
         prepare_process(device, use_cudnn_attention=settings.cudnn_attention)
         settings = settings.sized_for(memory_bytes(device))
         limit_threads(settings.threads)
-        decoder = StreamingDecoder.load(settings.require_checkpoint(), device, resolve_dtype(settings.dtype, device))
+        folder, is_cpu = settings.require_checkpoint(), device.type == "cpu"
+        dtype = resolve_dtype(settings.dtype, device)
+        # what rounds the language model's weights rounds the codec's products too, but for who wants float32
+        is_compiled = is_cpu and settings.native_layers and settings.weights == "int8" and dtype is torch.bfloat16
+        kernels = TileKernels.find(parts=1) if is_compiled else None
+        decoder = StreamingDecoder.load(folder, device, dtype if kernels is None else torch.float32, kernels)
+        log.info("codec of %s: %s layers", folder, "torch's" if kernels is None else "compiled")
         policy = BatchPolicy.of_device(device.type, settings.max_slots, settings.codec_wait_ms / 1e3)
         if settings.gpu_kernels and device.type == "cuda":
             decoder.use_kernels()
@@ -165,7 +172,7 @@ class CodecBatcher:
             enter(device)
             decoder.use_graphs(policy.max_batch, settings.max_streams)
 
-        care = DeviceCare(warm_up, lambda: is_lost(device), on_lost, is_timed=device.type == "cpu")
+        care = DeviceCare(warm_up, lambda: is_lost(device), on_lost, is_timed=is_cpu)
         return cls(decoder, policy, max_streams=settings.max_streams, idle_s=settings.stream_idle_s, care=care)
 
     def start(self) -> None:

@@ -15,7 +15,7 @@ from s1_tts.codec.native.tile_layers import TileKernels
 from s1_tts.codec.packed import exact_products
 from s1_tts.codec.quantizer import LatentToCodes
 from s1_tts.codec.state import StateLayout
-from s1_tts.codec.transformer import WindowTransformer, attend_together
+from s1_tts.codec.transformer import WindowTransformer
 from s1_tts.codec.weights import Weights
 from s1_tts.state_dict import unchanged
 
@@ -135,10 +135,6 @@ class CodecEncoder:
         self._to_latent = ConvEncoder(weights.under("encoder"), config, layout)
         self._to_codes = LatentToCodes(weights.under("quantizer"), config, layout)
         self._state_size = layout.size
-        if weights.kernels is not None:
-            for transformer in (self._to_codes.transformer, *(block.transformer for block in self._to_latent.blocks)):
-                if transformer is not None:
-                    transformer.use_attend(attend_together)
 
     @classmethod
     def load(

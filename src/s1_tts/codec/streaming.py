@@ -10,6 +10,7 @@ from s1_protocol.errors import InvalidArgumentError
 from s1_protocol.names import Field
 from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig
 from s1_tts.codec.decoder import ConvDecoder
+from s1_tts.codec.native.tile_layers import TileKernels
 from s1_tts.codec.packed import exact_products
 from s1_tts.codec.piece_graphs import FixedPieces, GraphedPieces
 from s1_tts.codec.quantizer import CodesToLatent
@@ -44,20 +45,23 @@ class StreamingDecoder:
         self._fixed: FixedPieces | None = None
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> "StreamingDecoder":
+    def load(
+        cls, folder: Path, device: torch.device, dtype: torch.dtype, kernels: TileKernels | None = None
+    ) -> "StreamingDecoder":
         """Load the decode path of a checkpoint.
 
         Args:
             folder: Holds ``codec.pth`` and, for other sizes than S1-mini's, ``codec.json``.
             device: Where to decode.
             dtype: float32 or bfloat16.
+            kernels: What makes its layers, in float32; none: they are torch's.
 
         Raises:
             CheckpointError: the checkpoint is missing, unreadable, or not of the published layout.
         """
         config = CodecConfig.load(folder)
         with unchanged(folder / CODEC_WEIGHTS_FILE):
-            return cls(Weights.load(folder, config, device, dtype), config)
+            return cls(Weights.load(folder, config, device, dtype, kernels), config)
 
     @property
     def keeps_states(self) -> bool:

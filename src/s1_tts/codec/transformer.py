@@ -4,7 +4,6 @@ Formulas from ``WindowLimitedTransformer`` of fish-speech 0.1.0 (``models/dac/mo
 the rows of its rotary table; here angles are computed for the positions at hand, so a stream has no end.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from s1_tts.codec.causal_layers import make_projection
 from s1_tts.codec.codec_config import TransformerConfig
+from s1_tts.codec.native.tile_layers import LANES
 from s1_tts.codec.state import StateLayout, StateSpan
 from s1_tts.codec.weights import Weights
 
@@ -61,10 +61,6 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return (wide * torch.rsqrt(torch.mean(wide * wide, dim=-1, keepdim=True) + eps)).type_as(x) * weight
 
 
-Attend = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
-"""A way to compute :func:`attend`."""
-
-
 class WindowAttention:
     """Attention over the last ``window`` positions; the state is the keys and values of ``window - 1`` of them.
 
@@ -79,7 +75,8 @@ class WindowAttention:
         self.output = make_projection(weights.kernels, weights.tensor("wo.weight"))
         self.heads = (config.num_heads, config.head_dim)
         self.context = config.window - 1
-        self.attend: Attend = attend
+        is_whole = config.head_dim % LANES == 0
+        self.kernels = weights.kernels if is_whole else None
         self.keys: StateSpan = layout.take(self.context, *self.heads)
         self.values: StateSpan = layout.take(self.context, *self.heads)
 
@@ -95,9 +92,12 @@ class WindowAttention:
         joint = self.input(x).view(*x.shape[:2], 3, *self.heads)  # [B, T, 3, H, head_dim]
         query, key, value = joint.unbind(2)
         query, key = rotate(query, angles), rotate(key, angles)
+        if self.kernels is not None:
+            past = self.keys.of(states), self.values.of(states)
+            return self.output(self.kernels.attend((query, key, value), past, mask).flatten(2))
         keys = self._join(self.keys.of(states), key)
         values = self._join(self.values.of(states), value)
-        y = self.attend(query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask, self.context + 1)
+        y = _attend(query.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), mask, self.context + 1)
         return self.output(y.transpose(1, 2).flatten(2))
 
     def _join(self, past: Tensor, new: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ class WindowAttention:
         return joined
 
 
-def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: int) -> Tensor:
+def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: int) -> Tensor:
     """Attend over the window of each position.
 
     On a CPU each position of each row is computed by itself, over exactly its window. A frame then has the same bits
@@ -124,7 +124,7 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: in
         ``[B, H, T, head_dim]``.
     """
     if query.is_cuda or query.requires_grad:
-        return attend_together(query, keys, values, mask, window)
+        return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
     attended = torch.empty_like(query)
     for row in range(query.shape[0]):
         one = slice(row, row + 1)
@@ -134,11 +134,6 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: in
                 query[one, :, here], keys[one, :, seen], values[one, :, seen], attn_mask=mask[one, :, here, seen]
             )
     return attended
-
-
-def attend_together(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, window: int) -> Tensor:
-    """The same for all positions at once; the order of sums depends on how many they are."""
-    return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask)
 
 
 class WindowBlock:
@@ -203,11 +198,6 @@ class WindowTransformer:
         layers = weights.under("layers")
         self.blocks = [WindowBlock(layers.under(str(i)), config, layout) for i in range(config.num_layers)]
         self.norm = weights.tensor("norm.weight")
-
-    def use_attend(self, attend: Attend) -> None:
-        """Choose how attention is computed."""
-        for block in self.blocks:
-            block.attention.attend = attend
 
     def __call__(self, x: Tensor, positions: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk; moves the states on.

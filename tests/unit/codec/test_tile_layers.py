@@ -1,6 +1,8 @@
 """Convolutions by AMX give what float64 gives, to what their parts hold; machines without AMX go without."""
 
+import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,18 +11,23 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import conv1d, linear
 
-from s1_tts.codec.codec_config import CodecConfig
+from s1_tts.codec.batcher import CodecBatcher
 from s1_tts.codec.encoder import PARTS, CodecEncoder
 from s1_tts.codec.native import tile_layers
 from s1_tts.codec.native.tile_layers import Activation, TileConv, TileKernels, TileProjection
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.streaming import StreamingDecoder
-from s1_tts.codec.weights import Weights
+from s1_tts.settings import Settings
 from tests.reference import reference_codec
 from tests.unit.codec.conftest import CPU, random_codes
 
-NEAR = {1: 2e-2, 2: 1e-4}
-"""Largest fault of an output of unit size, by parts."""
+NEAR = {1: 2**-6.9, 2: 2**-14}
+"""What rounding each input and weight by 2^-8 or 2^-16 may come to, as a share of the sum of absolute products."""
+
+
+def assert_near(actual: Tensor, expected: Tensor, sizes: Tensor, parts: int) -> None:
+    assert ((actual.double() - expected).abs() <= NEAR[parts] * sizes + 1e-5).all()
+
 
 needs_tiles = pytest.mark.skipif(TileKernels.find(parts=2) is None, reason="needs a CPU with AMX and a C++ compiler")
 
@@ -66,15 +73,16 @@ class Layer:
     def states(self, batch: int) -> Tensor:
         return torch.randn(batch, self.layout.size)
 
-    def expected(self, x: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs, and what the next piece needs."""
+    def expected(self, x: Tensor, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Outputs, the sums of their absolute products, and what the next piece needs."""
         tail = self.conv.span.of(states).double()
         new = snake(x.double(), self.alpha.double()) if self.has_snake else x.double()
         joined = torch.cat([tail, new], dim=1)
-        y = conv1d(
-            joined.transpose(1, 2), self.weight.double(), self.bias.double(), self.stride, 0, self.dilation
-        ).transpose(1, 2)
-        return y, joined[:, x.shape[1] :]
+        sums, sizes = (
+            conv1d(inputs.transpose(1, 2), weight, None, self.stride, 0, self.dilation).transpose(1, 2)
+            for inputs, weight in ((joined, self.weight.double()), (joined.abs(), self.weight.double().abs()))
+        )
+        return sums + self.bias, sizes, joined[:, x.shape[1] :]
 
 
 @needs_tiles
@@ -103,11 +111,10 @@ def test_any_convolution_is_right(
     layer = Layer(found, shape, has_snake=has_snake)
     states, x = layer.states(batch), torch.randn(batch, steps * stride, channels)
     residual = torch.randn(batch, steps, outputs)
-    expected, expected_tail = layer.expected(x, states)
+    expected, sizes, expected_tail = layer.expected(x, states)
     others = states[:, :3].clone()
-    torch.testing.assert_close(layer.conv(x, states.clone()).double(), expected, rtol=0, atol=NEAR[parts])
-    actual = layer.conv(x, states, residual)
-    torch.testing.assert_close(actual.double(), expected + residual, rtol=0, atol=NEAR[parts])
+    assert_near(layer.conv(x, states.clone()), expected, sizes, parts)
+    assert_near(layer.conv(x, states, residual), expected + residual, sizes, parts)
     torch.testing.assert_close(layer.conv.span.of(states).double(), expected_tail, rtol=0, atol=1e-5)
     assert torch.equal(states[:, :3], others)
 
@@ -153,8 +160,8 @@ def test_a_linear_layer_is_right(kernels: TileKernels) -> None:
     weight, bias, x = torch.randn(50, 70) / 8, torch.randn(50), torch.randn(2, 21, 70)
     for each in (bias, None):
         expected = linear(x.double(), weight.double(), None if each is None else each.double())
-        actual = TileProjection(kernels, weight, each)(x)
-        torch.testing.assert_close(actual.double(), expected, rtol=0, atol=2 * NEAR[kernels.parts])
+        sizes = linear(x.double().abs(), weight.double().abs())
+        assert_near(TileProjection(kernels, weight, each)(x), expected, sizes, kernels.parts)
 
 
 @needs_tiles
@@ -171,8 +178,7 @@ def test_codes_by_tiles_equal_the_reference(folder: str, num_samples: int, reque
 
 
 def tile_decoder(folder: Path, parts: int) -> StreamingDecoder:
-    config = CodecConfig.load(folder)
-    return StreamingDecoder(Weights.load(folder, config, CPU, torch.float32, TileKernels.find(parts=parts)), config)
+    return StreamingDecoder.load(folder, CPU, torch.float32, TileKernels.find(parts=parts))
 
 
 @needs_tiles
@@ -197,6 +203,24 @@ def test_chunks_and_company_do_not_change_a_bit_of_sound(mid_folder: Path) -> No
     chunked = [decoder.decode([state], [chunk])[0] for chunk in rows[0].split([1, 2, 5, 16], dim=1)]
     assert torch.equal(torch.cat(chunked), expected)
     assert torch.equal(decoder.decode([decoder.new_state() for _ in rows], rows)[0], expected)
+
+
+@needs_tiles
+@pytest.mark.parametrize(
+    ("given", "layers"),
+    [
+        ({"weights": "int8"}, "compiled"),
+        ({}, "torch's"),
+        ({"weights": "int8", "dtype": "float32"}, "torch's"),
+        ({"weights": "int8", "native_layers": False}, "torch's"),
+    ],
+)
+def test_int8_weights_compile_the_codec_too(
+    tiny_folder: Path, caplog: pytest.LogCaptureFixture, given: dict[str, Any], layers: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        CodecBatcher.load(Settings(checkpoint=tiny_folder, device="cpu", **given))
+    assert f": {layers} layers" in caplog.text
 
 
 def test_without_amx_or_a_compiler_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:

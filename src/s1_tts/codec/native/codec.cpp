@@ -1,9 +1,11 @@
-// The codec's convolutions for a CPU with AMX; a linear layer is one of a single tap.
+// The codec's convolutions for a CPU with AMX (a linear layer is one of a single tap), and its attention.
 
 #include <cstdlib>
+#include <new>
 
 #include <omp.h>
 
+#include "attention.h"
 #include "tile_conv.h"
 
 #if HAS_TILES
@@ -68,6 +70,19 @@ int32_t s1_convolve(const struct Conv* conv, const struct Piece* piece) {
     run<2>(*conv, *piece, rows_room, next_tails);
   }
 #endif
+  return 0;
+}
+
+// Attend from the next positions of some streams; returns as `s1_convolve`.
+int32_t s1_attend(const struct Window* window) {
+  try {
+    WindowAttention work(*window);
+#pragma omp parallel num_threads(static_cast<int>(window->num_threads))
+    work.attend(omp_get_thread_num(), omp_get_num_threads());
+    work.move_on();
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
   return 0;
 }
 }

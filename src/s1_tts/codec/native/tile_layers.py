@@ -1,6 +1,7 @@
 """Convolutions and linear layers of the codec that AMX multiplies: float32 in and out, products of bfloat16."""
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -22,6 +23,8 @@ TILE_INPUTS = 32
 TILE_OUTPUTS = 16
 BLOCK_OUTPUTS = 32
 PAIR = 2
+LANES = 16
+"""Numbers that attention takes at a time."""
 
 
 class _Conv(ctypes.Structure):
@@ -35,6 +38,16 @@ class _Piece(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("x", "tails", "residual", "y")),
         *((name, ctypes.c_int64) for name in ("batch", "length", "tail_stride", "num_threads")),
+    )
+
+
+class _Window(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("query", "key", "value", "keys", "values", "mask", "y")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("batch", "length", "context", "heads", "head_width", "state_stride", "num_threads")
+        ),
     )
 
 
@@ -52,8 +65,8 @@ class TileKernels:
 
     Args:
         library: The compiled code.
-        parts: Numbers of bfloat16 that stand for one of float32: 1 rounds inputs and weights to 2^-9 of their size, 2
-            to 2^-17, for three times the products.
+        parts: Numbers of bfloat16 that stand for one of float32: 1 rounds inputs and weights to 2^-8 of their size, 2
+            to 2^-16, for three times the products.
     """
 
     library: ctypes.CDLL
@@ -68,7 +81,38 @@ class TileKernels:
         if library is None or not library.s1_has_tiles():
             return None
         library.s1_convolve.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+        library.s1_attend.argtypes = (ctypes.c_void_p,)
         return cls(library, parts)
+
+    def attend(self, joint: Sequence[Tensor], past: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """Attend from new positions, each over its window.
+
+        Args:
+            joint: Queries, keys and values ``[B, T, H, head_dim]`` float32; ``head_dim`` a multiple of 16.
+            past: Keys and values ``[B, context, H, head_dim]`` in the streams' states; moved on.
+            mask: ``[B, 1, T, context + T]`` bool.
+
+        Returns:
+            ``[B, T, H, head_dim]``.
+        """
+        query, key, value = (each.contiguous() for each in joint)
+        keys, values = past
+        mask = mask.contiguous()
+        y = torch.empty_like(query)
+        batch, length, heads, head_width = query.shape
+        window = _Window(
+            *(each.data_ptr() for each in (query, key, value, keys, values, mask, y)),
+            batch,
+            length,
+            keys.shape[1],
+            heads,
+            head_width,
+            keys.stride(0),
+            torch.get_num_threads(),
+        )
+        if self.library.s1_attend(ctypes.byref(window)):
+            raise MemoryError("no memory for a layer of the codec")
+        return y
 
     def pack(self, weight: Tensor) -> Tensor:
         """Lay out a weight ``[outputs, channels, taps]``; the result is flat, bfloat16."""

@@ -1,7 +1,7 @@
 """The two transformers as kernels: five to seven a block."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from s1_tts.lm.fused.kernels.attention import attend, combine, turn_and_keep
 from s1_tts.lm.fused.kernels.frame_attention import frame_attend
 from s1_tts.lm.fused.kernels.linear import linear_added, normed_gate, normed_linear
 from s1_tts.lm.fused.rows import RowTable
-from s1_tts.lm.fused.tiles import ROW_TILE, SMALLEST_QUERY_TILE, AttentionTile, gate_tile, linear_tile
+from s1_tts.lm.fused.tiles import ROW_TILE, SMALLEST_QUERY_TILE, AttentionTile, LinearTile, gate_tile, linear_tile
 from s1_tts.lm.kv_cache import KvPool
 from s1_tts.lm.layers import Attention, BlockStack, RMSNorm, TransformerBlock
 
@@ -26,20 +26,14 @@ def run_linear(x: Tensor, norm: RMSNorm, linear: nn.Linear, out: Tensor) -> None
         linear: The layer.
         out: ``[R, outputs]``.
     """
-    num_rows, width = x.shape
-    num_outputs = linear.weight.shape[0]
-    tile = linear_tile(num_outputs, linear.weight.dtype)
-    launch(
+    num_rows, num_outputs = x.shape[0], linear.weight.shape[0]
+    _launch_tiled(
         normed_linear,
-        (_tiles(num_rows), -(-num_outputs // tile.outputs)),
+        linear_tile(num_outputs, linear.weight.dtype),
+        x,
+        num_outputs,
         *(x, norm.weight, linear.weight, linear.bias, out, num_rows, num_outputs, x.stride(0), norm.eps),
-        WIDTH=width,
         HAS_BIAS=linear.bias is not None,
-        BLOCK_ROWS=ROW_TILE,
-        BLOCK_OUTPUTS=tile.outputs,
-        BLOCK_WIDTH=tile.width,
-        num_warps=tile.num_warps,
-        num_stages=tile.num_stages,
     )
 
 
@@ -51,43 +45,52 @@ def add_linear(x: Tensor, linear: nn.Linear, residual: Tensor) -> None:
         linear: The layer.
         residual: ``[R, outputs]``.
     """
-    num_rows, width = x.shape
-    num_outputs = linear.weight.shape[0]
-    tile = linear_tile(num_outputs, linear.weight.dtype)
-    launch(
+    num_rows, num_outputs = x.shape[0], linear.weight.shape[0]
+    _launch_tiled(
         linear_added,
-        (_tiles(num_rows), -(-num_outputs // tile.outputs)),
+        linear_tile(num_outputs, linear.weight.dtype),
+        x,
+        num_outputs,
         *(x, linear.weight, linear.bias, residual, num_rows, num_outputs),
-        WIDTH=width,
         HAS_BIAS=linear.bias is not None,
-        BLOCK_ROWS=ROW_TILE,
-        BLOCK_OUTPUTS=tile.outputs,
-        BLOCK_WIDTH=tile.width,
-        num_warps=tile.num_warps,
-        num_stages=tile.num_stages,
     )
 
 
 def _run_gate(x: Tensor, block: TransformerBlock, out: Tensor) -> None:
-    num_rows, width = x.shape
     norm, feed_forward = block.ffn_norm, block.feed_forward
     gate, up = feed_forward.w1.weight, feed_forward.w3.weight
-    tile = gate_tile(gate.dtype)
-    launch(
+    num_rows, num_outputs = x.shape[0], gate.shape[0]
+    _launch_tiled(
         normed_gate,
-        (_tiles(num_rows), -(-gate.shape[0] // tile.outputs)),
-        *(x, norm.weight, gate, up, out, num_rows, gate.shape[0], norm.eps),
+        gate_tile(gate.dtype),
+        x,
+        num_outputs,
+        *(x, norm.weight, gate, up, out, num_rows, num_outputs, norm.eps),
+    )
+
+
+def _launch_tiled(
+    kernel: Any,  # Triton has no types for its kernels
+    tile: LinearTile,
+    x: Tensor,
+    num_outputs: int,
+    *arguments: Tensor | float | None,
+    **constants: bool,
+) -> None:
+    """Launch a program for each tile of rows of ``x`` and outputs."""
+    num_rows, width = x.shape
+    launch(
+        kernel,
+        (-(-num_rows // ROW_TILE), -(-num_outputs // tile.outputs)),
+        *arguments,
         WIDTH=width,
         BLOCK_ROWS=ROW_TILE,
         BLOCK_OUTPUTS=tile.outputs,
         BLOCK_WIDTH=tile.width,
         num_warps=tile.num_warps,
         num_stages=tile.num_stages,
+        **constants,
     )
-
-
-def _tiles(num_rows: int) -> int:
-    return -(-num_rows // ROW_TILE)
 
 
 @dataclass(frozen=True, eq=False)

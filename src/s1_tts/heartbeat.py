@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ class Heartbeat:
         folder: Where the signs are; none: nobody looks.
         threads: Threads that must not end before the process does.
         rounds: Clocks of the engines.
+        faults: Each tells what else is wrong with the process, or the server, if anything.
     """
 
     def __init__(
@@ -89,10 +90,12 @@ class Heartbeat:
         folder: Path | None,
         threads: Iterable[threading.Thread],
         rounds: Iterable[RoundClock] = (),
+        faults: Iterable[Callable[[], str | None]] = (),
     ) -> None:
         self._file = folder / str(os.getpid()) if folder else None
         self._threads = tuple(threads)
         self._rounds = tuple(rounds)
+        self._faults = tuple(faults)
         self._is_well = True
         self._beat_s = self._stood_still_s = time.monotonic()
         if self._file:
@@ -108,7 +111,7 @@ class Heartbeat:
             elapsed_s = clock.elapsed_s(self._stood_still_s)
             if elapsed_s > clock.bound_s:
                 return f"a round of the engine takes {elapsed_s:.1f} s, of at most {clock.bound_s:.1f} s"
-        return None
+        return next((fault for fault in (tell() for tell in self._faults) if fault), None)
 
     def beat(self) -> None:
         """Show the sign, or tell what is wrong."""

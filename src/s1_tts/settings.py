@@ -106,6 +106,12 @@ class Settings(BaseSettings):
     recordings_mb: float = Field(
         default=256.0, gt=0, description="recordings under way at once, sent along or being stored; one always may be"
     )
+    unread_mb: float = Field(
+        default=2048.0,
+        gt=0,
+        description="memory that tritonserver may come to hold, mostly sound that callers do not read; then new ones "
+        "are refused, and after a minute the server ends",
+    )
     max_waiting_voices: int = Field(
         default=64,
         ge=1,

@@ -6,7 +6,7 @@ tickers look for callers that left, drain the engine before the server stops, an
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.engine import LmEngine
@@ -24,6 +24,8 @@ from s1_tts.triton.start_up import read_config_parameters, set_up_logging, start
 from s1_tts.triton.ticker import Ticker
 from s1_tts.triton.triton_errors import as_s1_error
 from s1_tts.triton.triton_requests import Parameters, read_tensors
+from s1_tts.triton.unread import PATIENCE_S, UnreadSound
+from s1_tts.triton.unread_metrics import UnreadMetrics
 from s1_tts.wire.abort_order import AbortOrder
 from s1_tts.wire.drain_order import is_drain_order, read_drain_key
 from s1_tts.wire.seal import KEY_VARIABLE, Seal
@@ -40,10 +42,13 @@ KNOCK_S = 0.3
 KNOCK_POLL_S = 0.1
 METRICS_INTERVAL_S = 1.0
 DRAIN_POLL_S = 0.1
+UNREAD_POLL_S = 0.5
 
 
 class LlamaModel:
     """The Triton model ``s1_llama``."""
+
+    unread_patience_s: ClassVar[float] = PATIENCE_S
 
     def initialize(self, args: dict[str, Any]) -> None:
         """Load the engine and start the threads."""
@@ -61,15 +66,18 @@ class LlamaModel:
         self._drain = Drain(self._engine, self._streams, settings.drain_s)
         self._info = InfoMetrics(settings, self._engine)
         metrics = LmMetrics(self._engine)
+        self._unread = UnreadSound(int(settings.unread_mb * 1e6), self.unread_patience_s)
+        unread_metrics = UnreadMetrics(self._unread)
         self._tickers = [
             Ticker("s1-cancel-watch", CANCEL_POLL_S, self._abort_cancelled),
             Ticker("s1-knock", KNOCK_POLL_S, lambda: self._streams.knock(KNOCK_S)),
             Ticker("s1-drain", DRAIN_POLL_S, self._drain.step),
+            Ticker("s1-unread", UNREAD_POLL_S, unread_metrics.update),
             Ticker("s1-lm-metrics", METRICS_INTERVAL_S, metrics.update),
         ]
         with start_up_failures(log):
             self._engine.start()
-        self._life_sign = start_life_sign([self._engine.rounds])
+        self._life_sign = start_life_sign([self._engine.rounds], [self._unread.fault])
 
     def load_engine(self, settings: Settings) -> LmEngine:
         """Load the engine that does the work."""
@@ -109,6 +117,7 @@ class LlamaModel:
             responder.finish()
         else:
             self._drain.check_open()
+            self._unread.check()
             stream = OpenStream(
                 parameters.ticket, responder, self._streams, self._seal, self._codes_format.num_codebooks
             )

@@ -32,7 +32,7 @@ SILENT_S = 4
 """A caller who takes nothing for so long is cut off by the gateway."""
 
 SHARED_MEMORY_MB = 512
-"""What the server says is enough for large recordings."""
+"""A third of what recordings from anybody need, and so the sooner full; the server warns of it."""
 
 SERVER_SETTINGS = {
     "S1_DTYPE": "float32",  # only then has each stream the samples that it has alone

@@ -35,18 +35,17 @@ def error_object(problem: Problem) -> dict[str, Any]:
     return {"title": title, "message": message, "error_code": str(problem.reason), "status_code": problem.status}
 
 
-def error_message(problem: Problem, context_id: str | None, *, was_heard: bool = False) -> dict[str, Any]:
+def error_message(problem: Problem, context_id: str | None) -> dict[str, Any]:
     """Make the message.
 
     Args:
         problem: What went wrong.
         context_id: Whose; None: of no context. Pipecat wants the key in every message.
-        was_heard: Whether some of the speech has been sent.
     """
     told = error_object(problem)
-    # Cartesia always says done: true. LiveKit takes that for the end of speech that was said whole, unless nothing was
-    # heard; its Node plugin waits for ever at a status of 400 to 499 without it, and passes over errors without `error`
-    return {"type": "error", "context_id": context_id, "done": not was_heard, "error": told["message"], **told}
+    # Cartesia says done: true here, which LiveKit takes for the end of speech that was said whole; its Node plugin
+    # passes over errors that lack the key `error`
+    return {"type": "error", "context_id": context_id, "done": False, "error": told["message"], **told}
 
 
 def render(problem: Problem) -> JSONResponse:

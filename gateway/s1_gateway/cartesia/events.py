@@ -33,7 +33,7 @@ async def as_events(answer: Answer, body: EventsRequest) -> AsyncGenerator[bytes
             times = {"words": [body.transcript], "start": [0.0], "end": [round(said_s, 4)]}
             yield _event("timestamps", named, word_timestamps=times, done=False, status_code=UNDER_WAY)
     except Exception as error:  # the status has been sent: an event is all that can still tell it
-        yield _lines("error", error_message(problem_of(error), body.context_id, was_heard=said_s > 0))
+        yield _lines("error", error_message(problem_of(error), body.context_id))
         return
     yield _event("done", named, done=True, status_code=200)
 

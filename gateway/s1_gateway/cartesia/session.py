@@ -140,11 +140,9 @@ class CartesiaSession:
     async def _give_up(self, error: Exception, content: Any) -> None:
         named = content.get("context_id") if isinstance(content, dict) else None
         context_id = named if isinstance(named, str) else None
-        was_heard = False
         if context_id is not None and (context := self._contexts.pop(context_id, None)) is not None:
             await context.cancel()
-            was_heard = context.sink.was_heard
-        await self._socket.send_json(error_message(problem_of(error), context_id, was_heard=was_heard))
+        await self._socket.send_json(error_message(problem_of(error), context_id))
 
     async def _begin(self, message: CartesiaMessage) -> Context:
         gateway, settings = self._gateway, self._gateway.settings

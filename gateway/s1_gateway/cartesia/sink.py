@@ -33,9 +33,6 @@ class CartesiaSink:
         context_id: Whose.
         tells_times: Whether the caller wants to know when words are heard. Nobody knows that of words, so each sentence
             stands as one.
-
-    Attributes:
-        was_heard: Whether some sound has been sent.
     """
 
     def __init__(self, socket: Socket, context_id: str, *, tells_times: bool) -> None:
@@ -44,7 +41,6 @@ class CartesiaSink:
         self._tells_times = tells_times
         self._flush_id = 0
         self._clock = StepClock()
-        self.was_heard = False
 
     async def begin(self) -> None:
         """Nothing is told."""
@@ -53,7 +49,6 @@ class CartesiaSink:
         """Send a piece."""
         flush = {"flush_id": self._flush_id} if self._flush_id else {}
         told = {"step_time": self._clock.step_ms(), "done": False, "status_code": UNDER_WAY, **flush}
-        self.was_heard = True
         await self._send("chunk", data=base64.b64encode(data).decode(), **told)
 
     async def said(self, sentence: str, start_s: float, end_s: float) -> None:
@@ -73,7 +68,7 @@ class CartesiaSink:
 
     async def failed(self, problem: Problem) -> None:
         """Say what went wrong."""
-        await self._socket.send_json(error_message(problem, self._context_id, was_heard=self.was_heard))
+        await self._socket.send_json(error_message(problem, self._context_id))
 
     async def _send(self, kind: str, **fields: Any) -> None:
         await self._socket.send_json({"type": kind, "context_id": self._context_id, **fields})

@@ -128,7 +128,8 @@ class CausalConv:
         """
         tail = self.span.of(states)  # [B, context, C_in]
         joined = self.join(x, tail, self.snake)
-        tail.copy_(joined[:, x.shape[1] :])
+        if self.context:
+            tail.copy_(joined[:, x.shape[1] :])
         return self.conv(joined)
 
 

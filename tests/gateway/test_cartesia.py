@@ -14,7 +14,7 @@ from s1_protocol.names import Field
 from tests.gateway.cartesia_socket import LONG, SECOND, TEXT, output, receive, say, send, socket_of
 from tests.gateway.hearing import Heard, assert_said, hear, hear_pcm
 from tests.gateway.running import RunningGateway, until
-from tests.gateway.stand_in import StandIn, seconds_of
+from tests.gateway.stand_in import StandIn, Trouble, seconds_of
 
 DEMUXERS = {"pcm_s16le": "s16le", "pcm_f32le": "f32le", "pcm_mulaw": "mulaw", "pcm_alaw": "alaw"}
 
@@ -124,6 +124,17 @@ async def test_nothing_of_a_context_comes_after_its_cancel(gateway: RunningGatew
             await socket.send(json.dumps({"context_id": context_id, "cancel": True}))
         sound, told = await say(socket, "a", TEXT)
         assert_said(hear_pcm(sound, 24_000), TEXT)
+
+
+async def test_a_cancel_waits_for_no_further_chunk(gateway: RunningGateway, stand_in: StandIn) -> None:
+    async with socket_of(gateway) as socket:
+        for number, name in enumerate("abc"):
+            await send(socket, name, transcript=f"{Trouble.STALL} here.")
+            assert (await receive(socket))["type"] == "chunk"
+            await socket.send(json.dumps({"context_id": name, "cancel": True}))
+            await asyncio.to_thread(until, lambda number=number: stand_in.num_cancelled > number)
+            while (await receive(socket))["type"] != "done":
+                pass
 
 
 async def test_times_are_told_of_sentences(gateway: RunningGateway) -> None:

@@ -82,6 +82,11 @@ class SpeechOrder:
     is_paced: bool = True
     tell: Callable[[float], None] | None = None
 
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Its door and its caller, as metrics name them."""
+        return self.door, self.caller.name
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -124,7 +129,6 @@ class Speech:
             GatewayError: the text or a limit refuses it.
             S1ClientError: no server says it.
         """
-        labels = (order.door, order.caller.name)
         try:
             num_characters = 0
             if isinstance(order.text, str):
@@ -132,9 +136,9 @@ class Speech:
                 num_characters = len(order.text)
             admission = await self._limits.admit(order.caller, num_characters)
         except GatewayError:
-            self._metrics.utterances.labels(*labels, Outcome.REFUSED).inc()
+            self._metrics.utterances.labels(*order.labels, Outcome.REFUSED).inc()
             raise
-        self._metrics.characters.labels(*labels).inc(num_characters)
+        self._metrics.characters.labels(*order.labels).inc(num_characters)
         answer = Answer(order, self._open(order, admission), admission, self._turns, self._metrics)
         try:
             await answer.wait_for_sound()
@@ -185,7 +189,7 @@ class Speech:
             if isinstance(piece, str):
                 await self._limits.charge(order.caller, len(piece))
                 admission.num_characters += len(piece)
-                self._metrics.characters.labels(order.door, order.caller.name).inc(len(piece))
+                self._metrics.characters.labels(*order.labels).inc(len(piece))
             yield piece
 
 
@@ -213,9 +217,8 @@ class Answer:
         self._metrics = metrics
         is_large = order.sound.is_cheap and not order.is_paced
         self._piece_samples = LARGE_PIECE_SAMPLES if is_large else PIECE_SAMPLES
-        labels = (order.door, order.caller.name)
-        self._bytes = metrics.bytes.labels(*labels)
-        self._audio_seconds = metrics.audio_seconds.labels(*labels)
+        self._bytes = metrics.bytes.labels(*order.labels)
+        self._audio_seconds = metrics.audio_seconds.labels(*order.labels)
         self.problem: Problem | None = None
         self._first: Sound | None = None
         self._left_out_samples = 0
@@ -293,7 +296,7 @@ class Answer:
         self._admission.release()
         if not self._is_closed:
             self._is_closed = True
-            self._metrics.utterances.labels(self._order.door, self._order.caller.name, self._outcome).inc()
+            self._metrics.utterances.labels(*self._order.labels, self._outcome).inc()
         with anyio.CancelScope(shield=True):
             try:
                 await self._stream.aclose()
@@ -303,7 +306,6 @@ class Answer:
                     await self._pieces.aclose()  # else its sound would be held until cycles are collected
 
     async def _encode(self) -> AsyncGenerator[Sound]:
-        labels = (self._order.door, self._order.caller.name)
         clock = PlaybackClock()
         outcome = Outcome.DONE
         try:
@@ -316,7 +318,7 @@ class Answer:
                     if chunk.is_cut:
                         outcome = Outcome.CUT
                     if clock.add(encoder.duration_s(len(chunk.samples))):
-                        self._metrics.underruns.labels(*labels).inc()
+                        self._metrics.underruns.labels(*self._order.labels).inc()
                     for start in range(0, len(chunk.samples), self._piece_samples):
                         if self._is_heard or self._order.is_whole:
                             await self._turns.take()
@@ -337,7 +339,7 @@ class Answer:
         num_left_out = min(self._left_out_samples, len(samples))
         if num_left_out:
             self._left_out_samples -= num_left_out
-            self._metrics.dropped_samples.labels(self._order.door, self._order.caller.name).inc(num_left_out)
+            self._metrics.dropped_samples.labels(*self._order.labels).inc(num_left_out)
         return samples[num_left_out:]
 
     def _counted(self, data: bytes, duration_s: float) -> Sound:

@@ -117,11 +117,6 @@ async def the_gateway(connection: HTTPConnection) -> Gateway:
     return gateway_of(connection)
 
 
-async def speaking_caller(connection: HTTPConnection) -> Caller:
-    """Whoever calls and may ask for speech."""
-    return speaker_of(connection)
-
-
 async def listing_caller(connection: HTTPConnection) -> Caller | None:
     """Whoever calls and may see lists; nobody in particular where lists are open."""
     if gateway_of(connection).settings.open_lists:
@@ -137,6 +132,5 @@ async def voice_changing_caller(connection: HTTPConnection) -> Caller:
 
 
 TheGateway = Annotated[Gateway, Depends(the_gateway)]
-Speaking = Annotated[Caller, Depends(speaking_caller)]
 Listing = Annotated[Caller | None, Depends(listing_caller)]
 ChangingVoices = Annotated[Caller, Depends(voice_changing_caller)]

@@ -18,8 +18,8 @@ from s1_gateway.http_sound import SoundResponse, whole_or_broken
 from s1_gateway.metrics import Door
 from s1_gateway.routing import described, enveloped
 from s1_gateway.sockets import Socket, serve_socket
-from s1_gateway.speech import Answer, SpeechOrder
-from s1_gateway.state import Gateway, Speaking, TheGateway
+from s1_gateway.speech import SpeechOrder
+from s1_gateway.state import Gateway, gateway_of, speaker_of
 
 router = APIRouter(
     prefix="/tts", tags=["Cartesia"], route_class=enveloped(render, Door.CARTESIA), responses=described(Envelope)
@@ -35,11 +35,12 @@ EVENTS: Final = {"text/event-stream": {"schema": {"type": "object", "properties"
     response_class=Response,
     responses={200: {"content": SOUND, "description": "the sound"}},
 )
-async def speak(request: Request, gateway: TheGateway, caller: Speaking) -> Response:
+async def speak(request: Request) -> Response:
     """Say a text; the sound is sent while it is made."""
+    gateway, caller = gateway_of(request), speaker_of(request)
     body = await read_json(request, SoundRequest)
     order = await _order(body, gateway, caller)
-    answer = await _begin(request, gateway, order)
+    answer = await unless_gone(request, gateway.speech.begin(order))
     return SoundResponse(answer, whole_or_broken(answer), order.sound.media_type, gateway.settings.send_s)
 
 
@@ -49,10 +50,12 @@ async def speak(request: Request, gateway: TheGateway, caller: Speaking) -> Resp
     response_class=Response,
     responses={200: {"content": EVENTS, "description": "the sound in events"}},
 )
-async def speak_in_events(request: Request, gateway: TheGateway, caller: Speaking) -> Response:
+async def speak_in_events(request: Request) -> Response:
     """Say a text; the sound is sent in events while it is made."""
+    gateway, caller = gateway_of(request), speaker_of(request)
     body = await read_json(request, EventsRequest)
-    answer = await _begin(request, gateway, await _order(body, gateway, caller))
+    order = await _order(body, gateway, caller)
+    answer = await unless_gone(request, gateway.speech.begin(order))
     return SoundResponse(answer, as_events(answer, body), "text/event-stream", gateway.settings.send_s)
 
 
@@ -70,10 +73,6 @@ async def _order(body: SoundRequest | EventsRequest, gateway: Gateway, caller: C
         door=Door.CARTESIA,
         caller=caller,
     )
-
-
-async def _begin(request: Request, gateway: Gateway, order: SpeechOrder) -> Answer:
-    return await unless_gone(request, gateway.speech.begin(order))
 
 
 async def _serve(socket: Socket, gateway: Gateway, caller: Caller) -> None:

@@ -16,7 +16,7 @@ from s1_gateway.errors import invalid
 from s1_gateway.metrics import Door
 from s1_gateway.openai.errors import render
 from s1_gateway.routing import enveloped
-from s1_gateway.state import Speaking, TheGateway
+from s1_gateway.state import TheGateway, gateway_of, speaker_of
 from s1_protocol.limits import MAX_RECORDING_S, MAX_TRANSCRIPT_CHARACTERS, MIN_RECORDING_S
 
 _FILES: Final = resources.files("s1_gateway.web") / "static"
@@ -84,8 +84,9 @@ async def show_facts(gateway: TheGateway) -> dict[str, Any]:
 
 
 @router.post("/page.mp3")
-async def make_mp3(request: Request, gateway: TheGateway, caller: Speaking) -> Response:
+async def make_mp3(request: Request) -> Response:
     """Make an MP3 of what was heard, so that it is the same; the body is mono 16-bit samples at the engine's rate."""
+    gateway, caller = gateway_of(request), speaker_of(request)
     body = await request.body()
     if not body or len(body) % 2:
         raise invalid(None, f"got {len(body)} bytes; allowed: 16-bit samples, at least one")

@@ -76,6 +76,14 @@ def test_what_was_there_before_counts_for_nothing(server: Server) -> None:
     assert unread.held_bytes == 50
 
 
+def test_memory_that_cannot_be_read_for_a_moment_changes_nothing() -> None:
+    readings = iter([None, 300, None, 350])
+    unread = UnreadSound(100, read=lambda: next(readings))
+    for held_bytes in (0, 0, 50):
+        unread.look()
+        assert unread.held_bytes == held_bytes
+
+
 def test_the_memory_is_that_of_the_process_that_started_this_one() -> None:
     script = """
 import subprocess, sys

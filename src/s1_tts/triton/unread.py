@@ -21,13 +21,13 @@ ANONYMOUS = re.compile(r"^RssAnon:\s+(\d+) kB$", re.MULTILINE)
 """Memory that belongs to a process alone, in ``/proc/<id>/status`` (proc(5))."""
 
 
-def server_bytes() -> int:
-    """Memory of the server's process; 0 where the system does not tell."""
+def server_bytes() -> int | None:
+    """Memory of the server's process; None where, or while, the system does not tell."""
     try:
         found = ANONYMOUS.search(Path(f"/proc/{os.getppid()}/status").read_text(encoding="ascii", errors="replace"))
     except OSError:
-        return 0
-    return int(found[1]) * 1024 if found else 0
+        return None
+    return int(found[1]) * 1024 if found else None
 
 
 class UnreadSound:
@@ -40,7 +40,7 @@ class UnreadSound:
     """
 
     def __init__(
-        self, limit_bytes: int, patience_s: float = PATIENCE_S, read: Callable[[], int] = server_bytes
+        self, limit_bytes: int, patience_s: float = PATIENCE_S, read: Callable[[], int | None] = server_bytes
     ) -> None:
         self._limit_bytes = limit_bytes
         self._patience_s = patience_s
@@ -56,9 +56,11 @@ class UnreadSound:
         return self._held_bytes
 
     def look(self) -> None:
-        """Look how much it is now."""
+        """Look how much it is now; what cannot be read, as when files run out, leaves all as it was."""
         now_bytes = self._read()
-        self._least_bytes = min(self._least_bytes, now_bytes)
+        if now_bytes is None:
+            return
+        self._least_bytes = now_bytes if self._least_bytes is None else min(self._least_bytes, now_bytes)
         self._held_bytes = now_bytes - self._least_bytes
         if self._held_bytes <= self._limit_bytes:
             self._over_since_s = None

@@ -79,6 +79,21 @@ def workloads(example: str, *settings: str) -> dict[str, Resource]:
     return {each["metadata"]["name"]: each for each in rendered(example, *settings) if each["kind"] in kinds}
 
 
+def every_workload() -> list[tuple[str, str]]:
+    """Each example with each name of what makes pods in it."""
+    return [(example, name) for example in EXAMPLES for name in workloads(example)]
+
+
+def engines() -> list[tuple[str, str]]:
+    """The workloads that run Triton."""
+    return [each for each in every_workload() if each[1] in ("s1-calls", "s1-notes", "s1-overflow")]
+
+
+def is_rolling(name: str) -> bool:
+    """Whether its pods are replaced one after the other while it serves."""
+    return name not in ("s1-redis",) and "download" not in name
+
+
 def pod(workload: Resource) -> Resource:
     """The specification of its pods."""
     return workload["spec"]["template"]["spec"]

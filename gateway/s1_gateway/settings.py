@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from s1_client.address import check_url
 from s1_gateway.job_settings import JobSettings
@@ -151,20 +151,8 @@ class Settings(JobSettings, BaseSettings):
         return {name: value for name, value in given.items() if not is_service_link(PREFIX + name.upper(), str(value))}
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The command line over the environment; nothing else."""
-        return init_settings, env_settings
-
-    @classmethod
     def load(cls, environment: Mapping[str, str] = os.environ, **given: object) -> Self:
-        """Read the environment, and what is given over it.
+        """Read the environment, and what is given over it; no file of settings is read.
 
         Args:
             environment: Variables; names with our prefix that mean nothing are refused.

@@ -1,8 +1,9 @@
 """A stand-in for Triton and a gateway before it, shared by most tests of this folder."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import aiohttp
 import openai
 import pytest
 
@@ -43,6 +44,13 @@ def gateway(shared_gateway: RunningGateway, stand_in: StandIn) -> Iterator[Runni
 def sdk(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
     with sdk_of(gateway) as client:
         yield client
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """What LiveKit's plugins ask with."""
+    async with aiohttp.ClientSession() as session:
+        yield session
 
 
 @pytest.fixture(scope="session")

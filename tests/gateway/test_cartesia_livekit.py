@@ -1,27 +1,18 @@
 """LiveKit's plugin of Cartesia before the gateway."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
-from livekit.agents import APIConnectOptions, APIError
+from livekit.agents import APIError
 from livekit.plugins import cartesia as livekit_cartesia
 
 from s1_protocol.names import Field
 from tests.gateway.cartesia_socket import LONG, SECOND, TEXT
-from tests.gateway.hearing import Heard, assert_said, hear_pcm
-from tests.gateway.running import RunningGateway, until
+from tests.gateway.hearing import Heard, assert_said
+from tests.gateway.livekit_turns import assert_interrupted_turn_stops, frames_of_turn, heard_in
+from tests.gateway.running import RunningGateway
 from tests.gateway.stand_in import StandIn, Trouble, seconds_of
-
-ONCE = APIConnectOptions(max_retry=0)
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 def livekit(gateway: RunningGateway, http: aiohttp.ClientSession, **options: Any) -> livekit_cartesia.TTS:
@@ -30,15 +21,9 @@ def livekit(gateway: RunningGateway, http: aiohttp.ClientSession, **options: Any
 
 async def speak_turn(tts: livekit_cartesia.TTS, *texts: str) -> tuple[Heard, str]:
     """Speak as a language model writes; gives what was heard, and the words that LiveKit was told of."""
-    async with tts.stream(conn_options=ONCE) as stream:
-        for text in texts:
-            for word in text.split(" "):
-                stream.push_text(f"{word} ")
-        stream.end_input()
-        frames = [event.frame async for event in stream]
-    (rate_hz,) = {frame.sample_rate for frame in frames}
+    frames = await frames_of_turn(tts, *texts)
     words = "".join(str(word) for frame in frames for word in frame.userdata.get("lk.timed_transcripts", []))
-    return hear_pcm(b"".join(bytes(frame.data) for frame in frames), rate_hz), words
+    return heard_in(frames), words
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 24_000])
@@ -60,19 +45,8 @@ async def test_livekit_speaks_turn_after_turn_on_one_socket(
 async def test_livekit_is_interrupted_and_speaks_again(
     gateway: RunningGateway, stand_in: StandIn, http: aiohttp.ClientSession
 ) -> None:
-    stand_in.speedup = 1.0
     async with livekit(gateway, http) as tts:
-        stream = tts.stream(conn_options=ONCE)
-        stream.push_text(LONG)
-        stream.end_input()
-        await anext(aiter(stream))
-        await stream.aclose()
-        # LiveKit closes the socket of an interrupted turn when it opens the one of the next
-        stand_in.speedup = float("inf")
-        heard, _ = await speak_turn(tts, TEXT)
-        assert_said(heard, TEXT, within_s=0.15)
-        await asyncio.to_thread(until, lambda: stand_in.num_open == 0 and gateway.num_open == 0)
-        assert stand_in.num_cancelled >= 1
+        await assert_interrupted_turn_stops(tts, gateway, stand_in, LONG, TEXT)
 
 
 async def test_livekit_learns_of_an_error(

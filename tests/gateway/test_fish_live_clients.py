@@ -1,6 +1,5 @@
 """Clients of Fish Audio's WebSocket: its own SDKs and LiveKit's plugin."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -11,16 +10,15 @@ import httpx_ws
 import pytest
 from fishaudio.exceptions import WebSocketError
 from fishaudio.types import FlushEvent, TextEvent, TTSConfig
-from livekit.agents import APIConnectOptions, APIStatusError
+from livekit.agents import APIStatusError
 from livekit.plugins import fishaudio as livekit_fish
 
 from s1_protocol.names import Field
 from tests.gateway.fish_socket import FIRST, LONG, SECOND
 from tests.gateway.hearing import Heard, assert_said, hear_file, hear_pcm
-from tests.gateway.running import RunningGateway, running_gateway, until
+from tests.gateway.livekit_turns import ONCE, assert_interrupted_turn_stops, frames_of_turn, heard_in
+from tests.gateway.running import RunningGateway, running_gateway
 from tests.gateway.stand_in import StandIn, Trouble, seconds_of
-
-ONCE = APIConnectOptions(max_retry=0)
 
 
 def written(*texts: str) -> Iterator[str]:
@@ -82,27 +80,12 @@ def test_a_refused_handshake_has_a_status(shared_stand_in: tuple[StandIn, str]) 
         assert refused.value.response.status_code == 401
 
 
-@pytest.fixture
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-def heard_in(frames: list) -> Heard:
-    (rate_hz,) = {frame.sample_rate for frame in frames}
-    return hear_pcm(b"".join(bytes(frame.data) for frame in frames), rate_hz)
-
-
 def livekit(gateway: RunningGateway, http: aiohttp.ClientSession, **options: Any) -> livekit_fish.TTS:
     return livekit_fish.TTS(api_key="unused", base_url=gateway.url, http_session=http, **options)
 
 
 async def speak_turn(tts: livekit_fish.TTS, *texts: str) -> Heard:
-    async with tts.stream(conn_options=ONCE) as stream:
-        for piece in written(*texts):
-            stream.push_text(piece)
-        stream.end_input()
-        return heard_in([event.frame async for event in stream])
+    return heard_in(await frames_of_turn(tts, *texts))
 
 
 @pytest.mark.parametrize("options", [{}, {"output_format": "mp3"}, {"output_format": "opus"}, {"output_format": "pcm"}])
@@ -131,18 +114,8 @@ async def test_livekit_speaks_one_text_over_http(
 async def test_livekit_is_interrupted_and_speaks_again(
     gateway: RunningGateway, stand_in: StandIn, http: aiohttp.ClientSession
 ) -> None:
-    stand_in.speedup = 1.0
     async with livekit(gateway, http) as tts:
-        stream = tts.stream(conn_options=ONCE)
-        stream.push_text(LONG)
-        stream.end_input()
-        await anext(aiter(stream))
-        await stream.aclose()
-        # LiveKit closes the socket of an interrupted turn when it opens the one of the next
-        stand_in.speedup = float("inf")
-        assert_said(await speak_turn(tts, FIRST), FIRST, within_s=0.15)
-        await asyncio.to_thread(until, lambda: stand_in.num_open == 0 and gateway.num_open == 0)
-        assert stand_in.num_cancelled >= 1
+        await assert_interrupted_turn_stops(tts, gateway, stand_in, LONG, FIRST)
 
 
 async def test_livekit_learns_of_an_error(

@@ -1,41 +1,28 @@
 """LiveKit's OpenAI plugin through the gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from livekit import rtc
-from livekit.agents import APIConnectOptions, APIStatusError
+from livekit.agents import APIStatusError
 from livekit.plugins import openai as livekit_openai
 
-from tests.gateway.hearing import Heard, assert_said, hear_pcm
+from tests.gateway.hearing import Heard, assert_said
+from tests.gateway.livekit_turns import ONCE, heard_in
 from tests.gateway.running import RunningGateway, until
 from tests.gateway.stand_in import StandIn, Trouble
 
 SENTENCE = "Hello there, this is what I have to say."
 LONG = "This sentence is said again and again. " * 6
-ONCE = APIConnectOptions(max_retry=0)
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as opened:
-        yield opened
 
 
 def tts_of(gateway: RunningGateway, **options) -> livekit_openai.TTS:
     return livekit_openai.TTS(api_key="unused", base_url=f"{gateway.url}/v1", **options)
 
 
-def hear(frames: list[rtc.AudioFrame]) -> Heard:
-    (rate_hz,) = {frame.sample_rate for frame in frames}
-    return hear_pcm(b"".join(bytes(frame.data) for frame in frames), rate_hz)
-
-
 async def say(tts: livekit_openai.TTS, text: str) -> Heard:
     async with tts.synthesize(text, conn_options=ONCE) as stream:
-        return hear([event.frame async for event in stream])
+        return heard_in([event.frame async for event in stream])
 
 
 @pytest.mark.parametrize(
@@ -81,10 +68,10 @@ async def test_a_refusal_has_a_status_and_an_id(gateway: RunningGateway) -> None
 async def test_its_own_retries_ride_over_a_full_queue(gateway: RunningGateway, stand_in: StandIn) -> None:
     stand_in.refuse_next = 3
     async with tts_of(gateway) as tts, tts.synthesize(SENTENCE) as stream:
-        heard = hear([event.frame async for event in stream])
+        heard = heard_in([event.frame async for event in stream])
     assert_said(heard, SENTENCE, within_s=0.15)
 
 
-async def test_warming_up_finds_an_answer(gateway: RunningGateway, session: aiohttp.ClientSession) -> None:
-    async with session.get(f"{gateway.url}/v1/") as answer:
+async def test_warming_up_finds_an_answer(gateway: RunningGateway, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{gateway.url}/v1/") as answer:
         assert answer.status == 200

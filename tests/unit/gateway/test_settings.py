@@ -24,6 +24,13 @@ def test_settings_that_are_wrong_are_named(environment, given, told):
     assert told in str(refused.value)
 
 
+def test_no_file_of_settings_is_read(monkeypatch, tmp_path):
+    """A folder's ``.env`` is somebody else's."""
+    (tmp_path / ".env").write_text("S1_GATEWAY_PORT=1\n")
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load({}).port == Settings.model_fields["port"].default
+
+
 def test_a_wrong_certificate_is_told_at_the_start():
     settings = Settings.load({}, tls_certificate="/nowhere/cert", tls_key="/nowhere/key")
     with pytest.raises(SettingsError, match="S1_GATEWAY_TLS_CERTIFICATE"):

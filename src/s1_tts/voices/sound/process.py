@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -93,16 +93,15 @@ def _interpreter() -> str:
 
 
 def _ask(process: subprocess.Popen[bytes], head: bytes, data: bytes) -> Samples:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(head)
-    process.stdin.write(data)
-    process.stdin.flush()
-    answer = process.stdout.read(HEADER.size)
+    to_it, from_it = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)  # pipes, as it was started
+    to_it.write(head)
+    to_it.write(data)
+    to_it.flush()
+    answer = from_it.read(HEADER.size)
     if len(answer) < HEADER.size:
         raise EOFError
     is_good, size = HEADER.unpack(answer)
-    body = process.stdout.read(size)
+    body = from_it.read(size)
     if len(body) < size:
         raise EOFError
     if not is_good:

@@ -2,11 +2,9 @@
 
 import re
 import tomllib
-from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
-from perf.capacity.prices import PriceList
 from perf.records import read_records
 from perf.server.parts_memory import PartsMemory
 
@@ -21,33 +19,26 @@ from tests.kubernetes import (
     NAMESPACE,
     ROOT,
     containers,
+    engines,
     environment,
+    every_workload,
+    is_rolling,
     main_container,
     of_kind,
     pod,
     probes,
-    queries,
     rendered,
     size_bytes,
     workloads,
 )
-from tests.promql import Query
 
-WORKLOADS = [(example, name) for example in EXAMPLES for name in workloads(example)]
+WORKLOADS = every_workload()
 CONTAINERS = [
     pytest.param(container, id=f"{example} {name} {container['name']}")
     for example, name in WORKLOADS
     for container in containers(workloads(example)[name])
 ]
-ENGINES = [(example, name) for example, name in WORKLOADS if name in ("s1-calls", "s1-notes", "s1-overflow")]
-STOP_S = 9
-"""What the engines' command takes to stop at most, besides its drain: docs/deployment.md."""
-LONGEST_STREAM_S = 95
-SPOT_NOTICE_S = 120
-
-
-def rolling(name: str) -> bool:
-    return name not in ("s1-redis",) and "download" not in name
+ENGINES = engines()
 
 
 # settings
@@ -62,7 +53,7 @@ def test_every_setting_exists(container):
             assert name.removeprefix(ENV_PREFIX).lower() in Settings.model_fields
 
 
-@pytest.mark.parametrize(("example", "name"), [each for each in WORKLOADS if rolling(each[1])])
+@pytest.mark.parametrize(("example", "name"), [each for each in WORKLOADS if is_rolling(each[1])])
 def test_every_setting_has_a_value_that_is_taken(example, name, monkeypatch, tmp_path):
     container = main_container(example, name)
     told = {key: value for key, value in environment(container).items() if key.startswith(ENV_PREFIX)}
@@ -203,64 +194,7 @@ def test_metrics_behind_an_ingress_want_a_token(example):
         assert shows_token is (is_gateways and not is_open)
 
 
-# beginning and ending
-
-
-@pytest.mark.parametrize(("example", "name"), ENGINES)
-def test_loading_may_take_ten_minutes(example, name):
-    startup = dict(probes(main_container(example, name)))["startupProbe"]
-    assert startup["failureThreshold"] * startup["periodSeconds"] == 600
-
-
-@pytest.mark.parametrize(("example", "name"), ENGINES)
-def test_an_engine_ends_after_its_longest_stream(example, name):
-    spec = pod(workloads(example)[name])
-    sleep_s = main_container(example, name)["lifecycle"]["preStop"]["sleep"]["seconds"]
-    drain_s = float(environment(main_container(example, name))["S1_DRAIN_S"])
-    assert spec["terminationGracePeriodSeconds"] >= sleep_s + drain_s + STOP_S
-    if name == "s1-overflow":
-        assert spec["terminationGracePeriodSeconds"] < SPOT_NOTICE_S
-    elif example != "laptop":
-        assert drain_s > LONGEST_STREAM_S
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_gateways_and_workers_have_longer_than_they_take_to_end(example):
-    for name, setting in (("s1-gateway", "S1_GATEWAY_DRAIN_S"), ("s1-worker", "S1_GATEWAY_JOBS_GRACE_S")):
-        container = main_container(example, name)
-        sleep_s = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-        drain_s = float(environment(container)[setting])
-        assert pod(workloads(example)[name])["terminationGracePeriodSeconds"] >= sleep_s + drain_s + 5
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_a_gateway_takes_requests_until_nobody_sends_it_any(example):
-    variables = environment(main_container(example, "s1-gateway"))
-    leave_s, drain_s = (float(variables[f"S1_GATEWAY_{name}_S"]) for name in ("LEAVE", "DRAIN"))
-    linger_s = float(variables.get("S1_GATEWAY_LINGER_S", GatewaySettings.model_fields["linger_s"].default))
-    assert leave_s > 0
-    assert leave_s + linger_s < drain_s
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_no_probe_of_life_fails_by_load_for_less_than_a_minute(example):
-    for name in workloads(example):
-        for container in containers(workloads(example)[name]):
-            alive = dict(probes(container)).get("livenessProbe")
-            if alive:
-                assert alive["periodSeconds"] * alive["failureThreshold"] >= 60
-                assert "exec" not in alive
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_who_may_be_taken_from_a_machine_is_limited(example):
-    budgets = of_kind(example, "PodDisruptionBudget").values()
-    chosen = [budget["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for budget in budgets]
-    assert sorted(chosen) == sorted(
-        workloads(example)[name]["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]
-        for name in workloads(example)
-        if rolling(name)
-    )
+# what names what
 
 
 @pytest.mark.parametrize(("example", "name"), WORKLOADS)
@@ -298,65 +232,6 @@ def test_addresses_between_parts_are_services_that_exist(example):
         assert of_kind(example, "Service")[host[1]]["spec"]["clusterIP"] == "None"
 
 
-# scaling
-
-
-def test_what_scales_has_no_number_of_its_own():
-    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in of_kind("eks", "ScaledObject").values()}
-    assert scaled == {name for name in workloads("eks") if rolling(name)}
-    assert not [name for name in scaled if "replicas" in workloads("eks")[name]["spec"]]
-
-
-@pytest.mark.parametrize("name", queries("eks"))
-def test_a_query_divides_nothing_and_makes_nothing_of_what_is_missing(name):
-    query = queries("eks")[name]
-    assert "/" not in query
-    assert " or " not in query
-    assert "vector(" not in query
-    assert "absent" not in query
-    assert Query.of(query).metrics
-
-
-@pytest.mark.parametrize("name", queries("eks"))
-def test_without_prometheus_what_runs_goes_on(name):
-    """KEDA 2.20 takes the last pod away where ``fallback.replicas`` is 0, whatever ``behavior`` says."""
-    spec = of_kind("eks", "ScaledObject")[name]["spec"]
-    assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"
-    assert spec["fallback"]["replicas"] >= max(1, spec["minReplicaCount"])
-    (trigger,) = [trigger for trigger in spec["triggers"] if trigger["type"] == "prometheus"]
-    assert trigger["metadata"]["ignoreNullValues"] == "false"
-    assert trigger["metricType"] == "AverageValue"
-
-
-def test_a_timetable_asks_for_no_more_than_there_may_be():
-    spec = of_kind("eks", "ScaledObject")["s1-overflow"]["spec"]
-    (timetable,) = [trigger["metadata"] for trigger in spec["triggers"] if trigger["type"] == "cron"]
-    assert timetable.keys() == {"timezone", "start", "end", "desiredReplicas"}
-    assert 0 < int(timetable["desiredReplicas"]) <= spec["maxReplicaCount"]
-    ZoneInfo(timetable["timezone"])
-    assert all(len(timetable[key].split()) == 5 for key in ("start", "end"))
-
-
-def test_calls_are_never_without_an_engine():
-    assert of_kind("eks", "ScaledObject")["s1-calls"]["spec"]["minReplicaCount"] >= 1
-
-
-def test_overflow_begins_where_notes_end():
-    spec = of_kind("eks", "ScaledObject")["s1-notes"]["spec"]
-    limit = spec["maxReplicaCount"] * int(spec["triggers"][0]["metadata"]["threshold"])
-    own, beyond = queries("eks")["s1-notes"], queries("eks")["s1-overflow"]
-    assert beyond == f"clamp_min(({own}) - {limit}, 0)"
-
-
-def test_jobs_wait_for_an_engine_that_starts_from_zero():
-    """Tries of a job come ever further apart, a minute at most and half of that at least."""
-    variables = environment(main_container("eks", "s1-worker"))
-    first_s, longest_s = GatewaySettings.model_fields["jobs_backoff_s"].default, 60.0
-    waits_s = [min(longest_s, first_s * 2.0**n) / 2 for n in range(int(variables["S1_GATEWAY_JOBS_ATTEMPTS"]) - 1)]
-    startup_s = 600
-    assert sum(waits_s) > 3 * startup_s
-
-
 def test_the_charts_version_is_the_packages():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
@@ -386,23 +261,3 @@ def test_redis_is_that_of_the_compose_file(example):
     written = re.search(r"^aclfile (\S+)$", text, re.MULTILINE)[1], re.search(r"^dir (\S+)$", text, re.MULTILINE)[1]
     assert set(written) <= {mount["mountPath"] for mount in container["volumeMounts"]}
     assert size_bytes(container["resources"]["limits"]["memory"]) >= size_bytes("2Gi")
-
-
-# machines
-
-
-def test_the_planners_machines_carry_the_charts_engines():
-    """What the planner prices is what Karpenter may take, and has room for what the chart asks for."""
-    taken = {
-        name
-        for pool in yaml.safe_load_all((FOLDER / "eks" / "machines.yaml").read_text())
-        for rule in pool["spec"]["template"]["spec"]["requirements"]
-        if rule["key"] == "node.kubernetes.io/instance-type"
-        for name in rule["values"]
-    }
-    requests = main_container("eks", "s1-calls")["resources"]["requests"]
-    for gpu, price in PriceList.load().machines.items():
-        assert price.vcpus > float(requests["cpu"]), gpu
-        # a tenth, and 2 GiB, are the system's, kubelet's and its watchers'
-        assert 0.9 * price.memory_gib * 2**30 - 2 * 2**30 > size_bytes(requests["memory"]), gpu
-        assert price.instance in taken or gpu == "H100", gpu

@@ -11,7 +11,8 @@ from perf.engine.reference import ReferenceRun
 from perf.load.load_test import LoadFigures
 from perf.load.measures import summarize
 from perf.load.phases import Phase
-from perf.records import Recorder
+from perf.records import RESULTS, Recorder, read_records
+from perf.report.command import conditions_in_words
 from perf.report.docs import REGION, changed_pages, remade
 from perf.report.docs_tables import load_table
 from perf.report.goals import bench_goals
@@ -159,3 +160,14 @@ def test_a_stale_table_is_found_and_other_regions_are_left_alone() -> None:
     made = REGION.sub(remade, stale)
     assert load_table().lines() in made
     assert "inputs -->\nx\n<!-- end -->" in made
+
+
+def test_each_folder_of_records_has_a_page_that_shows_the_last_of_each() -> None:
+    folders = {file.parent for file in RESULTS.glob("*/*.jsonl")}
+    assert folders
+    for folder in folders:
+        page = (folder / "report.md").read_text(encoding="utf-8")
+        last = {(written.measurement, written.subject): written for written in read_records([folder])}
+        for (measurement, subject), shown in last.items():
+            head = f"## {measurement}: {subject}\n\n{conditions_in_words(shown.conditions)}\n"
+            assert head in page, f"{folder.name}: {measurement}; run python -m perf report {folder}"

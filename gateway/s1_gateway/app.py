@@ -22,6 +22,7 @@ from s1_gateway.fish import endpoints as fish_speech
 from s1_gateway.fish import live as fish_live
 from s1_gateway.fish import models as fish_models
 from s1_gateway.fish import references as fish_references
+from s1_gateway.heads import Heads
 from s1_gateway.health import endpoints as health
 from s1_gateway.jobs_http import endpoints as jobs
 from s1_gateway.leaving import Leaving
@@ -77,6 +78,7 @@ def make_app(settings: Settings, limits: Limits, leaving: Leaving) -> FastAPI:
         Middleware(AccessLog),
         Middleware(Origins, allowed=settings.cors_origins, render=render),
         Middleware(BodyLimit, max_bytes=settings.max_body_bytes, idle_s=settings.handshake_s),
+        Middleware(Heads),
     ]
     if settings.cors_origins:
         middleware.insert(
@@ -85,8 +87,9 @@ def make_app(settings: Settings, limits: Limits, leaving: Leaving) -> FastAPI:
                 CORSMiddleware,
                 allow_origins=list(settings.cors_origins),
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=["authorization", "content-type", "x-api-key", "model", "idempotency-key"],
-                expose_headers=["x-request-id", "retry-after", "location"],
+                # OpenAI's and Cartesia's SDKs send a dozen of their own from a page, and one that is refused fails all
+                allow_headers=["*"],
+                expose_headers=["x-request-id", "retry-after", "x-should-retry", "location", "content-range"],
             ),
         )
     app = FastAPI(

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     SLOW = "request_timeout"
     CONFLICT = "already_exists"
     TOO_LARGE = "too_large"
+    RANGE = "range_not_satisfiable"
     RATE_LIMITED = "rate_limited"
     QUOTA = "quota_exceeded"
     BUSY = "busy"
@@ -60,6 +61,7 @@ STATUS = {
     Reason.SLOW: 408,
     Reason.CONFLICT: 409,
     Reason.TOO_LARGE: 413,
+    Reason.RANGE: 416,
     Reason.RATE_LIMITED: 429,
     Reason.QUOTA: 429,
     Reason.BUSY: 503,

@@ -28,10 +28,21 @@ def test_pages_of_other_origins_are_refused_and_of_our_own_and_allowed_ones_are_
         answer = httpx2.post(f"{other.url}/v1/audio/speech", json=body, headers=good)
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == "https://good.example"
-        asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        # the last one stands for a dozen that OpenAI's and Cartesia's JavaScript SDKs send from a page too
+        sent = "authorization,content-type,cartesia-version,x-stainless-os"
+        asked = {"access-control-request-method": "POST", "access-control-request-headers": sent}
         assert httpx2.options(f"{other.url}/v1/audio/speech", headers=good | asked).status_code == 200
         evil = {"origin": "https://evil.example"}
         assert httpx2.options(f"{other.url}/v1/audio/speech", headers=evil | asked).status_code == 400
+
+
+def test_head_is_answered_where_get_is(gateway):
+    for path in ("/healthz", "/v1/models", "/", "/page/main.js"):
+        answer, whole = httpx2.head(gateway.url + path), httpx2.get(gateway.url + path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-length"] == str(len(whole.content))
+    assert httpx2.head(f"{gateway.url}/v1/audio/speech").status_code == 405
+    assert httpx2.head(f"{gateway.url}/v1/models/nobody-made-it").status_code == 404
 
 
 async def test_sockets_of_other_origins_are_refused(gateway):

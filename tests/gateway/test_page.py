@@ -23,6 +23,14 @@ LONG_TEXT = "This is a sentence of some length that takes a while to be said. " 
 HEARD = re.compile(r"^\d+:(0[1-9]|[1-9]\d)$")
 """A second or more, however late one looks."""
 
+MUTE = """
+window.AudioContext = class extends AudioContext {
+  constructor(options) { super(options); this.suspend(); window.plugIn = () => super.resume(); }
+  resume() { return new Promise(() => {}); }
+};
+"""
+"""What Firefox does on a machine without a loudspeaker; Chromium plays to nobody there."""
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
@@ -212,6 +220,18 @@ def test_what_fails_is_explained_and_the_next_is_heard(page: ListenPage, text: s
     page.speak(text)
     page.expect_problem(words)
     page.speak(TEXT)
+    page.expect_status("That was all.")
+    expect(page.page.locator("#problem")).to_be_empty()
+
+
+def test_a_browser_that_plays_nothing_is_explained_and_the_sound_is_kept(page: ListenPage) -> None:
+    page.page.add_init_script(MUTE)
+    page.open()
+    page.speak(TEXT)
+    page.expect_problem("The browser plays no sound")
+    page.expect_status("Waiting for the first sound…")
+    assert_said(page.download()[1], TEXT)
+    page.page.evaluate("() => plugIn()")
     page.expect_status("That was all.")
     expect(page.page.locator("#problem")).to_be_empty()
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from s1_client.job_records import JobStatus
 from s1_gateway.auth import Caller, Scope
 from s1_gateway.bodies import json_body, parse_json
-from s1_gateway.errors import GatewayError, Reason
+from s1_gateway.errors import GatewayError, Problem, Reason
 from s1_gateway.jobs.ledger import unavailable
 from s1_gateway.jobs.listing import page_of_batch, page_of_token
 from s1_gateway.jobs.records import Job
@@ -31,6 +31,7 @@ from s1_gateway.jobs.spec import JobSpec
 from s1_gateway.jobs.store import StoreError
 from s1_gateway.jobs.submitting import Jobs, not_found
 from s1_gateway.jobs_http.errors import render
+from s1_gateway.jobs_http.parts import part_asked_for
 from s1_gateway.metrics import Door
 from s1_gateway.openai.errors import Envelope
 from s1_gateway.openai.models import check_model
@@ -136,10 +137,13 @@ async def cancel_job(request: Request, job_id: str, caller: JobsCaller, jobs: Th
 @router.get(
     "/jobs/{job_id}/content",
     response_class=Response,
-    responses={200: {"content": _SOUND, "description": "the sound"}},
+    responses={
+        200: {"content": _SOUND, "description": "the sound"},
+        206: {"content": _SOUND, "description": "the part that `range` asks for"},
+    },
 )
-async def give_content(job_id: str, caller: JobsCaller, jobs: TheJobs) -> Response:
-    """Give a job's sound."""
+async def give_content(request: Request, job_id: str, caller: JobsCaller, jobs: TheJobs) -> Response:
+    """Give a job's sound, or a part of it."""
     job = await _own_job(job_id, caller, jobs)
     if job.result is None:
         raise GatewayError(Reason.NOT_FOUND, f"the job has no sound: it is {job.state}", field="job")
@@ -149,8 +153,21 @@ async def give_content(job_id: str, caller: JobsCaller, jobs: TheJobs) -> Respon
         raise GatewayError(Reason.BUSY, "the store of sound does not answer", retry_after_s=2) from error
     if data is None:
         raise not_found("sound")
-    headers = {"content-disposition": f'attachment; filename="{_file_name(job)}"'}
-    return Response(data, media_type=job.result.media_type, headers=headers)
+    tag = f'"{job.id}"'
+    headers = {
+        "content-disposition": f'attachment; filename="{_file_name(job)}"',
+        "accept-ranges": "bytes",
+        "etag": tag,
+    }
+    part = part_asked_for(request.headers, len(data), tag)
+    if part is None:
+        return Response(data, media_type=job.result.media_type, headers=headers)
+    if part.is_empty:
+        refusal = render(Problem(reason=Reason.RANGE, message=f"the sound has {len(data)} bytes", field="range"))
+        refusal.headers["content-range"] = f"bytes */{len(data)}"
+        return refusal
+    headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{len(data)}"
+    return Response(data[part.start : part.stop], 206, media_type=job.result.media_type, headers=headers)
 
 
 @router.get("/batches/{batch_id}", response_model=BatchShown)

@@ -52,6 +52,26 @@ def test_a_job_from_its_submission_to_its_sound(place):
     assert samples(data.content) == samples(direct(place, TEXT, 7))
 
 
+def test_players_seek_and_broken_downloads_go_on(place):
+    job_id = place.submit(f"{TEXT} In parts.")
+    place.wait(job_id)
+    whole, url = place.content(job_id), f"{place.gateway.url}/v1/jobs/{job_id}/content"
+    head = place.http.head(url)
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(whole)))
+    assert head.headers["accept-ranges"] == "bytes"
+    same, other = head.headers["etag"], '"another"'
+    for asked, start, stop in (("0-99", 0, 100), ("5000-", 5000, len(whole)), ("-7", len(whole) - 7, len(whole))):
+        part = place.http.get(url, headers={"range": f"bytes={asked}", "if-range": same})
+        assert (part.status_code, part.content) == (206, whole[start:stop])
+        assert part.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(whole)}"
+    for headers in ({"range": "bytes=0-9", "if-range": other}, {"range": "bytes=0-1,5-6"}, {"range": "lines=1-2"}):
+        answer = place.http.get(url, headers=headers)
+        assert (answer.status_code, answer.content) == (200, whole)
+    behind = place.http.get(url, headers={"range": f"bytes={len(whole)}-"})
+    assert (behind.status_code, behind.headers["content-range"]) == (416, f"bytes */{len(whole)}")
+    assert behind.json()["error"]["code"] == "range_not_satisfiable"
+
+
 @pytest.mark.parametrize("sound_format", ["wav", "flac", "mp3", "opus"])
 def test_formats(place, sound_format):
     job_id = place.submit(f"{TEXT} In {sound_format}.", response_format=sound_format)

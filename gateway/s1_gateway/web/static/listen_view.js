@@ -95,8 +95,16 @@ export class ListenView {
 
   #play(asked_ms) {
     const isFirst = asked_ms !== null;
+    let wasMute = false;
     this.#playback = new Playback({
+      onMute: () => {
+        wasMute = true;
+        this.#onProblem(problemOf("mute"));
+      },
       onStart: (in_s) => {
+        if (wasMute) {
+          this.#onProblem(null);
+        }
         if (isFirst) {
           byId("first-sound").textContent = `${Math.round(performance.now() - asked_ms + 1000 * in_s)} ms`;
         }

@@ -4,6 +4,7 @@ const LEAD_S = 0.06; // before the first sound, so that the second piece is ther
 const LONGEST_LEAD_S = 1;
 const FADE_S = 0.01;
 const MARGIN_S = 0.005; // what starts sooner than this may start late, and sound over what follows it
+const PATIENCE_MS = 2000; // for the browser to let anything sound
 
 export const RATE_HZ = 44100; // the model's own: nothing is resampled on the way
 
@@ -36,6 +37,7 @@ export class Playback {
   /**
    * @param {object} handlers
    * @param {(in_s: number) => void} [handlers.onStart] the first sound is heard in so many seconds
+   * @param {() => void} [handlers.onMute] nothing sounds: the browser has no loudspeaker, or may not use it
    * @param {() => void} [handlers.onWait] all that came has been played, and more is to come
    * @param {() => void} handlers.onEnd all has been played
    */
@@ -98,8 +100,24 @@ export class Playback {
     this.#endFrame = nowFrame + Math.round(this.#lead_s * RATE_HZ);
     this.#runs.push({ frame: this.#endFrame, sample: this.#numSamples, length: 0 });
     if (this.#runs.length === 1) {
-      this.#handlers.onStart?.(this.#lead_s + (this.#context.outputLatency || 0));
+      this.#begin();
     }
+  }
+
+  /** The clock of a context that does not run stands still: the first sound is as far away as when it was planned. */
+  #begin() {
+    if (this.#context.state === "running") {
+      this.#handlers.onStart?.(this.#lead_s + (this.#context.outputLatency || 0));
+      return;
+    }
+    const patience = setTimeout(() => this.#isOver || this.#handlers.onMute?.(), PATIENCE_MS);
+    const start = () => {
+      clearTimeout(patience);
+      if (!this.#isOver) {
+        this.#begin();
+      }
+    };
+    this.#context.addEventListener("statechange", start, { once: true });
   }
 
   #played(source) {

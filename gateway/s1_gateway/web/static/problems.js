@@ -2,7 +2,7 @@
 
 export class Problem extends Error {
   /**
-   * @param {string} code the gateway's code, or one of the page's own: away, lost, microphone
+   * @param {string} code the gateway's code, or one of the page's own: away, lost, mute, microphone
    * @param {string} message for a person
    */
   constructor(code, message) {
@@ -14,6 +14,7 @@ export class Problem extends Error {
 const WORDS = {
   away: "The gateway does not answer. Once it does, this works again.",
   lost: "The connection broke off. What came until then can be heard and downloaded.",
+  mute: "The browser plays no sound: it found no loudspeaker, or may not use it. What came can be downloaded.",
   crowded: "The gateway takes no more listeners at the moment. Try again soon.",
   invalid_api_key: "This token is not known here. Put the right one in at the top of the page.",
   forbidden: "This token does not allow that.",

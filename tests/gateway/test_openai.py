@@ -170,7 +170,7 @@ def test_strict_names(shared_stand_in, stand_in):
         with pytest.raises(openai.NotFoundError) as refused:
             say(sdk, model="tts-1", voice="default")
         assert refused.value.code == "model_not_found"
-        with pytest.raises(openai.NotFoundError):
+        with pytest.raises(openai.BadRequestError):
             say(sdk, model="s1-mini", voice="alloy")
 
 
@@ -199,10 +199,11 @@ def test_what_is_wrong_is_named(sdk, options, param, told):
     assert refused.value.request_id
 
 
-def test_a_voice_that_is_not_there_is_404(sdk):
-    with pytest.raises(openai.NotFoundError) as refused:
+def test_a_voice_that_is_not_there_is_a_wrong_field(sdk):
+    with pytest.raises(openai.BadRequestError) as refused:  # 404 means to LiteLLM that the server lacks the model
         say(sdk, voice="nobody")
     assert refused.value.param == "voice"
+    assert refused.value.code == "not_found"
     assert "nobody" in refused.value.message
 
 

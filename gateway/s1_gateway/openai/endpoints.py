@@ -12,7 +12,7 @@ from s1_gateway.encoding import AudioFormat, SoundSpec
 from s1_gateway.hangup import unless_gone
 from s1_gateway.http_sound import SoundResponse, whole_or_broken
 from s1_gateway.metrics import Door
-from s1_gateway.openai.errors import Envelope, render
+from s1_gateway.openai.errors import Envelope, render_speech
 from s1_gateway.openai.events import as_events
 from s1_gateway.openai.models import check_model
 from s1_gateway.openai.schemas import SpeechBody
@@ -21,7 +21,7 @@ from s1_gateway.speech import SpeechOrder
 from s1_gateway.state import gateway_of, speaker_of
 
 router = APIRouter(
-    prefix="/v1", tags=["OpenAI"], route_class=enveloped(render, Door.OPENAI), responses=described(Envelope)
+    prefix="/v1", tags=["OpenAI"], route_class=enveloped(render_speech, Door.OPENAI), responses=described(Envelope)
 )
 
 FORMATS: Final = {

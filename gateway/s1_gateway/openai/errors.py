@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from s1_gateway.errors import Problem, Reason
+from s1_gateway.errors import STATUS, Problem, Reason
+from s1_protocol.names import Field
 
 
 class ErrorObject(BaseModel):
@@ -54,3 +55,14 @@ def error_object(problem: Problem, fields: Mapping[str, str] = FIELDS) -> dict[s
 def render(problem: Problem) -> JSONResponse:
     """Make the answer."""
     return JSONResponse({"error": error_object(problem)}, status_code=problem.status, headers=problem.headers())
+
+
+def render_speech(problem: Problem) -> JSONResponse:
+    """Make the answer of ``/v1/audio/speech``: an unknown voice is a wrong field, as it is at OpenAI's.
+
+    A proxy such as LiteLLM takes 404 for a server that lacks the model, and asks it nothing for some seconds.
+    """
+    answer = render(problem)
+    if problem.reason is Reason.NOT_FOUND and problem.field == Field.VOICE:
+        answer.status_code = STATUS[Reason.INVALID]
+    return answer

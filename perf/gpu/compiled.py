@@ -1,4 +1,4 @@
-"""The kernels of the language model, compiled for GPUs that are not here: registers, shared memory, spills.
+"""The kernels, compiled for GPUs that are not here: registers, shared memory, spills.
 
 What is compiled is what a server of S1-mini's published sizes launches, in bfloat16: the launches are recorded while
 the model runs on tensors without memory.
@@ -17,9 +17,14 @@ from unittest import mock
 import torch
 import triton
 from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
+from triton.runtime.driver import driver
 
+from s1_training.development.codec import CodecSize, dev_codec_config
 from s1_training.development.language_model import dev_lm_config
+from s1_tts.codec import fused_layers
+from s1_tts.codec.piece_graphs import FixedPieces, Shape
+from s1_tts.codec.streaming import StreamingDecoder
+from s1_tts.codec.weights import Weights, published_shapes
 from s1_tts.lm import kv_cache
 from s1_tts.lm.fused import stack, step
 from s1_tts.lm.fused.step import FusedPrefill, FusedStep
@@ -30,35 +35,30 @@ CAPABILITIES = (80, 86, 89, 90, 100)
 """A100; A10G; L4 and L40S; H100 and H200; B200."""
 
 NUM_SEMANTIC = 4096
-_TYPES = {torch.bfloat16: "bf16", torch.float32: "fp32", torch.int64: "i64", torch.int32: "i32"}
 _USAGE = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Launch:
     """A kernel as it is launched.
 
     Args:
         kernel: What ``triton.jit`` made.
-        types: Type of each argument that is not compiled in, by name.
-        divisible: Names of the arguments that are multiples of 16.
-        constants: Arguments that are compiled in.
-        num_warps: Warps of a program.
-        num_stages: Loads in flight in a loop.
+        arguments: Those that are not compiled in.
+        constants: Those that are, and how many warps and loads in flight there are.
     """
 
     kernel: Any
-    types: tuple[tuple[str, str], ...]
-    divisible: tuple[str, ...]
-    constants: tuple[tuple[str, Any], ...]
-    num_warps: int
-    num_stages: int
+    arguments: tuple[torch.Tensor | float | None, ...]
+    constants: dict[str, int | bool]
 
     @property
     def name(self) -> str:
         """Its name and what tells it from others of that name."""
-        told = [f"{name.lower()}={value}" for name, value in self.constants if value is not None]
-        return f"{self.kernel.__name__}({', '.join(told)})"
+        told = [f"{name.lower()}={value}" for name, value in self.constants.items() if name.isupper()]
+        dtypes = {value.dtype for value in self.arguments if isinstance(value, torch.Tensor)}
+        kind = ", float32" if torch.bfloat16 not in dtypes and torch.float32 in dtypes else ""
+        return f"{self.kernel.__name__}({', '.join(told)}{kind})"
 
 
 @dataclass(frozen=True)
@@ -86,33 +86,46 @@ class LaunchLog:
         self,
         kernel: Any,  # as Triton has it
         grid: tuple[int, ...],
-        *arguments: Any,
-        num_warps: int = 4,
-        num_stages: int = 3,
-        **constants: Any,
+        *arguments: torch.Tensor | float | None,
+        **constants: int | bool,
     ) -> None:
         """Note one launch."""
-        names = kernel.arg_names[: len(arguments)]
-        types, divisible = [], []
-        fixed = dict(constants)
-        skipped = {kernel.params[i].name for i in range(len(names)) if kernel.params[i].do_not_specialize}
-        for name, value in zip(names, arguments, strict=True):
-            if value is None or (isinstance(value, int) and value == 1 and name not in skipped):
-                fixed[name] = value
-                continue
-            is_tensor = isinstance(value, torch.Tensor)
-            types.append((name, f"*{_TYPES[value.dtype]}" if is_tensor else _number_type(value)))
-            if is_tensor or (isinstance(value, int) and value % 16 == 0 and name not in skipped):
-                divisible.append(name)
-        ordered = tuple((name, fixed[name]) for name in kernel.arg_names if name in fixed)
-        self.launches.append(Launch(kernel, tuple(types), tuple(divisible), ordered, num_warps, num_stages))
+        self.launches.append(Launch(kernel, arguments, constants))
+
+
+class AbsentGpu:
+    """What Triton asks of a driver before it compiles, for a GPU that need not be here.
+
+    Args:
+        capability: Ten times its compute capability.
+    """
+
+    def __init__(self, capability: int) -> None:
+        self._capability = capability
+
+    def get_current_target(self) -> GPUTarget:
+        """What it compiles for."""
+        return GPUTarget("cuda", self._capability, 32)
+
+    def get_current_device(self) -> int:
+        """Triton keeps what it compiled by device, so each GPU is another one."""
+        return self._capability
+
+    def get_current_stream(self, device: int) -> int:
+        """The default stream of a device."""
+        del device
+        return 0
 
 
 @contextmanager
 def recorded_launches() -> Iterator[LaunchLog]:
     """Note launches instead of launching."""
     log = LaunchLog()
-    with mock.patch.object(stack, "launch", log), mock.patch.object(step, "launch", log):
+    with (
+        mock.patch.object(stack, "launch", log),
+        mock.patch.object(step, "launch", log),
+        mock.patch.object(fused_layers, "launch", log),
+    ):
         yield log
 
 
@@ -128,56 +141,62 @@ def meta_model(size: str, dtype: torch.dtype, num_positions: int) -> DualArModel
     return model
 
 
-def step_launches(num_rows: int, num_positions: int = 2048, size: str = "full") -> list[Launch]:
+def step_launches(
+    num_rows: int, num_positions: int = 2048, size: str = "full", dtype: torch.dtype = torch.bfloat16
+) -> list[Launch]:
     """Launches of one decode step."""
     with recorded_launches() as log:
-        model, pool = _meta_parts(size, num_rows, num_positions)
+        model, pool = _meta_parts(size, num_rows, num_positions, dtype)
         FusedStep(model, pool).run(num_rows)
     return log.launches
 
 
-def prefill_launches(num_rows: int, num_positions: int = 2048, size: str = "full") -> list[Launch]:
+def prefill_launches(
+    num_rows: int, num_positions: int = 2048, size: str = "full", dtype: torch.dtype = torch.bfloat16
+) -> list[Launch]:
     """Launches of one prefill."""
     with recorded_launches() as log:
-        model, pool = _meta_parts(size, 8, num_positions)
+        model, pool = _meta_parts(size, 8, num_positions, dtype)
         FusedPrefill(model, pool, num_rows).run(num_rows)
     return log.launches
 
 
-def compile_for(launch: Launch, capability: int) -> Usage:
-    """Compile a launch for a GPU that need not be here.
+def piece_launches(num_rows: int, num_frames: int, size: CodecSize = "full") -> list[Launch]:
+    """Launches of a piece of the codec."""
+    device, config = torch.device("meta"), dev_codec_config(size)
+    tensors = {key: torch.empty(shape, device=device) for key, shape in published_shapes(config)}
+    decoder = StreamingDecoder(Weights(tensors, device, torch.bfloat16), config)
+    decoder.use_kernels()
+    with recorded_launches() as log:
+        FixedPieces(decoder, num_rows, num_rows)._piece(Shape(num_rows, num_frames))
+    return log.launches
+
+
+def compile_for(launch: Launch, capability: int) -> Any:  # Triton has no types
+    """Compile a launch as Triton does when it is launched, into Triton's cache too; needs no GPU.
+
+    From then on this process compiles for that GPU and launches nothing.
 
     Args:
         launch: What is launched.
         capability: Ten times the GPU's compute capability.
     """
-    kernel = launch.kernel
-    places = {name: index for index, name in enumerate(kernel.arg_names)}
-    signature = {name: "constexpr" for name, _ in launch.constants} | dict(launch.types)
-    attributes = {(places[name],): [["tt.divisibility", 16]] for name in launch.divisible}
-    source = ASTSource(
-        kernel,
-        {name: signature[name] for name in kernel.arg_names},
-        {(places[name],): value for name, value in launch.constants},
-        attributes,
-    )
-    options = {"num_warps": launch.num_warps, "num_stages": launch.num_stages}
-    compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+    driver.set_active(AbsentGpu(capability))
+    return launch.kernel.warmup(*launch.arguments, grid=(1,), **launch.constants)
+
+
+def usage_of(launch: Launch, capability: int) -> Usage:
+    """What a launch takes on a GPU."""
+    compiled = compile_for(launch, capability)
     registers, stack_bytes = _resources(compiled.asm["cubin"])
     return Usage(registers, stack_bytes, compiled.metadata.shared)
 
 
-def _meta_parts(size: str, num_slots: int, num_positions: int) -> tuple[DualArModel, KvPool]:
-    model = meta_model(size, torch.bfloat16, num_positions)
+def _meta_parts(size: str, num_slots: int, num_positions: int, dtype: torch.dtype) -> tuple[DualArModel, KvPool]:
+    model = meta_model(size, dtype, num_positions)
     with mock.patch.object(kv_cache, "_free_bytes", return_value=1 << 60):
-        pool = KvPool(model.config.slow, num_slots, num_positions + 1, model.dtype, model.device)
+        pool = KvPool(model.config.slow, num_slots, num_positions, model.dtype, model.device)
     return model, pool
-
-
-def _number_type(value: float) -> str:
-    if isinstance(value, float):
-        return "fp32"
-    return "i32" if abs(value) < 2**31 else "i64"
 
 
 def _resources(cubin: bytes) -> tuple[int, int]:

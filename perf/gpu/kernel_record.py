@@ -1,4 +1,4 @@
-"""What the language model's kernels take, compiled for GPUs that are not here: registers, shared memory, spills.
+"""What the kernels take, compiled for GPUs that are not here: registers, shared memory, spills.
 
 The record is ``perf/results/kernels.json``; a test compares it with what the kernels are now.
 """
@@ -10,11 +10,20 @@ from pathlib import Path
 
 import triton
 
+import s1_tts.codec.fused_layers
 import s1_tts.lm.fused
-from perf.gpu.compiled import CAPABILITIES, Launch, compile_for, prefill_launches, step_launches
+from perf.gpu.compiled import (
+    CAPABILITIES,
+    Launch,
+    piece_launches,
+    prefill_launches,
+    step_launches,
+    usage_of,
+)
 
 RECORD = Path(__file__).parent.parent / "results" / "kernels.json"
 SLOTS = 64
+PIECE = (32, 20)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,15 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compile every kernel for every GPU, and write the record."""
-    steps, prefill = step_launches(SLOTS), prefill_launches(256)
+    steps, prefill, piece = step_launches(SLOTS), prefill_launches(256), piece_launches(*PIECE)
     record = {
         "triton": triton.__version__,
         "sources": digest(),
         "launches_of_a_step": len(steps),
         "launches_of_a_prefill": len(prefill),
+        "own_launches_of_a_codec_piece": len(piece),
         "kernels": {
-            launch.name: {f"sm_{capability}": vars(compile_for(launch, capability)) for capability in arguments.only}
-            for launch in different([*steps, *prefill])
+            launch.name: {f"sm_{capability}": vars(usage_of(launch, capability)) for capability in arguments.only}
+            for launch in different([*steps, *prefill, *piece])
         },
     }
     arguments.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -50,8 +60,9 @@ def different(launches: list[Launch]) -> list[Launch]:
 
 def digest() -> str:
     """Digest of the kernels and their tiles: who changes them makes the record anew."""
-    folder = Path(s1_tts.lm.fused.__file__).parent
+    lm, codec = Path(s1_tts.lm.fused.__file__).parent, Path(s1_tts.codec.fused_layers.__file__).parent
     found = hashlib.sha256()
-    for file in [*sorted((folder / "kernels").glob("*.py")), folder / "tiles.py"]:
+    kernels = [file for folder in (lm, codec) for file in sorted((folder / "kernels").glob("*.py"))]
+    for file in [*kernels, lm / "tiles.py", codec / "fused_layers.py"]:
         found.update(file.read_bytes())
     return found.hexdigest()[:16]

@@ -5,12 +5,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from perf.gpu.stage import NUM_POSITIONS
 from perf.gpu.timing import random_lm, wait
 from s1_protocol.sound import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from s1_tts.codec.streaming import StreamingDecoder
@@ -21,8 +22,9 @@ from s1_tts.lm.tokenizer import Tokenizer
 from s1_tts.speech_task import Sampling
 
 ROWS, STREAMS, FRAMES = 8, 32, 20
-NUM_POSITIONS = 1024
-SECONDS, REHEARSED_SECONDS = 4.0, 0.5
+SECONDS, REHEARSED_SECONDS = 3.0, 0.5
+READY_S = 60.0
+"""What a side has to get ready."""
 
 Figures = dict[str, float]
 
@@ -56,7 +58,7 @@ def prepare_codec(device: torch.device, size: str, checkpoint: Path) -> Callable
     streams = STREAMS if device.type == "cuda" else 2
     if device.type == "cuda":
         decoder.use_kernels()
-    decoder.use_graphs(streams, streams)
+    decoder.use_graphs(streams, streams, (FRAMES,), trying_s=0.0)
     states = [decoder.new_state() for _ in range(streams)]
     codes = [torch.zeros(decoder.config.num_codebooks, FRAMES, dtype=torch.int64)] * streams
     decoder.decode(states, codes)
@@ -87,23 +89,35 @@ def wait_for(device: torch.device) -> None:
 PREPARE = {"steps": prepare_steps, "codec": prepare_codec}
 
 
-def run_side(name: str, device: torch.device, size: str, checkpoint: Path, begin: Callable[[], None]) -> Figures:
+def run_side(
+    name: str,
+    device: torch.device,
+    size: str,
+    checkpoint: Path,
+    begin: Callable[[], None],
+    preparing: AbstractContextManager[object],
+) -> Figures:
     """Prepare a side on a stream of its own, wait for the sign to begin, and run it."""
     enter(device)
     stream = torch.cuda.stream(torch.cuda.Stream(device)) if device.type == "cuda" else nullcontext()  # type: ignore[no-untyped-call]
     with torch.inference_mode(), stream:
-        work = PREPARE[name](device, size, checkpoint)
-        wait(device)
+        with preparing:
+            work = PREPARE[name](device, size, checkpoint)
+            wait(device)
         begin()
         return work()
 
 
 def in_one_process(device: torch.device, size: str, checkpoint: Path) -> Figures:
-    """Both sides as threads of this process."""
-    ready, found = threading.Barrier(len(PREPARE)), {}
+    """Both sides as threads of this process.
+
+    One captures its graphs before the other begins: waiting for a device, as each capture does first, is forbidden
+    while another thread captures, and spoils what that one captures.
+    """
+    ready, preparing, found = threading.Barrier(len(PREPARE)), threading.Lock(), {}
 
     def side(name: str) -> None:
-        found.update(run_side(name, device, size, checkpoint, lambda: void(ready.wait(120))))
+        found.update(run_side(name, device, size, checkpoint, lambda: void(ready.wait(READY_S)), preparing))
 
     threads = [threading.Thread(target=side, args=(name,), name=name) for name in PREPARE]
     for thread in threads:
@@ -127,7 +141,7 @@ def main() -> None:
         print("ready", flush=True)
         sys.stdin.readline()
 
-    print(json.dumps(run_side(name, torch.device(device), size, Path(checkpoint), begin)), flush=True)
+    print(json.dumps(run_side(name, torch.device(device), size, Path(checkpoint), begin, nullcontext())), flush=True)
 
 
 if __name__ == "__main__":

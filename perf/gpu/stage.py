@@ -1,4 +1,7 @@
-"""One stage, in its own process: ``python -m perf.gpu.stage NAME DEVICE SIZE CHECKPOINT OUT``."""
+"""One stage, in its own process: ``python -m perf.gpu.stage NAME DEVICE SIZE CHECKPOINT OUT``.
+
+On a CPU it is a rehearsal: the same lines run, with sizes that take seconds, the kernels in Triton's interpreter.
+"""
 
 import importlib
 import sys
@@ -7,6 +10,9 @@ from pathlib import Path
 from typing import Literal, cast
 
 import torch
+
+NUM_POSITIONS = 2048
+"""Longest sequence, as in a server: kernels are compiled for it, and one stage finds what another one compiled."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,16 @@ class Stage:
     def is_cuda(self) -> bool:
         """Whether there is a GPU."""
         return self.device.type == "cuda"
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether all that matters is that it runs."""
+        return not self.is_cuda
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What a server computes in."""
+        return torch.bfloat16 if self.is_cuda else torch.float32
 
 
 def main() -> None:

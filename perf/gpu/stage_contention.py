@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -14,7 +15,8 @@ from perf.gpu.stage import Stage
 from perf.gpu.timing import guarded, tell
 
 CODEC_SHARE_PERCENT = 30
-READY_S = 45.0
+LEGS_S, REHEARSED_LEGS_S = 30.0, 200.0
+"""What a leg may take, its processes' start included: one that hangs costs the others nothing."""
 
 
 def run(stage: Stage) -> None:
@@ -37,7 +39,14 @@ def run(stage: Stage) -> None:
 def _run_sides(
     stage: Stage, names: list[str], variables: Mapping[str, str], codec_share: int | None = None
 ) -> dict[str, float]:
-    processes = []
+    processes: list[subprocess.Popen[str]] = []
+
+    def end_all() -> None:
+        for process in processes:
+            process.kill()
+
+    timer = threading.Timer(LEGS_S if stage.is_cuda else REHEARSED_LEGS_S, end_all)
+    timer.start()
     try:
         for name in names:
             share = {"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": str(codec_share)} if codec_share and name == "codec" else {}
@@ -63,12 +72,14 @@ def _run_sides(
                 process.stdin.flush()
         figures: dict[str, float] = {}
         for process in processes:
-            told, _ = process.communicate(timeout=READY_S)
+            told, _ = process.communicate()
+            if process.returncode:
+                raise RuntimeError(f"a side ended with code {process.returncode}")
             figures |= json.loads(told)
         return figures
     finally:
-        for process in processes:
-            process.kill()
+        timer.cancel()
+        end_all()
 
 
 @contextmanager
@@ -77,7 +88,14 @@ def _mps() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="s1-mps-") as folder:
         variables = {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
         environment = {**os.environ, **variables}
-        subprocess.run(["nvidia-cuda-mps-control", "-d"], env=environment, check=True, timeout=10)
+        subprocess.run(  # silent, since the daemon keeps the output that it is given
+            ["nvidia-cuda-mps-control", "-d"],
+            env=environment,
+            check=True,
+            timeout=10,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             yield variables
         finally:

@@ -4,35 +4,37 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from perf.gpu.stage import Stage
+from perf.gpu.stage import NUM_POSITIONS, Stage
 from perf.gpu.timing import first_ms, guarded, random_lm, tell
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.stepping import Frame, PromptPiece, Row, Runner
 from s1_tts.speech_task import Sampling
 
-NUM_POSITIONS = 640
-NUM_SLOTS = 40
-NUM_FRAMES = 24
+NUM_FRAMES, REHEARSED_FRAMES = 24, 1
 LENGTHS = (5, 64, 17, 300, 130, 33)
 SLOTS = (0, 3, 7, 15, 20, 39)
+REHEARSED_PROMPTS = 1
 
 
 def run(stage: Stage) -> None:
     """Compare codes in float32, keys and values in bfloat16 too, and rows with themselves."""
-    if not stage.is_cuda:
-        tell(note="the kernels run on a GPU; on a CPU the tests run them in Triton's interpreter")
-        return
     from s1_tts.lm.fused.runner import FusedRunner  # noqa: PLC0415  # needs Triton
 
-    for size, dtype in (("mid", torch.float32), (stage.size, torch.float32), (stage.size, torch.bfloat16)):
+    kinds = [(stage.size, torch.float32)]
+    if stage.is_cuda:
+        kinds = [("mid", torch.float32), (stage.size, torch.bfloat16), *kinds]
+    which = range(len(SLOTS) if stage.is_cuda else REHEARSED_PROMPTS)
+    num_frames = NUM_FRAMES if stage.is_cuda else REHEARSED_FRAMES
+    num_slots = max(SLOTS[index] for index in which) + 1
+    for size, dtype in kinds:
         name = f"{size}_{str(dtype).removeprefix('torch.')}"
         with guarded(name), torch.inference_mode():
             model = random_lm(stage.device, dtype, size, NUM_POSITIONS)
-            fused = FusedRunner(model, NUM_SLOTS, NUM_POSITIONS)
+            fused = FusedRunner(model, num_slots, NUM_POSITIONS)
             warm_up_ms = first_ms(stage.device, fused.warm_up)
-            plain = ModelRunner(model, NUM_SLOTS, NUM_POSITIONS, use_cuda_graphs=False)
-            codes, expected = (speak(runner, model, range(len(SLOTS))) for runner in (fused, plain))
+            plain = ModelRunner(model, num_slots, NUM_POSITIONS, use_cuda_graphs=False)
+            codes, expected = (speak(runner, model, which, num_frames) for runner in (fused, plain))
             tell(
                 **{
                     name: {
@@ -40,22 +42,23 @@ def run(stage: Stage) -> None:
                         "frames_equal": int((codes == expected).all(axis=2).sum()),
                         "frames": int(codes.shape[0] * codes.shape[1]),
                         "first_frames_equal": int((codes[0] == expected[0]).all(axis=1).sum()),
-                        "keys_off": off(fused.pool.keys, plain.pool.keys),
-                        "values_off": off(fused.pool.values, plain.pool.values),
-                        "is_same_again": bool(np.array_equal(speak(fused, model, range(len(SLOTS))), codes)),
+                        "keys_off": off(fused.pool.keys, plain.pool.keys, which),
+                        "values_off": off(fused.pool.values, plain.pool.values, which),
+                        "is_same_again": bool(np.array_equal(speak(fused, model, which, num_frames), codes)),
                         "is_same_alone": all(
-                            np.array_equal(speak(fused, model, [index])[:, 0], codes[:, index])
-                            for index in range(len(SLOTS))
+                            np.array_equal(speak(fused, model, [index], num_frames)[:, 0], codes[:, index])
+                            for index in which
                         ),
                     }
                 }
             )
             del fused, plain, model
-            torch.cuda.empty_cache()
+            if stage.is_cuda:
+                torch.cuda.empty_cache()
 
 
-def speak(runner: Runner, model: DualArModel, which: range | list[int]) -> npt.NDArray[np.int32]:
-    """Frames ``[NUM_FRAMES, rows, num_codebooks]`` of some of the prompts, every second one greedy."""
+def speak(runner: Runner, model: DualArModel, which: range | list[int], num_frames: int) -> npt.NDArray[np.int32]:
+    """Frames ``[num_frames, rows, num_codebooks]`` of some of the prompts, every second one greedy."""
     pieces = []
     for index in which:
         sampling = Sampling(seed=index, temperature=0.0 if index % 2 else 0.8)
@@ -65,11 +68,12 @@ def speak(runner: Runner, model: DualArModel, which: range | list[int]) -> npt.N
             end = min(start + 256, LENGTHS[index])
             pieces.append(PromptPiece(SLOTS[index], columns[:, start:end], start))
     for start in (0, 256):
-        runner.prefill_pieces([piece for piece in pieces if piece.start == start])
+        if now := [piece for piece in pieces if piece.start == start]:
+            runner.prefill_pieces(now)
     for index in which:
         runner.start(SLOTS[index], prompt(model, index)[:, -1])
     frames = []
-    for number in range(NUM_FRAMES):
+    for number in range(num_frames):
         runner.launch([Row(SLOTS[index], LENGTHS[index] + number, number) for index in which])
         frames.append([_codes(frame) for frame in runner.collect()])
     return np.array(frames)
@@ -85,10 +89,10 @@ def prompt(model: DualArModel, index: int) -> npt.NDArray[np.int64]:
     return columns
 
 
-def off(actual: torch.Tensor, expected: torch.Tensor) -> list[float]:
+def off(actual: torch.Tensor, expected: torch.Tensor, which: range) -> list[float]:
     """How far keys or values of the prompts are off, relative, in each slot."""
     found = []
-    for slot, length in zip(SLOTS, LENGTHS, strict=True):
+    for slot, length in ((SLOTS[index], LENGTHS[index]) for index in which):
         one, other = (kept[:, slot, :length].float() for kept in (actual, expected))
         found.append(float(f"{float((one - other).norm() / other.norm()):.3g}"))
     return found

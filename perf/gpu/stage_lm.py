@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from perf.gpu.stage import Stage
+from perf.gpu.stage import NUM_POSITIONS, Stage
 from perf.gpu.timing import first_ms, guarded, random_lm, tell, timed_ms
 from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.stepping import Row
@@ -16,26 +16,25 @@ from s1_tts.speech_task import Sampling
 if TYPE_CHECKING:
     from s1_tts.lm.fused.runner import FusedRunner
 
-NUM_POSITIONS = 2304
 ROWS = (1, 8, 16, 32, 64)
 POSITIONS = (200, 2000)
 TOKENS = (3, 17, 64, 65, 256)
-REPEATS = 30
-REHEARSED_ROWS, REHEARSED_POSITIONS, REHEARSED_TOKENS, REHEARSED_REPEATS = (1, 2), (20,), (3,), 1
+REPEATS = (30, 3)
+"""Calls that are timed, and calls before them."""
+REHEARSED_ROWS, REHEARSED_POSITIONS, REHEARSED_TOKENS, REHEARSED_REPEATS = (1,), (20,), (3,), (1, 0)
 
 
 def run(stage: Stage) -> None:
-    """Time the kernels, and on a GPU torch's layers beside them."""
-    dtype = torch.bfloat16 if stage.is_cuda else torch.float32
+    """Time the kernels, and torch's layers beside them."""
+    slots = 64 if stage.is_cuda else 1
     with torch.inference_mode():
-        model = random_lm(stage.device, dtype, stage.size, NUM_POSITIONS)
-        if stage.is_cuda:
-            from s1_tts.lm.fused.runner import FusedRunner  # noqa: PLC0415  # needs Triton
+        model = random_lm(stage.device, stage.dtype, stage.size, NUM_POSITIONS)
+        with guarded("kernels"):
+            from s1_tts.lm.fused.runner import FusedRunner  # noqa: PLC0415  # a missing Triton costs this part alone
 
-            with guarded("kernels"):
-                _time(stage, "kernels", FusedRunner(model, 64, NUM_POSITIONS))
+            _time(stage, "kernels", FusedRunner(model, slots, NUM_POSITIONS))
         with guarded("torch"):
-            _time(stage, "torch", ModelRunner(model, 8, NUM_POSITIONS))
+            _time(stage, "torch", ModelRunner(model, min(8, slots), NUM_POSITIONS))
 
 
 def _time(stage: Stage, name: str, runner: "ModelRunner | FusedRunner") -> None:
@@ -54,12 +53,13 @@ def _time(stage: Stage, name: str, runner: "ModelRunner | FusedRunner") -> None:
     for tokens in TOKENS if stage.is_cuda else REHEARSED_TOKENS:
         columns = np.repeat(column[:, None], tokens, axis=1)
         first = first_ms(device, partial(runner.prefill, 0, columns, 0))
-        then = timed_ms(device, partial(runner.prefill, 0, columns, 0), 5, 1)
+        repeats = (5, 1) if stage.is_cuda else REHEARSED_REPEATS
+        then = timed_ms(device, partial(runner.prefill, 0, columns, 0), *repeats)
         tell(**{f"{name}_prefill_{tokens}": {"first_ms": first, "then_ms": then}})
     for count in (count for count in (ROWS if stage.is_cuda else REHEARSED_ROWS) if count <= slots):
         for position in POSITIONS if stage.is_cuda else REHEARSED_POSITIONS:
             rows = [Row(slot, position) for slot in range(count)]
-            ms = timed_ms(device, partial(runner.decode, rows), REPEATS if stage.is_cuda else REHEARSED_REPEATS)
+            ms = timed_ms(device, partial(runner.decode, rows), *(REPEATS if stage.is_cuda else REHEARSED_REPEATS))
             figures = {"ms": ms, "frames_per_s": round(count / ms * 1e3)}
             if runner.steps_ahead:
                 ahead_ms = _ahead_ms(stage, runner, rows)
@@ -73,8 +73,9 @@ def _time(stage: Stage, name: str, runner: "ModelRunner | FusedRunner") -> None:
         Path(stage.out, f"profile_{name}.txt").write_text(table, encoding="utf-8")
 
 
-def _ahead_ms(stage: Stage, runner: "ModelRunner | FusedRunner", rows: list[Row], count: int = 40) -> float:
+def _ahead_ms(stage: Stage, runner: "ModelRunner | FusedRunner", rows: list[Row]) -> float:
     """Milliseconds of a step among many, each launched before the last one is read."""
+    count = 40 if stage.is_cuda else 2
 
     def many() -> None:
         runner.launch(rows)
@@ -83,4 +84,5 @@ def _ahead_ms(stage: Stage, runner: "ModelRunner | FusedRunner", rows: list[Row]
             runner.collect()
         runner.collect()
 
-    return round(timed_ms(stage.device, many, 5, 1) / count, 4)
+    repeats = (5, 1) if stage.is_cuda else (1, 0)
+    return round(timed_ms(stage.device, many, *repeats) / count, 4)

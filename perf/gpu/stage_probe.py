@@ -21,7 +21,7 @@ def run(stage: Stage) -> None:
         torch=torch.__version__,
         python=platform.python_version(),
         cores=os.cpu_count(),
-        commit=os.environ.get("S1_COMMIT", "unknown"),
+        commit=os.environ.get("COMMIT", "unknown"),
         tools={tool: shutil.which(tool) for tool in TOOLS},
         libpython=[str(file) for file in Path("/usr/lib/x86_64-linux-gnu").glob("libpython3.1*.so*")],
     )

@@ -1,8 +1,16 @@
-"""The one place from which kernels are launched."""
+"""The one place from which kernels are launched, and what that needs."""
 
+import importlib.util
+import logging
+import os
+import shutil
+import sysconfig
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 
 def launch(
@@ -24,3 +32,25 @@ def launch(
         constants: Arguments that are compiled in.
     """
     kernel[grid](*arguments, num_warps=num_warps, num_stages=num_stages, **constants)
+
+
+def missing_for_kernels() -> str | None:
+    """What this machine lacks to launch kernels; none: nothing.
+
+    Triton, which comes with torch's CUDA builds alone, compiles a few lines of C for each kernel when it is launched.
+    """
+    if importlib.util.find_spec("triton") is None:
+        return "the package triton"
+    compilers = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]
+    if not any(map(shutil.which, compilers)):
+        return f"a C compiler ({' or '.join(compilers)})"
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    return None if header.exists() else f"Python's headers ({header})"
+
+
+def can_launch() -> bool:
+    """Whether kernels can be launched; what is missing is logged, since torch's layers are much slower."""
+    missing = missing_for_kernels()
+    if missing is not None:
+        log.warning("this machine lacks %s: torch's layers compute, which are several times slower", missing)
+    return missing is None

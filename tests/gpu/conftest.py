@@ -19,7 +19,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.gpu)
-            can_rehearse = REHEARSAL and "device" in getattr(item, "fixturenames", ())
+            wanted = getattr(item, "fixturenames", ())
+            can_rehearse = REHEARSAL and "device" in wanted and "cuda" not in wanted
             if not torch.cuda.is_available() and not can_rehearse:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and this machine has none"))
 

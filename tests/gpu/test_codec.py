@@ -85,9 +85,10 @@ def test_graphs_give_any_chunking_the_samples_of_the_whole(
 
 
 def test_kernels_change_nothing_that_is_heard(
-    decoder: StreamingDecoder, mid_checkpoint: Path, device: torch.device
+    decoder: StreamingDecoder, mid_checkpoint: Path, cuda: torch.device
 ) -> None:
-    with_kernels = StreamingDecoder.load(mid_checkpoint, device, torch.float32)
+    """Not rehearsed: Triton's interpreter takes minutes for so much; the unit tests run it on less."""
+    with_kernels = StreamingDecoder.load(mid_checkpoint, cuda, torch.float32)
     with_kernels.use_kernels()
     with_kernels.use_graphs(2, 2)
     streams = [random_codes(decoder.config, 24, seed=row) for row in range(2)]

@@ -25,6 +25,7 @@ from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.cuda import enter, is_lost, memory_bytes, prepare_process
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
 from s1_tts.heartbeat import RoundClock
+from s1_tts.kernel_launch import can_launch
 from s1_tts.settings import Settings
 from s1_tts.stream_events import AudioSink, CodesChunk, StreamFailed
 
@@ -165,7 +166,7 @@ class CodecBatcher:
         decoder = StreamingDecoder.load(folder, device, dtype if kernels is None else torch.float32, kernels)
         log.info("codec of %s: %s layers", folder, "torch's" if kernels is None else "compiled")
         policy = BatchPolicy.of_device(device.type, settings.max_slots, settings.codec_wait_ms / 1e3)
-        if settings.gpu_kernels and device.type == "cuda":
+        if settings.gpu_kernels and device.type == "cuda" and can_launch():
             decoder.use_kernels()
 
         def warm_up() -> None:

@@ -197,6 +197,25 @@ class CausalTransposedConv:
         return y.reshape(y.shape[0], y.shape[1] * self.stride, -1)
 
 
+def plain_unit_end(y: Tensor, conv: CausalConv, states: Tensor, residual: Tensor) -> Tensor:
+    """The last convolution of a residual unit, which has one tap, and what went into the unit.
+
+    Args:
+        y: ``[B, T, C]``.
+        conv: The convolution, with its snake.
+        states: ``[B, N]``, of which one tap needs nothing.
+        residual: ``[B, T, C]``.
+
+    Returns:
+        ``[B, T, C]``.
+    """
+    return conv(y, states).add_(residual)
+
+
+UnitEnd = Callable[[Tensor, CausalConv, Tensor, Tensor], Tensor]
+"""A way to compute :func:`plain_unit_end`."""
+
+
 class ResidualUnit:
     """``x + conv1(snake(conv7(snake(x))))`` (``ResidualUnit`` of ``modded_dac.py``).
 
@@ -211,13 +230,14 @@ class ResidualUnit:
         self.snakes = Snake(block.under("0")), Snake(block.under("2"))
         self.wide = make_conv(weights.kernels, *block.conv("1.conv"), layout, dilation=dilation, snake=self.snakes[0])
         self.pointwise = make_conv(weights.kernels, *block.conv("3.conv"), layout, snake=self.snakes[1])
+        self.end: UnitEnd = plain_unit_end
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; moves the states on."""
         y = self.wide(x, states)
         if isinstance(self.pointwise, TileConv):
             return self.pointwise(y, states, residual=x)
-        return self.pointwise(y, states).add_(x)
+        return self.end(y, self.pointwise, states, x)
 
 
 class ConvNeXtBlock:

@@ -5,7 +5,15 @@ import math
 import torch
 from torch import Tensor
 
-from s1_tts.codec.causal_layers import CausalConv, CausalTransposedConv, Join, ResidualUnit, Snake, make_conv
+from s1_tts.codec.causal_layers import (
+    CausalConv,
+    CausalTransposedConv,
+    Join,
+    ResidualUnit,
+    Snake,
+    UnitEnd,
+    make_conv,
+)
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
@@ -68,9 +76,11 @@ class ConvDecoder:
         last_snake = Snake(model.under(str(last)))
         self.last = make_conv(weights.kernels, *model.conv(f"{last + 1}.conv"), layout, snake=last_snake)
 
-    def use_join(self, join: Join) -> None:
-        """Choose how what a convolution reads is put together, for all of them."""
+    def use_layers(self, join: Join, end: UnitEnd) -> None:
+        """Choose, for all layers, how what a convolution reads is put together, and how a residual unit ends."""
         units = [unit for block in self.blocks for unit in block.units]
+        for unit in units:
+            unit.end = end
         for conv in (
             *(block.upsample.conv for block in self.blocks),
             *(conv for unit in units for conv in (unit.wide, unit.pointwise)),

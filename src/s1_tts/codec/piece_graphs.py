@@ -6,6 +6,7 @@ compute for nobody. Frames are never padded, since a padded frame would move a s
 pieces of the captured numbers of frames, of which 1 is one. States live where the graphs reach them.
 """
 
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,12 @@ GRAPH_FRAMES = (1, 2, 4, 8, 12, 16, 20)
 """Frames of a piece with a graph, rising: the sizes that the chunk schedule sends while a listener has little in
 store, and what the rest of any chunk is cut into. Over 20 frames computing takes longer than launching."""
 
-SMALLEST_BENCHMARK = 64
+SMALLEST_TRIED = 64
 """Frames of all rows from which on it is worth to try cuDNN's ways; under that launching is what takes time."""
+
+MOST_TRYING_S = 20.0
+"""Once so much time has gone into captures, the smaller shapes are computed in the way that cuDNN expects to be best: a
+server that starts must not wait for minutes."""
 
 
 class PieceDecoder(Protocol):
@@ -79,16 +84,20 @@ class FixedPieces:
         decoder: Decodes them.
         max_rows: Streams decoded together at most.
         max_streams: Streams whose states are kept at most.
+        frames: Frames of a piece, rising; chunks are made of these, so 1 is among them if they may have any length.
     """
 
-    def __init__(self, decoder: PieceDecoder, max_rows: int, max_streams: int) -> None:
+    def __init__(
+        self, decoder: PieceDecoder, max_rows: int, max_streams: int, frames: Sequence[int] = GRAPH_FRAMES
+    ) -> None:
         self.max_rows = max_rows
+        self._frames = tuple(frames)
         self._decoder = decoder
         self._row_buckets = row_buckets(max_rows)
         self._nobody = max_streams
         self._pool = torch.zeros(max_streams + 1, decoder.state_size, dtype=decoder.dtype, device=decoder.device)
         self._free = list(range(max_streams))
-        self._inputs = {num_frames: self._make_inputs(num_frames) for num_frames in GRAPH_FRAMES}
+        self._inputs = {num_frames: self._make_inputs(num_frames) for num_frames in self._frames}
 
     def new_state(self) -> StreamState:
         """State of a stream that has not begun; its place is free again when nobody holds it any more.
@@ -105,13 +114,13 @@ class FixedPieces:
 
     def piece_frames(self, left_frames: int) -> int:
         """Frames of the next piece when so many are left of a chunk."""
-        return next(frames for frames in reversed(GRAPH_FRAMES) if frames <= left_frames)
+        return next(frames for frames in reversed(self._frames) if frames <= left_frames)
 
     def decode(self, codes: Tensor, sight: Sight, slots: Sequence[int]) -> Tensor:
         """Decode the next frames of some streams, and move their states on.
 
         Args:
-            codes: ``[B, num_codebooks, T]`` int64 on the CPU; ``B`` up to ``max_rows``, ``T`` one of ``GRAPH_FRAMES``.
+            codes: ``[B, num_codebooks, T]`` int64 on the CPU; ``B`` up to ``max_rows``, ``T`` one of ``frames``.
             sight: Of these rows, on the CPU.
             slots: Of their states.
 
@@ -154,23 +163,32 @@ class FixedPieces:
 class GraphedPieces(FixedPieces):
     """Pieces captured once and replayed; needs a CUDA device."""
 
-    def __init__(self, decoder: PieceDecoder, max_rows: int, max_streams: int) -> None:
-        super().__init__(decoder, max_rows, max_streams)
+    def __init__(
+        self, decoder: PieceDecoder, max_rows: int, max_streams: int, frames: Sequence[int] = GRAPH_FRAMES
+    ) -> None:
+        super().__init__(decoder, max_rows, max_streams, frames)
         self._replays: dict[Shape, Callable[[], Tensor]] = {}
         self._graphs = GraphCapture(decoder.device)
 
     @torch.inference_mode()
-    def capture_all(self) -> None:
+    def capture_all(self, trying_s: float = MOST_TRYING_S) -> None:
         """Capture every shape, the largest first so that the smaller ones reuse its memory.
 
         cuDNN tries its ways to compute the convolutions of the larger ones, which takes seconds.
+
+        Args:
+            trying_s: For how long it does.
         """
-        for num_rows in reversed(self._row_buckets):
-            for num_frames in reversed(GRAPH_FRAMES):
-                shape = Shape(num_rows, num_frames)
-                torch.backends.cudnn.benchmark = num_rows * num_frames >= SMALLEST_BENCHMARK
-                self._replays[shape] = self._graphs.capture(partial(self._piece, shape))
-        torch.backends.cudnn.benchmark = False
+        ends_s = time.monotonic() + trying_s
+        try:
+            for num_rows in reversed(self._row_buckets):
+                for num_frames in reversed(self._frames):
+                    shape = Shape(num_rows, num_frames)
+                    is_tried = num_rows * num_frames >= SMALLEST_TRIED and time.monotonic() < ends_s
+                    torch.backends.cudnn.benchmark = is_tried
+                    self._replays[shape] = self._graphs.capture(partial(self._piece, shape))
+        finally:
+            torch.backends.cudnn.benchmark = False
 
     def _run(self, shape: Shape) -> Tensor:
         return self._replays[shape]()

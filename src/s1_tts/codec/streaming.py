@@ -12,7 +12,7 @@ from s1_tts.codec.codec_config import CODEC_WEIGHTS_FILE, CodecConfig
 from s1_tts.codec.decoder import ConvDecoder
 from s1_tts.codec.native.tile_layers import TileKernels
 from s1_tts.codec.packed import exact_products
-from s1_tts.codec.piece_graphs import FixedPieces, GraphedPieces
+from s1_tts.codec.piece_graphs import GRAPH_FRAMES, MOST_TRYING_S, FixedPieces, GraphedPieces
 from s1_tts.codec.quantizer import CodesToLatent
 from s1_tts.codec.state import StateLayout, StreamState
 from s1_tts.codec.transformer import Sight
@@ -79,23 +79,32 @@ class StreamingDecoder:
             return self._fixed.new_state()
         return StreamState(torch.zeros(self.state_size, dtype=self.dtype, device=self.device))
 
-    def use_graphs(self, max_rows: int, max_streams: int) -> None:
+    def use_graphs(
+        self,
+        max_rows: int,
+        max_streams: int,
+        frames: Sequence[int] = GRAPH_FRAMES,
+        trying_s: float = MOST_TRYING_S,
+    ) -> None:
         """Capture CUDA graphs of pieces, which takes seconds; on another device nothing happens.
 
         Args:
             max_rows: Streams decoded together at most.
             max_streams: Streams whose states are kept at most; their memory is taken now.
+            frames: Frames of a piece, see :class:`~s1_tts.codec.piece_graphs.FixedPieces`.
+            trying_s: How long cuDNN tries its ways.
         """
         if self.device.type == "cuda":
-            graphed = GraphedPieces(self, max_rows, max_streams)
-            graphed.capture_all()
+            graphed = GraphedPieces(self, max_rows, max_streams, frames)
+            graphed.capture_all(trying_s)
             self._fixed = graphed
 
     def use_kernels(self) -> None:
         """Compute what lies between the convolutions by Triton kernels; before graphs are captured, on CUDA."""
-        from s1_tts.codec.fused_join import fused_join  # noqa: PLC0415  # Triton comes with torch's CUDA builds alone
+        # Triton comes with torch's CUDA builds alone
+        from s1_tts.codec.fused_layers import fused_join, fused_unit_end  # noqa: PLC0415
 
-        self._to_samples.use_join(fused_join)
+        self._to_samples.use_layers(fused_join, fused_unit_end)
 
     def use_fixed_shapes(self, max_rows: int, max_streams: int) -> None:
         """Decode pieces as graphs would, but run them eagerly; for comparison, on any device."""

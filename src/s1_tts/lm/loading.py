@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from s1_protocol.errors import CheckpointError, SettingsError
+from s1_tts.kernel_launch import can_launch
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.fused.sizes import can_fuse
 from s1_tts.lm.model import DualArModel
@@ -124,7 +125,7 @@ def make_runner(loaded: LanguageModel, num_slots: int, *, use_kernels: bool = Tr
         use_kernels: On CUDA, compute with this project's kernels; else, and for sizes they cannot compute, by torch's.
     """
     model = loaded.model
-    if use_kernels and model.device.type == "cuda" and can_fuse(model.config):
+    if use_kernels and model.device.type == "cuda" and can_fuse(model.config) and can_launch():
         from s1_tts.lm.fused.runner import FusedRunner  # noqa: PLC0415  # Triton comes with torch's CUDA builds alone
 
         return FusedRunner(model, num_slots, loaded.num_positions)

@@ -9,7 +9,6 @@ import torch
 from s1_training.development.language_model import dev_lm_config
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.encoder import PIECE_FRAMES, CodecEncoder
-from s1_tts.codec.fused_join import fused_join
 from s1_tts.codec.piece_graphs import FixedPieces, Shape
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.weights import Weights, published_shapes
@@ -23,9 +22,10 @@ from tests.unit.fake_cuda.watch import CUDA, fake_cuda, set_guard, watching
 
 MOST_KERNELS_OF_A_STEP = 450
 MOST_KERNELS_OF_A_PREFILL = 220
-MOST_KERNELS_OF_A_PIECE = 450
+MOST_KERNELS_OF_A_PIECE = 420
 MOST_KERNELS_OF_AN_ENCODER_PIECE = 960
 NUM_SEMANTIC = 4096
+NUM_UNITS = 12
 NUM_POSITIONS = 2048
 NUM_SLOTS = 64
 
@@ -100,13 +100,14 @@ def weights(on_fake_tensors: None) -> Weights:
 @pytest.mark.parametrize(("rows", "frames"), [(1, 1), (1, 4), (8, 20), (32, 4), (32, 20)])
 def test_a_codec_piece(weights: Weights, rows: int, frames: int) -> None:
     decoder = StreamingDecoder(weights, CodecConfig())
-    decoder._to_samples.use_join(fused_join)
+    decoder.use_kernels()
     pieces = FixedPieces(decoder, 32, 64)
     with watching() as seen:
         pieces._piece(Shape(rows, frames))
     assert seen.transfers == []
     assert seen.num_kernels <= MOST_KERNELS_OF_A_PIECE
     assert seen.kernels["join"] > 0
+    assert seen.kernels["pointwise_added"] == NUM_UNITS
 
 
 def test_what_goes_to_the_gpu_with_a_codec_piece_does_not_wait(weights: Weights) -> None:

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 CUDA = torch.device("cuda", 0)
-LAUNCHING = ("s1_tts.lm.fused.stack", "s1_tts.lm.fused.step", "s1_tts.codec.fused_join")
+LAUNCHING = ("s1_tts.lm.fused.stack", "s1_tts.lm.fused.step", "s1_tts.codec.fused_layers")
 """Modules that launch this project's kernels."""
 
 NO_KERNEL = {

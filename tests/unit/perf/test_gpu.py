@@ -1,6 +1,8 @@
 """What waits for a GPU is rehearsed on a CPU, and the kernels compile for GPUs that are not here."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +35,35 @@ def test_a_stage_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) ->
     assert check.figures["it"]["b"] == 2
 
 
+def test_a_stage_whose_module_or_program_is_missing_costs_itself_alone(tmp_path: Path) -> None:
+    check = Check(tmp_path)
+    run_stage_of(check, "import no_such_module")
+    run_stage(check, "lost", ["/no/such/program"], 5.0)
+    run_stage_of(
+        check, f"import os, signal; print('{MARK}{{\"c\": 3}}', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    run_stage(check, "next", [sys.executable, "-c", f"print('{MARK}{{\"d\": 4}}')"], 60.0)
+    assert "no_such_module" in (tmp_path / "log.txt").read_text()
+    assert check.figures["lost"]["status"].startswith("could not be started")
+    assert (check.figures["it"]["c"], check.figures["it"]["status"]) == (3, "failed with code -9")
+    assert check.figures["next"] == {"d": 4, "status": "done", "seconds": check.figures["next"]["seconds"]}
+
+
+def test_a_daemon_that_a_stage_leaves_behind_holds_up_nobody(tmp_path: Path) -> None:
+    """It has a session of its own, and the stage's output."""
+    check = Check(tmp_path)
+    daemon = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)"
+    run_stage_of(check, f"import json, subprocess, sys; print('{MARK}' + json.dumps({{'pid': {daemon}.pid}}))")
+    os.kill(check.figures["it"]["pid"], signal.SIGKILL)  # it still lived
+    assert check.figures["it"]["status"] == "done"
+
+
+def test_figures_that_are_no_json_are_passed_over(tmp_path: Path) -> None:
+    check = Check(tmp_path)
+    run_stage_of(check, f"print('{MARK}{{broken'); print('{MARK}{{\"e\": 5}}')")
+    assert (check.figures["it"]["e"], check.figures["it"]["status"]) == (5, "done")
+
+
 def test_a_second_command_adds_to_what_the_first_one_found(tmp_path: Path) -> None:
     Check(tmp_path).tell("lm", ms=1.0)
     Check(tmp_path).tell("server", ms=2.0)
@@ -42,7 +73,7 @@ def test_a_second_command_adds_to_what_the_first_one_found(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_check_is_rehearsed(tmp_path: Path) -> None:
-    stages = ("probe", "lm", "codec", "engine", "contention")
+    stages = ("probe", "kernels", "lm", "codec", "engine", "micro", "contention", "server", "tiles")
     command = [sys.executable, "-m", "perf", "gpu", "--out", str(tmp_path), "--device", "cpu", "--size", "tiny"]
     done = subprocess.run(
         [*command, "--budget", "1700", "--only", *stages], cwd=ROOT, capture_output=True, text=True, check=False
@@ -50,10 +81,20 @@ def test_the_check_is_rehearsed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "check.json").read_text())
     assert {name: found[name]["status"] for name in stages} == dict.fromkeys(stages, "done"), done.stdout
-    assert found["lm"]["torch_step_2_at_20"]["ms"] > 0
-    assert found["codec"]["torch_1x4"]["ms"] > 0
+    assert found["kernels"]["tiny_float32"]["is_same_alone"]
+    assert found["kernels"]["tiny_float32"]["frames_equal"] == found["kernels"]["tiny_float32"]["frames"]
+    assert found["lm"]["kernels_step_1_at_20"]["ms"] > 0
+    assert found["lm"]["torch_step_1_at_20"]["ms"] > 0
+    assert found["codec"]["torch_untried_1x4"]["ms"] > 0
     assert found["engine"]["streams_4"]["failures"] == []
     assert found["contention"]["one_process"].keys() == {"step_ms_p50", "step_ms_p99", "audio_s_per_s"}
+    assert found["micro"]["wqkv_1_rows"]["kernel_us"] > 0
+    assert found["server"]["callers_2"]["audio_s_per_s"] > 0
+    assert found["server"]["killed_codec"]["caller_got"] != "sound"
+    failures = {
+        f"{stage}.{name}": told for stage in stages for name, told in found[stage].items() if "failed" in str(told)
+    }
+    assert failures == {}
 
 
 @pytest.mark.slow

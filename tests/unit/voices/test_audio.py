@@ -3,6 +3,8 @@
 import contextlib
 import io
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -301,3 +303,9 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(seed: int) -> None:
         data[place] = generator.integers(256)
     with contextlib.suppress(InvalidArgumentError):
         assert np.isfinite(read_recording(bytes(data))).all()
+
+
+def test_the_process_that_hands_sound_files_on_loads_no_decoder() -> None:
+    """What crashes while it decodes a file must not be in a process that serves; a server without PyAV starts."""
+    code = "import sys, s1_tts.voices.sound.process; sys.exit('av' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from s1_tts.voices.sound.fault import SoundError
-from s1_tts.voices.sound.worker import HEADER, QUESTION
+from s1_tts.voices.sound.pipe import HEADER, QUESTION
 
 log = logging.getLogger(__name__)
 

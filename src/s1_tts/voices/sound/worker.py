@@ -7,17 +7,13 @@ standard output. It ends with its parent.
 
 import os
 import resource
-import struct
 import sys
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from s1_tts.voices.sound.fault import SoundError
+from s1_tts.voices.sound.pipe import HEADER, QUESTION
 from s1_tts.voices.sound.reading import read_sound
-
-HEADER: Final = struct.Struct("<?Q")
-QUESTION: Final = struct.Struct("<QIdQ")
-"""Bytes of the file, rate of the result, longest sound in seconds, bytes of the largest file."""
 
 MEMORY_BYTES: Final = 768 * 2**20
 """What decoding may take beside the libraries; the longest sound of the most channels takes half of it."""

@@ -16,7 +16,7 @@ AGE = tl.constexpr(3)
 def draw(
     logits,
     rows,
-    options,
+    sampling,
     window,
     columns,
     frames,
@@ -42,7 +42,7 @@ def draw(
     Args:
         logits: ``[R, CANDIDATES]`` float32.
         rows: Table of rows ``[R, stride_rows]`` int64; a negative position: no such row.
-        options: Temperature, top_p and penalty ``[R, 3]`` float32.
+        sampling: Temperature, top_p and penalty ``[R, 3]`` float32.
         window: Latest codes ``[R, NUM_CODEBOOKS, WINDOW]`` int64, a ring by age.
         columns: Next column ``[R, 1 + NUM_CODEBOOKS]`` int64, written.
         frames: ``[R, NUM_CODEBOOKS]`` int32, written; the first value is -1 where logits were not finite.
@@ -68,9 +68,9 @@ def draw(
     if position < 0:
         return
     age = tl.load(rows + row * stride_rows + AGE)
-    temperature = tl.load(options + row * 3)
-    top_p = tl.load(options + row * 3 + 1)
-    penalty = tl.load(options + row * 3 + 2)
+    temperature = tl.load(sampling + row * 3)
+    top_p = tl.load(sampling + row * 3 + 1)
+    penalty = tl.load(sampling + row * 3 + 2)
     code_index = tl.arange(0, BLOCK)
     inside = code_index < CANDIDATES
     x = tl.load(logits + row * CANDIDATES + code_index, mask=inside, other=0.0)
@@ -104,6 +104,7 @@ def draw(
     race = x / tl.maximum(temperature, 1e-5) - tl.log(-tl.log(1.0 - noise))
     score = tl.where(temperature == 0.0, x, tl.where(kept, race, float("-inf")))
     code = tl.argmax(tl.where(inside, score, float("-inf")), axis=0)
+    code = tl.minimum(code, CANDIDATES - 1)  # of NaN alone any place is the largest, and no embedding is beyond
 
     is_all_sound = is_sound
     if not IS_FIRST:

@@ -34,7 +34,7 @@ The limits are for machines that are lent by the minute; a rehearsal on a CPU ha
 
 SECOND = {"server": 120.0, "tiles": 70.0}
 
-INTERPRETED = {"kernels", "lm", "micro", "tiles"}
+INTERPRETED = {"kernels", "micro", "tiles"}
 """Stages that a rehearsal runs with Triton's interpreter."""
 
 WITH_CHECKPOINT = {"engine", "contention", "server"}

@@ -11,6 +11,7 @@ from tests.gateway.cartesia_socket import LONG, TEXT, Message, output, receive, 
 from tests.gateway.hearing import assert_said, hear_pcm
 from tests.gateway.running import RunningGateway, running_gateway, until
 from tests.gateway.stand_in import StandIn, Trouble
+from tests.gateway.strange_messages import strange_json
 
 
 @pytest.mark.parametrize(
@@ -108,22 +109,11 @@ async def test_too_many_contexts_and_too_much_text_are_refused(
 
 
 def strange(chance: random.Random) -> str | bytes:
-    """A message with something wrong in it, or with nothing right; some are right."""
+    """A message of one of three contexts."""
     message: Message = {"context_id": chance.choice("abc"), "transcript": "Hi.", "output_format": output()}
     message |= {"continue": chance.random() < 0.5, "voice": {"mode": "id", "id": None}, "max_buffer_delay_ms": 0}
-    text = json.dumps(message)
-    kind = chance.randrange(6)
-    if kind == 0:
-        return chance.randbytes(chance.randint(0, 200))
-    if kind == 1:
-        return text[: chance.randrange(len(text))]
-    if kind == 2:
-        at = chance.randrange(len(text))
-        return text[:at] + chance.choice('{}[]",:0x\\') + text[at:]
-    if kind == 3:
-        return chance.choice([text, json.dumps({"context_id": chance.choice("abc"), "cancel": True})])
-    wrong = chance.choice([None, True, -1, 10**30, 1e308, "", "x" * 20_000, [], {}, [[[]]], {"id": {}}])
-    return json.dumps({**message, chance.choice([*message, "flush", "generation_config", "unknown"]): wrong})
+    cancel = {"context_id": chance.choice("abc"), "cancel": True}
+    return strange_json(chance, message, further=("flush", "generation_config"), right=(message, cancel))
 
 
 async def test_hundreds_of_strange_messages_hold_nothing(gateway: RunningGateway, stand_in: StandIn) -> None:

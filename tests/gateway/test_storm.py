@@ -24,6 +24,7 @@ from s1_gateway.turns import Turn
 from tests.gateway.hearing import assert_said, hear_pcm
 from tests.gateway.running import RunningGateway, running_gateway, until
 from tests.gateway.stand_in import StandIn
+from tests.gateway.strange_messages import strange_json
 
 TEXT = "Hello there, this is what I have to say."
 LONG_TEXT = "This is a sentence of some length that takes a while to be said. " * 10
@@ -157,29 +158,13 @@ async def test_an_answer_of_which_nothing_was_taken_is_let_go_without_a_collecti
     assert limits.num_open == 0
 
 
-def strange(chance: random.Random, message: dict[str, object]) -> str | bytes:
-    """A message with something wrong in it, or with nothing right."""
-    kind = chance.randrange(5)
-    text = json.dumps(message)
-    if kind == 0:
-        return chance.randbytes(chance.randint(0, 200))
-    if kind == 1:
-        return text[: chance.randrange(len(text))]
-    if kind == 2:
-        at = chance.randrange(len(text))
-        return text[:at] + chance.choice('{}[]",:0x\\') + text[at:]
-    name = chance.choice([*message, "unknown"])
-    wrong = chance.choice([None, True, -1, 10**30, 1e308, "", "x" * 20_000, [], {}, [[[]]], {"id": {}}])
-    return json.dumps({**message, name: wrong})
-
-
 async def test_strange_messages_are_answered_and_hold_nothing(gateway: RunningGateway, stand_in: StandIn) -> None:
     chance = random.Random(3)
     message = {"text": "Hi.", "voice": "alloy", "format": "pcm", "sample_rate": 24_000, "seed": 1, "context_id": "a"}
     async with connect(gateway.socket_url + "/ws/tts") as socket:
         reading = asyncio.create_task(_read_all(socket))
         for _ in range(500):
-            await socket.send(strange(chance, message))
+            await socket.send(strange_json(chance, message))
         await socket.send(json.dumps({"cancel": True}))
         await socket.send(json.dumps({"text": TEXT, "context_id": "whole"}))
         told = await reading
@@ -211,7 +196,7 @@ def test_strange_bodies_are_answered_and_hold_nothing(gateway: RunningGateway, s
     statuses = set()
     with httpx2.Client() as client:
         for _ in range(500):
-            answer = client.post(f"{gateway.url}/v1/audio/speech", content=strange(chance, body))
+            answer = client.post(f"{gateway.url}/v1/audio/speech", content=strange_json(chance, body))
             statuses.add(answer.status_code)
             if answer.status_code != 200:
                 assert answer.json()["error"]["message"]

@@ -46,6 +46,12 @@ PIECE_SAMPLES = 8_820
 LARGE_PIECE_SAMPLES = 3 * PIECE_SAMPLES
 """The same of cheap sound that no clock paces: its encoding takes 0.3 ms, and each piece another 0.1 ms on its way."""
 
+BODY_BYTES = 2**18
+"""Of a piece in a body, where nothing limits it."""
+
+EVENT_BYTES = 40 * 2**10
+"""Of a piece in an event: in base64, and with what a resampler held back before it, the event stays under 64 KiB."""
+
 TURNS_TO_LEAVE = 2
 """Of the event loop, until a request has been handed to gRPC: in the first the client makes its call, in the second the
 call is sent."""
@@ -67,7 +73,7 @@ class SpeechOrder:
         retry: How long it goes on asking while servers are full; None: for a moment.
         asked_s: When, on ``time.perf_counter``.
         is_whole: Whether nothing is heard before all of it is there: its header then tells the true length.
-        is_paced: Whether it is sent at the pace of playback, and therefore in small pieces.
+        max_piece_bytes: Of cheap sound that may leave at once; 0: it leaves at the pace of playback, in small pieces.
         tell: Hears of each piece of sound that comes, in seconds, also while nothing is given yet.
     """
 
@@ -79,13 +85,21 @@ class SpeechOrder:
     retry: Retry | None = None
     asked_s: float = field(default_factory=time.perf_counter)
     is_whole: bool = False
-    is_paced: bool = True
+    max_piece_bytes: int = 0
     tell: Callable[[float], None] | None = None
 
     @property
     def labels(self) -> tuple[str, str]:
         """Its door and its caller, as metrics name them."""
         return self.door, self.caller.name
+
+    @property
+    def piece_samples(self) -> int:
+        """The engine's samples that are encoded at once, at most."""
+        if not self.sound.is_cheap:
+            return PIECE_SAMPLES
+        fitting = SAMPLE_RATE_HZ * self.max_piece_bytes // (2 * self.sound.rate_hz)
+        return min(max(fitting, PIECE_SAMPLES), LARGE_PIECE_SAMPLES)
 
 
 @dataclass(frozen=True)
@@ -215,8 +229,7 @@ class Answer:
         self._admission = admission
         self._turns = turns
         self._metrics = metrics
-        is_large = order.sound.is_cheap and not order.is_paced
-        self._piece_samples = LARGE_PIECE_SAMPLES if is_large else PIECE_SAMPLES
+        self._piece_samples = order.piece_samples
         self._bytes = metrics.bytes.labels(*order.labels)
         self._audio_seconds = metrics.audio_seconds.labels(*order.labels)
         self.problem: Problem | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import av
+import httpx2
 import pytest
 import soundfile
 from cartesia import APIConnectionError, APIStatusError, AsyncCartesia, BadRequestError, NotFoundError
@@ -68,6 +69,17 @@ async def test_raw_sound_and_mp3(sdk: AsyncCartesia) -> None:
         assert container.format.name == "mp3"
         assert container.streams.audio[0].rate == 24_000
     assert_said(hear_file(data), TEXT, within_s=0.15)
+
+
+@pytest.mark.parametrize("encoding", ["pcm_s16le", "pcm_f32le"])
+async def test_no_event_is_over_64_kib(gateway: RunningGateway, encoding: str) -> None:
+    sound = {"container": "raw", "encoding": encoding, "sample_rate": 48_000}
+    request = {"model_id": "sonic-3", "transcript": TEXT * 3, "voice": "alloy", "output_format": sound}
+    async with httpx2.AsyncClient() as client:
+        answer = await client.post(f"{gateway.url}/tts/sse", json=request)
+    lines = answer.content.split(b"\n")
+    assert max(len(line) for line in lines) < 65_536
+    assert sum(len(line) for line in lines) > 3 * 65_536
 
 
 async def test_a_voice_is_an_object_or_its_id(gateway: RunningGateway, sdk: AsyncCartesia, stand_in: StandIn) -> None:

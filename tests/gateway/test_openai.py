@@ -87,6 +87,13 @@ def test_first_sound_comes_while_the_rest_is_made(sdk, stand_in):
         assert stand_in.num_open == 1
 
 
+def test_no_event_is_over_64_kib(sdk):
+    answer = say(sdk, TEXT * 3, stream_format="sse", response_format="wav", extra_body={"sample_rate": 48_000})
+    lines = answer.content.split(b"\n")
+    assert max(len(line) for line in lines) < 65_536
+    assert sum(len(line) for line in lines) > 3 * 65_536
+
+
 def test_events_carry_the_format_that_was_asked_for(sdk):
     answer = say(sdk, stream_format="sse")
     assert answer.response.headers["content-type"] == "text/event-stream"

@@ -18,7 +18,7 @@ from s1_gateway.http_sound import SoundResponse, whole_or_broken
 from s1_gateway.metrics import Door
 from s1_gateway.routing import described, enveloped
 from s1_gateway.sockets import Socket, serve_socket
-from s1_gateway.speech import SpeechOrder
+from s1_gateway.speech import BODY_BYTES, EVENT_BYTES, SpeechOrder
 from s1_gateway.state import Gateway, gateway_of, speaker_of
 
 router = APIRouter(
@@ -39,7 +39,7 @@ async def speak(request: Request) -> Response:
     """Say a text; the sound is sent while it is made."""
     gateway, caller = gateway_of(request), speaker_of(request)
     body = await read_json(request, SoundRequest)
-    order = await _order(body, gateway, caller)
+    order = await _order(body, gateway, caller, BODY_BYTES)
     answer = await unless_gone(request, gateway.speech.begin(order))
     return SoundResponse(answer, whole_or_broken(answer), order.sound.media_type, gateway.settings.send_s)
 
@@ -54,7 +54,7 @@ async def speak_in_events(request: Request) -> Response:
     """Say a text; the sound is sent in events while it is made."""
     gateway, caller = gateway_of(request), speaker_of(request)
     body = await read_json(request, EventsRequest)
-    order = await _order(body, gateway, caller)
+    order = await _order(body, gateway, caller, EVENT_BYTES)
     answer = await unless_gone(request, gateway.speech.begin(order))
     return SoundResponse(answer, as_events(answer, body), "text/event-stream", gateway.settings.send_s)
 
@@ -65,13 +65,16 @@ async def stream(websocket: WebSocket) -> None:
     await serve_socket(websocket, Door.CARTESIA, render, _serve)
 
 
-async def _order(body: SoundRequest | EventsRequest, gateway: Gateway, caller: Caller) -> SpeechOrder:
+async def _order(
+    body: SoundRequest | EventsRequest, gateway: Gateway, caller: Caller, max_piece_bytes: int
+) -> SpeechOrder:
     return SpeechOrder(
         text=body.transcript,
         options=await gateway.voice_names.apply(body.voice_id, body.call_options()),
         sound=body.sound(),
         door=Door.CARTESIA,
         caller=caller,
+        max_piece_bytes=max_piece_bytes,
     )
 
 

@@ -15,7 +15,7 @@ from s1_gateway.hangup import unless_gone
 from s1_gateway.http_sound import SoundResponse, whole_or_broken
 from s1_gateway.metrics import Door
 from s1_gateway.routing import described, enveloped
-from s1_gateway.speech import SpeechOrder
+from s1_gateway.speech import BODY_BYTES, SpeechOrder
 from s1_gateway.state import gateway_of, speaker_of
 
 router = APIRouter(
@@ -41,7 +41,12 @@ async def speak(request: Request) -> Response:
     if not body.references:
         options = await gateway.voice_names.apply(body.reference_id or None, options)
     order = SpeechOrder(
-        text=body.text, options=options, sound=body.sound(), door=Door.FISH, caller=caller, is_paced=False
+        text=body.text,
+        options=options,
+        sound=body.sound(),
+        door=Door.FISH,
+        caller=caller,
+        max_piece_bytes=BODY_BYTES,
     )
     answer = await unless_gone(request, gateway.speech.begin(order))
     return SoundResponse(answer, whole_or_broken(answer), order.sound.media_type, gateway.settings.send_s)

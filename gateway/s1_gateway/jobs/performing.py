@@ -21,7 +21,7 @@ from s1_gateway.jobs.spec import JobSpec, content_key
 from s1_gateway.jobs.store import SoundStore, StoreError
 from s1_gateway.jobs.weights import Weights
 from s1_gateway.metrics import Door
-from s1_gateway.speech import Speech, SpeechOrder
+from s1_gateway.speech import BODY_BYTES, Speech, SpeechOrder
 from s1_gateway.voices.names import VoiceNames
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class Performer:
             door=Door.JOBS,
             caller=Caller(name=job.token, scopes=frozenset({Scope.SPEAK})),  # its quota was asked when it was taken
             is_whole=True,
-            is_paced=False,
+            max_piece_bytes=BODY_BYTES,
             tell=self._teller(job, len(spec.text) / _CHARACTERS_PER_S / spec.speed),
         )
         answer = await self._speech.begin(order)

@@ -17,7 +17,7 @@ from s1_gateway.openai.events import as_events
 from s1_gateway.openai.models import check_model
 from s1_gateway.openai.schemas import SpeechBody
 from s1_gateway.routing import described, enveloped
-from s1_gateway.speech import SpeechOrder
+from s1_gateway.speech import BODY_BYTES, EVENT_BYTES, SpeechOrder
 from s1_gateway.state import gateway_of, speaker_of
 
 router = APIRouter(
@@ -63,7 +63,7 @@ async def speak(request: Request) -> Response:
         ),
         door=Door.OPENAI,
         caller=caller,
-        is_paced=False,
+        max_piece_bytes=EVENT_BYTES if body.stream_format == "sse" else BODY_BYTES,
     )
     answer = await unless_gone(request, gateway.speech.begin(order))
     if body.stream_format == "sse":

@@ -10,10 +10,12 @@ from perf.engine.codec import CodecFigures
 from perf.engine.lm import LmFigures
 from perf.engine.rounding import RoundingFigures
 from perf.errors import MeasurementError
+from perf.gateway.command import GatewayFigures, RealFigures
 from perf.jobs.command import JobFigures, RealJobFigures
 from perf.load.load_test import LoadFigures
 from perf.records import RESULTS, Record, read_records
 from perf.report.day_tables import best_table, calls_table, check_table, threshold_table, trouble_table
+from perf.report.gateway_tables import gateway_table
 from perf.report.goals import MAX_ADDED_MS, MAX_TAIL, MIN_SHARE_OF_BARE, bench_goals
 from perf.report.siege_tables import siege_figures_table, siege_table
 from perf.report.tables import Table, figure
@@ -246,6 +248,15 @@ def jobs_table() -> Table:
     return Table("Jobs", ("", "measured", "goal"), rows)
 
 
+def gateway_costs_table() -> Table:
+    """What the gateway costs: the newest record of each server that it stood before."""
+    records = Records()
+    idle, real = records.newest("gateway", "stand-in"), records.newest("gateway", DEMO_VOICE)
+    return gateway_table(
+        idle.figures_as(GatewayFigures), idle.conditions, real.figures_as(RealFigures), real.conditions
+    )
+
+
 def day_figures() -> DayFigures:
     """The newest simulated day."""
     return Records().figures(DayFigures, "capacity-day", "modelled")
@@ -274,6 +285,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "performance-added": added_table,
     "performance-load": load_table,
     "jobs-figures": jobs_table,
+    "gateway-costs": gateway_costs_table,
     "siege-attacks": lambda: siege_tables()[0],
     "siege-figures": lambda: siege_tables()[1],
     "capacity-servers": capacity_table,

@@ -20,8 +20,16 @@ SERVE_FLAGS ?=
 UP_FLAGS ?=
 PYTEST_FLAGS ?=
 
+# Processes side by side, of about the same length: tests with real servers and of protocols wait most of their time.
+# Each writes its output when it has ended. One thread each, so that none waits for another one's core.
+TEST_LANES := test-servers test-triton test-engine test-rest test-jobs test-gateway
+# Tests with servers of their own; the others of tests/triton share theirs.
+OWN_SERVERS := $(addprefix tests/triton/,releases test_container.py test_kubernetes_root.py test_listening.py test_siege.py test_unread_bytes.py)
+# Tests that compute and never wait; they leave the cores to those that do.
+ENGINE_TESTS := $(addprefix tests/unit/,codec fake_cuda kernels lm training)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve up test test-triton test-jobs test-gateway test-rest check siege rollout docs lint bench bench-quick load load-jobs capacity gpu-carry profile
+.PHONY: help setup demo serve up test $(TEST_LANES) check siege rollout docs lint bench bench-quick load load-jobs capacity gpu-carry profile
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -52,13 +60,17 @@ serve: setup ## serve on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); CHECKPO
 up: setup ## a server and the gateway before it on port 8080, with a line to try for each protocol; CHECKPOINT=DIR
 	$(BIN)/python scripts/up.py --checkpoint "$(CHECKPOINT)" $(UP_FLAGS)
 
-# Four processes side by side: tests with real servers and of protocols wait most of their time. Each writes its output
-# when it has ended. One thread each, so that none waits for another one's core.
 test: setup ## run all tests; tests that cannot run here say why
-	OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(MAKE) --jobs 4 --keep-going --output-sync=target test-triton test-jobs test-gateway test-rest
+	OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(MAKE) --jobs $(words $(TEST_LANES)) --keep-going --output-sync=target $(TEST_LANES)
+
+test-servers: setup
+	$(BIN)/python -m pytest $(OWN_SERVERS) $(PYTEST_FLAGS)
 
 test-triton: setup
-	$(BIN)/python -m pytest tests/triton $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest tests/triton $(addprefix --ignore=,$(OWN_SERVERS)) $(PYTEST_FLAGS)
+
+test-engine: setup
+	nice -n 5 $(BIN)/python -m pytest $(ENGINE_TESTS) $(PYTEST_FLAGS)
 
 test-jobs: setup
 	$(BIN)/python -m pytest tests/gateway/jobs tests/rollout $(PYTEST_FLAGS)
@@ -67,7 +79,7 @@ test-gateway: setup
 	$(BIN)/python -m pytest tests/gateway --ignore tests/gateway/jobs $(PYTEST_FLAGS)
 
 test-rest: setup
-	$(BIN)/python -m pytest --ignore tests/triton --ignore tests/gateway --ignore tests/rollout $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest $(addprefix --ignore=,tests/triton tests/gateway tests/rollout $(ENGINE_TESTS)) $(PYTEST_FLAGS)
 
 # One thread in each worker: more of them would wait for each other's cores.
 check: setup lint ## lint, then the unit tests but the slow ones, in parallel: the inner loop

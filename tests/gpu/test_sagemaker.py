@@ -28,7 +28,7 @@ from s1_training.development.checkpoint import write_dev_checkpoint
 from s1_tts.serving.repository import PACKAGED_REPOSITORY
 from tests.sagemaker_container import Served, serving
 from tests.triton.callers import request_http
-from tests.triton.test_lifecycle import is_running
+from tests.triton.script import is_running
 
 TEXT = "This is a sentence of a length that many sentences have, no more and no less."
 NUM_CALLERS = 20

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import tritonclient.grpc.aio as grpcclient
 
+from s1_client import AsyncS1Client, SpeechOptions
 from s1_protocol.names import Field, ModelName
+from s1_protocol.sound import FRAME_SAMPLES
 from s1_protocol.tensors import LLAMA_INPUTS, SPEECH_INPUTS
 from s1_tts.serving.server import TritonServer
 from s1_tts.wire.arrays import NamedArray
@@ -114,7 +116,8 @@ def joined(chunks: list[Chunk]) -> npt.NDArray[np.int16]:
 
 def read_metrics(server: TritonServer) -> dict[str, float]:
     """Our metrics by name and labels."""
-    text = request_http(server.ports.metrics, "GET", "/metrics").body.decode()
+    host = server.reachable_host.strip("[]")
+    text = request_http(server.ports.metrics, "GET", "/metrics", host=host).body.decode()
     lines = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("s1_")]
     return {name: float(value) for name, value in lines}
 
@@ -123,6 +126,18 @@ def num_open(server: TritonServer) -> float:
     """Sequences that run or wait."""
     metrics = read_metrics(server)
     return sum(value for name, value in metrics.items() if name.startswith(("s1_lm_active_seq", "s1_lm_waiting_seq")))
+
+
+async def assert_speaks_on_each_port(server: TritonServer) -> None:
+    """Ask at the address that a caller on this machine is told; SageMaker's port knows IPv4 only."""
+    host = server.reachable_host.strip("[]")
+    async with AsyncS1Client(f"{server.reachable_host}:{server.ports.grpc}") as client:
+        spoken = await client.speak("Hello.", SpeechOptions(seed=1, max_frames=4))
+    assert len(spoken.samples) == 4 * FRAME_SAMPLES
+    for port, path in ((server.ports.http, "/v2/health/ready"), (server.ports.metrics, "/metrics")):
+        assert request_http(port, "GET", path, host=host).status == 200
+    assert server.ports.sagemaker is not None
+    assert request_http(server.ports.sagemaker, "GET", "/ping").status == 200
 
 
 async def until(is_true: Callable[[], bool], timeout_s: float = 30.0) -> bool:

@@ -95,7 +95,7 @@ async def test_many_at_once_leave_the_others_alone(client):
             await anext(reader)
         await reader.aclose()
 
-    leaving = [leave_after(seed % 3 + 1, seed) for seed in range(60)]
+    leaving = [leave_after(seed % 3 + 1, seed) for seed in range(30)]
     together, *_ = await asyncio.gather(collect(client, **kept), *leaving)
     assert np.array_equal(joined(together), alone)
 

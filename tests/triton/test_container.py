@@ -1,6 +1,5 @@
 """What runs in the container, run without one: an installed wheel, NVIDIA's folder layout, no source tree."""
 
-import contextlib
 import os
 import re
 import resource
@@ -27,7 +26,8 @@ from tests.triton.callers import collect
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "deploy" / "container" / "requirements.txt"
 SERVICE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["s1-tts"]
-STOP_LIMIT_S = 12
+STOP_LIMIT_S = 60
+"""Only so that a test that fails comes to an end."""
 
 
 @dataclass(frozen=True)
@@ -92,85 +92,95 @@ def lay_out_triton(root: Path) -> tuple[Path, tuple[Path, ...]]:
     return root, (Path(str(sysconfig.get_config_var("LIBDIR"))), package.parent / "nvidia_pytriton.libs")
 
 
-@contextlib.contextmanager
-def running(image: Image, folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """The image's command, in a folder that has nothing to do with the source."""
-    command = [image.environment / "bin" / "s1-tts-serve", "--log", "server.log"]
-    ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
-    variables = image.variables(**settings)
-    process = subprocess.Popen([*command, *ports], env=variables, cwd=folder, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+@dataclass(frozen=True)
+class Served:
+    """The image's command, which is ready.
+
+    Args:
+        launcher: Its process.
+        port: Of gRPC.
+        voices: Folder of the voice store, as it is seen from outside.
+        jail: What it runs in; none where this machine lets nobody make one.
+    """
+
+    launcher: psutil.Process
+    port: int
+    voices: Path
+    jail: Jail | None
 
 
-async def test_the_images_command_serves_and_stops(image, checkpoint, tmp_path):
-    settings = {"S1_CHECKPOINT": str(checkpoint), "S1_HOST": "0.0.0.0", "S1_VOICES": str(tmp_path / "voices")}
-    with running(image, tmp_path, **settings) as process:
-        assert "noise" in process.stdout.readline(), (tmp_path / "server.log").read_text()
-        ready = re.match(r"ready on 0\.0\.0\.0: http \d+, grpc (\d+)", process.stdout.readline())
-        assert ready
-        children = psutil.Process(process.pid).children(recursive=True)
-        server = next(child for child in children if child.name() == "tritonserver")
-        assert server.exe() == str(image.triton / "bin" / "tritonserver")
-        assert f"--backend-directory={image.triton / 'backends'}" in server.cmdline()
-        assert "--grpc-address=0.0.0.0" in server.cmdline()
-        async with grpcclient.InferenceServerClient(f"127.0.0.1:{ready[1]}") as client:
-            chunks = await collect(client, text="Hello.", seed=1, max_frames=8)
-        assert chunks[-1].is_last
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(STOP_LIMIT_S) == 0
-
-
-def test_the_images_command_serves_with_the_rights_that_compose_gives_it(image, checkpoint, tmp_path):
-    """A read-only root, an ordinary user, no capabilities, and the places to write that docker-compose.yml names."""
-    if fault := Jail.fault():
-        pytest.skip(fault)
-    root, voices = tmp_path / "root", tmp_path / "voices"
+@pytest.fixture(scope="module")
+def served(image: Image, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """As docker-compose.yml runs it: a read-only root, an ordinary user, no capabilities, few places to write."""
+    folder = tmp_path_factory.mktemp("served")
+    root, voices, log = folder / "root", folder / "voices", folder / "server.log"
     root.mkdir()
     voices.mkdir()
-    os.chown(voices, USER, USER)
-    readable = [image.environment.parent, checkpoint, Path(sys.prefix), Path(sys.base_prefix)]
-    for folder in readable[:2]:
-        folder.chmod(0o755)
-    # nobody may raise a limit above the one that holds here
-    files = min(SERVICE["ulimits"]["nofile"]["hard"], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-    jail = Jail(root, SERVICE["tmpfs"], "1g", files, read=readable, write={"/voices": voices})
-    settings = {"S1_CHECKPOINT": str(checkpoint), "S1_HOST": "0.0.0.0", "S1_VOICES": "/voices"}
-    variables = image.variables(**settings, HOME="/home/triton-server")
     ports = [f"--{name}-port=0" for name in ("http", "grpc", "metrics")]
-    command = jail.command([image.environment / "bin" / "s1-tts-serve", *ports], variables)
-    log = tmp_path / "server.log"
-    with log.open("w") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as outer:
-        try:
-            assert "noise" in outer.stdout.readline(), log.read_text()
-            ready = re.match(r"ready on 0\.0\.0\.0: http \d+, grpc (\d+)", outer.stdout.readline())
-            assert ready
-            inside = psutil.Process(outer.pid).children()[0]
-            for process in (inside, *inside.children(recursive=True)):
-                status = Path(f"/proc/{process.pid}/status").read_text()
-                assert re.search(r"^Uid:\s+1000\s", status, re.MULTILINE)
-                assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
-                assert set(re.findall(r"^Cap(?:Prm|Eff|Bnd|Inh):\s+(\w+)$", status, re.MULTILINE)) == {"0" * 16}
-                limits = Path(f"/proc/{process.pid}/limits").read_text()
-                assert re.search(rf"^Max open files +{files} +{files} ", limits, re.MULTILINE)
-            with S1Client(f"127.0.0.1:{ready[1]}") as client:
-                spoken = client.speak("Hello.", SpeechOptions(seed=1, max_frames=40))
-                client.voices.add("anna", [NewRecording(spoken.to_wav(), "Hello.")])
-                again = client.speak("Hello.", SpeechOptions(seed=1, max_frames=8, voice="anna"))
-            assert again.samples.size > 0
-            assert [path.name for path in voices.glob("anna*")] != []
-            cache = Path(f"/proc/{inside.pid}/root/home/triton-server/.cache")
-            assert list(cache.rglob("*.so")), "the language model's layers were not compiled"
-            inside.send_signal(signal.SIGTERM)
-            assert outer.wait(STOP_LIMIT_S) == 0, log.read_text()
-        finally:
-            if outer.poll() is None:  # process 1 of the namespace; the others end with it
-                for process in psutil.Process(outer.pid).children():
-                    process.kill()
-                outer.kill()
+    command: list[str | Path] = [image.environment / "bin" / "s1-tts-serve", *ports]
+    settings = {"S1_CHECKPOINT": str(checkpoint), "S1_HOST": "0.0.0.0"}
+    if Jail.fault():
+        jail, variables = None, image.variables(**settings, S1_VOICES=str(voices), HOME=str(folder))
+    else:
+        os.chown(voices, USER, USER)
+        readable = [image.environment.parent, checkpoint, Path(sys.prefix), Path(sys.base_prefix)]
+        for each in readable[:2]:
+            each.chmod(0o755)
+        # nobody may raise a limit above the one that holds here
+        files = min(SERVICE["ulimits"]["nofile"]["hard"], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        jail = Jail(root, SERVICE["tmpfs"], "1g", files, read=readable, write={"/voices": voices})
+        variables = image.variables(**settings, S1_VOICES="/voices", HOME="/home/triton-server")
+        command, variables = jail.command(command, variables), dict(os.environ)
+    with log.open("w") as errors:
+        outer = subprocess.Popen(command, env=variables, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True)
+    try:
+        assert outer.stdout is not None
+        assert "noise" in outer.stdout.readline(), log.read_text()
+        ready = re.match(r"ready on 0\.0\.0\.0: http \d+, grpc (\d+)", outer.stdout.readline())
+        assert ready
+        outermost = psutil.Process(outer.pid)
+        launcher = outermost.children()[0] if jail else outermost
+        yield Served(launcher, int(ready[1]), voices, jail)
+        launcher.send_signal(signal.SIGTERM)
+        assert outer.wait(STOP_LIMIT_S) == 0, log.read_text()
+    finally:
+        if outer.poll() is None:  # process 1 of the namespace; the others end with it
+            for process in psutil.Process(outer.pid).children():
+                process.kill()
+            outer.kill()
+
+
+async def test_the_images_command_serves_with_the_images_server(image: Image, served: Served) -> None:
+    """It stops cleanly in the end, which the fixture sees to."""
+    children = served.launcher.children(recursive=True)
+    server = next(child for child in children if child.name() == "tritonserver")
+    assert server.cmdline()[0] == str(image.triton / "bin" / "tritonserver")
+    assert f"--backend-directory={image.triton / 'backends'}" in server.cmdline()
+    assert "--grpc-address=0.0.0.0" in server.cmdline()
+    async with grpcclient.InferenceServerClient(f"127.0.0.1:{served.port}") as client:
+        chunks = await collect(client, text="Hello.", seed=1, max_frames=8)
+    assert chunks[-1].is_last
+
+
+def test_the_images_command_serves_with_the_rights_that_compose_gives_it(served: Served) -> None:
+    if served.jail is None:
+        pytest.skip(Jail.fault())
+    for process in (served.launcher, *served.launcher.children(recursive=True)):
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert re.search(r"^Uid:\s+1000\s", status, re.MULTILINE)
+        assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
+        assert set(re.findall(r"^Cap(?:Prm|Eff|Bnd|Inh):\s+(\w+)$", status, re.MULTILINE)) == {"0" * 16}
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        files = served.jail.files
+        assert re.search(rf"^Max open files +{files} +{files} ", limits, re.MULTILINE)
+    with S1Client(f"127.0.0.1:{served.port}") as client:
+        spoken = client.speak("Hello.", SpeechOptions(seed=1, max_frames=40))
+        client.voices.add("anna", [NewRecording(spoken.to_wav(), "Hello.")])
+        again = client.speak("Hello.", SpeechOptions(seed=1, max_frames=8, voice="anna"))
+    assert again.samples.size > 0
+    assert [path.name for path in served.voices.glob("anna*")] != []
+    cache = Path(f"/proc/{served.launcher.pid}/root/home/triton-server/.cache")
+    assert list(cache.rglob("*.so")), "the language model's layers were not compiled"
 
 
 def test_the_wheel_is_whole_and_has_nothing_else(image):

@@ -24,7 +24,7 @@ from tests.triton.callers import post_json, request_http
 API = ROOT / "docs" / "api.md"
 RUN_ELSEWHERE = {
     "make demo": ("tests/unit/client/test_demo.py", "scripts/demo.py"),
-    "make serve": ("tests/triton/test_lifecycle.py", "scripts/serve.py"),
+    "make serve": ("tests/triton/script.py", "scripts/serve.py"),
     "make up": ("tests/gateway/test_real.py", "scripts/up.py"),
     "make test": (".ci/run", "pytest"),
     "make lint": (".ci/run", "ruff"),

@@ -6,12 +6,11 @@ Listens to the demo voice, or to the checkpoint that S1_CHECKPOINT names.
 
 import asyncio
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from perf.server.hearing import DEMO_VOICE, NUM_SEEDS, Hearing, Sentences, hear
+from perf.server.hearing import NUM_SEEDS, Hearing, Sentences, hear
 
 from s1_client import AsyncS1Client, ServerError, SpeechOptions
 from s1_client.audio import Speech
@@ -20,8 +19,9 @@ from s1_protocol.errors import ErrorCode
 from s1_training.held_out import HELD_OUT
 from s1_training.listening import Recogniser
 from s1_training.speech import Samples
-from s1_tts.serving.server import ServerOptions, TritonServer
-from tests.triton.conftest import EXACT, FREE_PORTS, MODEL_REPOSITORY, started
+from s1_tts.serving.server import TritonServer
+from tests.triton.callers import assert_speaks_on_each_port
+from tests.triton.conftest import HAS_IPV6
 
 NUM_SENTENCES = 12
 MIN_SHARE_OF_WORDS, MIN_PICKS, MAX_LENGTH = 0.85, 0.9, 1.5
@@ -40,17 +40,8 @@ READ_AS = {
 
 
 @pytest.fixture(scope="module")
-def listened_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
-    checkpoint = Path(os.environ.get("S1_CHECKPOINT") or DEMO_VOICE)
-    settings = {**EXACT, "S1_VOICES": str(tmp_path_factory.mktemp("voices"))}
-    options = ServerOptions(checkpoint, MODEL_REPOSITORY, ports=FREE_PORTS, settings=settings)
-    with started(options, tmp_path_factory.mktemp("listened") / "log.txt") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def url(listened_server: TritonServer) -> str:
-    return f"127.0.0.1:{listened_server.ports.grpc}"
+    return f"{listened_server.reachable_host}:{listened_server.ports.grpc}"
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +116,12 @@ def test_other_scripts_are_refused_and_the_server_goes_on(url: str) -> None:
         asyncio.run(_say(url, ["Привет, как дела?"]))
     assert refused.value.code is ErrorCode.INVALID_ARG
     assert asyncio.run(_say(url, ["Hello."]))[0].duration_s > 0.3
+
+
+@pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")
+async def test_a_server_on_ipv6_speaks_on_each_of_its_ports(listened_server: TritonServer) -> None:
+    assert listened_server.options.host == "::1"
+    await assert_speaks_on_each_port(listened_server)
 
 
 async def _say(url: str, texts: list[str]) -> list[Speech]:

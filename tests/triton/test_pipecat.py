@@ -39,12 +39,11 @@ from s1_client.pipecat import S1TTSService
 from s1_protocol.names import ServiceClass
 from s1_protocol.sound import FRAMES_PER_SECOND
 from s1_tts.lm.chunking import ChunkRules
-from s1_tts.serving.ports import Ports
 from s1_tts.serving.server import TritonServer
 from tests.doc_pages import ROOT, blocks_of
 from tests.pipelines import FRAME_LIMIT_S, Line, audio_of, line_of, samples_of
 from tests.triton.callers import num_open, read_metrics, until
-from tests.triton.conftest import started
+from tests.triton.conftest import SharedServer
 
 RATE_HZ = 16_000
 SHORT = S1TTSService.Settings(seed=3, max_frames=12)
@@ -178,9 +177,11 @@ async def error_of(line: Line) -> ErrorFrame:
             return frame
 
 
-async def test_a_server_that_is_gone_costs_only_what_is_said_meanwhile(server: TritonServer, tmp_path) -> None:
-    first = await asyncio.to_thread(started, replace(server.options, ports=Ports(0, 0, 0)), tmp_path / "first.txt")
-    url = f"127.0.0.1:{first.ports.grpc}"
+@pytest.mark.ends_its_server
+async def test_a_server_that_is_gone_costs_only_what_is_said_meanwhile(
+    mortal: TritonServer, shared_mortal: SharedServer
+) -> None:
+    url = f"127.0.0.1:{mortal.ports.grpc}"
     async with (
         AsyncS1Client(url, retry=Retry(max_attempts=1)) as client,
         line_of(S1TTSService(client, settings=SHORT, stop_frame_timeout_s=0.5), RATE_HZ) as line,
@@ -189,20 +190,15 @@ async def test_a_server_that_is_gone_costs_only_what_is_said_meanwhile(server: T
             await line.send(TTSSpeakFrame("Hello."))
             assert audio_of(await line.read_to(TTSStoppedFrame))
         finally:
-            await asyncio.to_thread(first.stop)
+            await asyncio.to_thread(mortal.stop)
         for _ in range(4):  # more silent turns than Pipecat forgives by itself
             await line.send(TTSSpeakFrame("Is anybody there?"))
             assert "no server answers" in (await error_of(line)).error
-        again = replace(server.options, ports=first.ports)
-        second = await asyncio.to_thread(started, again, tmp_path / "second.txt")
-        try:
-            assert await until(lambda: num_open(second) == 0)
-            while not line.down.empty():
-                line.down.get_nowait()
-            spoken = await speak_until_heard(line)
-        finally:
-            await asyncio.to_thread(second.stop)
-    assert spoken
+        again = await asyncio.to_thread(shared_mortal.running)
+        assert await until(lambda: num_open(again) == 0)
+        while not line.down.empty():
+            line.down.get_nowait()
+        assert await speak_until_heard(line)
 
 
 async def speak_until_heard(line: Line) -> list[TTSAudioRawFrame]:

@@ -3,28 +3,18 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Iterator
-from pathlib import Path
+from collections.abc import AsyncGenerator
 
 import pytest
 
 from s1_client import AsyncS1Client, AudioChunk, Pick, Retry, S1ClientError, ServiceClass, SpeechOptions
-from s1_tts.serving.server import ServerOptions, TritonServer
+from s1_tts.serving.server import TritonServer
 from tests.triton.callers import num_open, until
-from tests.triton.conftest import EXACT, FREE_PORTS, MODEL_REPOSITORY, started
 
 OPTIONS = SpeechOptions(seed=3, max_frames=12)
 LONG = "This sentence is said again and again. " * 40
 ONCE = Retry(max_attempts=1)
 TWICE = Retry(max_attempts=2)
-
-
-@pytest.fixture
-def mortal(checkpoint: Path, tmp_path: Path) -> Iterator[TritonServer]:
-    """A server of the test's own, which may end it."""
-    options = ServerOptions(checkpoint, MODEL_REPOSITORY, ports=FREE_PORTS, device="cpu", settings=EXACT)
-    with started(options, tmp_path / "log.txt") as running:
-        yield running
 
 
 def url_of(server: TritonServer) -> str:
@@ -57,39 +47,31 @@ async def test_a_full_server_is_followed_by_the_next(strained_server: TritonServ
     assert await until(lambda: num_open(strained_server) == 0)
 
 
-async def test_a_server_killed_before_the_first_sound_loses_no_request(
+@pytest.mark.ends_its_server
+async def test_a_killed_server_loses_the_streams_that_sounded_and_no_other_request(
     mortal: TritonServer, server: TritonServer
 ) -> None:
     urls = [url_of(mortal), url_of(server)]
     async with AsyncS1Client(urls, pick=Pick.ROUND_ROBIN, retry=TWICE) as client:
-        assert await say(client)
+        chunks = aiter(client.stream(LONG, SpeechOptions(seed=3, max_frames=2000)))
+        await anext(chunks)
         assert await say(client)
         os.kill(mortal.process_id, signal.SIGSTOP)  # it takes the request and says nothing
         streamed = asyncio.create_task(say(client))
-        assert await until(lambda: client.servers[0].num_open == 1)
+        assert await until(lambda: client.servers[0].num_open == 2)
         await asyncio.sleep(0.2)
         os.killpg(mortal.process_id, signal.SIGKILL)
+        with pytest.raises(S1ClientError):
+            await drained(chunks)
         assert await streamed
-        assert [state.num_failures for state in client.servers] == [1, 0]
+        assert [state.num_failures for state in client.servers] == [1, 0], "what breaks together is one failure"
         for _ in range(4):
             assert await say(client)
             assert (await client.speak("Hello.", OPTIONS)).duration_s > 0
         assert client.servers[0].num_failures >= 1
 
 
-async def test_a_server_killed_after_the_first_sound_is_an_error_of_that_stream(
-    mortal: TritonServer, server: TritonServer
-) -> None:
-    async with AsyncS1Client([url_of(mortal), url_of(server)], pick=Pick.ROUND_ROBIN) as client:
-        chunks = aiter(client.stream(LONG, SpeechOptions(seed=3, max_frames=2000)))
-        await anext(chunks)
-        os.killpg(mortal.process_id, signal.SIGKILL)
-        with pytest.raises(S1ClientError):
-            await drained(chunks)
-        assert [state.num_failures for state in client.servers] == [1, 0]
-        assert await say(client)
-
-
+@pytest.mark.ends_its_server
 async def test_a_server_that_drains_ends_its_streams_and_others_take_the_rest(
     mortal: TritonServer, server: TritonServer
 ) -> None:

@@ -5,22 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import psutil
 import pytest
 import tritonclient.grpc.aio as grpcclient
 
-from s1_tts.serving.server import ServerOptions, TritonServer
+from s1_tts.serving.server import TritonServer
 from tests.triton.callers import answer, collect, until
-from tests.triton.conftest import EXACT, FREE_PORTS, MODEL_REPOSITORY, started
 
-SHORT_TIMES = (
-    "--grpc-keepalive-time=1000",
-    "--grpc-keepalive-timeout=1000",
-    "--grpc-max-connection-age=4000",
-    "--grpc-max-connection-age-grace=4000",
-)
 LONG_OPEN_S = 10.0  # well over age and grace
 READER = """
 import sys
@@ -37,19 +29,9 @@ sys.stdin.readline()  # and never reads the stream
 """
 
 
-@pytest.fixture(scope="module")
-def impatient_server(checkpoint, tmp_path_factory) -> Iterator[TritonServer]:
-    """A server as it is committed, with shorter times."""
-    options = ServerOptions(
-        checkpoint, MODEL_REPOSITORY, ports=FREE_PORTS, device="cpu", settings=EXACT, flags=SHORT_TIMES
-    )
-    with started(options, tmp_path_factory.mktemp("impatient") / "log.txt") as running:
-        yield running
-
-
 @pytest.fixture
-def reader(impatient_server):
-    command = [sys.executable, "-c", READER, f"127.0.0.1:{impatient_server.ports.grpc}"]
+def reader(mortal):
+    command = [sys.executable, "-c", READER, f"127.0.0.1:{mortal.ports.grpc}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
@@ -67,24 +49,24 @@ def peers(server: TritonServer) -> set[int]:
     }
 
 
-async def test_a_stream_that_nobody_reads_is_ended(impatient_server, reader):
-    assert await until(lambda: len(peers(impatient_server)) > 0)
-    assert await until(lambda: not peers(impatient_server))
+async def test_a_stream_that_nobody_reads_is_ended(mortal, reader):
+    assert await until(lambda: len(peers(mortal)) > 0)
+    assert await until(lambda: not peers(mortal))
     assert reader.poll() is None  # it did not leave by itself
 
 
-async def test_a_caller_that_stands_still_is_ended(impatient_server, reader):
+async def test_a_caller_that_stands_still_is_ended(mortal, reader):
     """Its machine would acknowledge what comes; the program answers no ping."""
-    assert await until(lambda: len(peers(impatient_server)) > 0)
+    assert await until(lambda: len(peers(mortal)) > 0)
     reader.send_signal(signal.SIGSTOP)
-    assert await until(lambda: not peers(impatient_server))
+    assert await until(lambda: not peers(mortal))
     reader.send_signal(signal.SIGCONT)
 
 
-async def test_callers_that_read_notice_nothing(impatient_server):
+async def test_callers_that_read_notice_nothing(mortal):
     """Over several connections, one after the other, which the client opens by itself."""
     seen = set()
-    url = f"127.0.0.1:{impatient_server.ports.grpc}"
+    url = f"127.0.0.1:{mortal.ports.grpc}"
     async with grpcclient.InferenceServerClient(url) as client:
         began_s = time.monotonic()
         while time.monotonic() - began_s < LONG_OPEN_S:
@@ -94,5 +76,5 @@ async def test_callers_that_read_notice_nothing(impatient_server):
             )
             assert chunks[-1].is_last
             assert result.as_numpy("audio").size == sum(chunk.samples.size for chunk in chunks)
-            seen |= peers(impatient_server)
+            seen |= peers(mortal)
     assert len(seen) > 1

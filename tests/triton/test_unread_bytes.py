@@ -2,22 +2,24 @@
 
 import asyncio
 import contextlib
+import os
 import re
-import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import tritonclient.grpc.aio as grpcclient
 from grpc.aio import AioRpcError
 from tritonclient.utils import InferenceServerException
 
+from s1_tts.serving.server import EXIT_MODEL_LOST
 from tests.triton.callers import collect, request_http, until
-from tests.triton.conftest import HERE, MODEL_REPOSITORY
-from tests.triton.test_lifecycle import serving
+from tests.triton.conftest import copied_repository
+from tests.triton.script import Remains, Script, serving
 
-EXIT_MODEL_LOST = 70
 UNREAD_MB = 40
 NUM_STREAMS = 16
 FRAMES = 1000
@@ -55,26 +57,52 @@ sys.stdin.readline()
 """
 
 
-@pytest.mark.parametrize(("reader", "door"), [(OVER_GRPC, "grpc"), (OVER_HTTP, "http")])
-async def test_what_nobody_reads_is_bounded_in_all(checkpoint, tmp_path, monkeypatch, reader, door):
-    """A caller who reads has all of its sound; new ones are refused; the readers stay, so the server is given up."""
-    repository = tmp_path / "models"
-    shutil.copytree(MODEL_REPOSITORY, repository, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(HERE / "faulty" / "impatient_s1_llama.py", repository / "s1_llama" / "1" / "model.py")
+@pytest.fixture
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model repository that gives up soon."""
     monkeypatch.setenv("S1_UNREAD_MB", str(UNREAD_MB))
-    with serving(checkpoint, "--model-repository", str(repository)) as script:
-        port = int(re.search(rf"{door} (\d+)", script.ready_line)[1])
-        metrics = int(re.search(r"metrics (\d+)", script.ready_line)[1])
-        async with grpcclient.InferenceServerClient(script.grpc_url) as client:
-            assert (await collect(client, text="Hello.", seed=1, max_frames=6))[-1].is_last
-            address = str(port) if door == "http" else f"127.0.0.1:{port}"
-            with not_reading(reader, address) as process:
-                assert await until(lambda: unread_mb(metrics) > UNREAD_MB, timeout_s=120)
-                with pytest.raises((InferenceServerException, AioRpcError)) as refused:
-                    await collect(client, text="Hello.", seed=1, max_frames=6)
-                assert f"of at most {UNREAD_MB} MB" in str(refused.value)
-                assert await asyncio.to_thread(script.process.wait, 60) == EXIT_MODEL_LOST
-                assert process.poll() is None  # who did not read never left by itself
+    return copied_repository(tmp_path / "models", s1_llama="impatient_s1_llama.py")
+
+
+async def test_what_nobody_reads_over_http_is_bounded_in_all(checkpoint: Path, impatient: Path) -> None:
+    with serving(checkpoint, "--model-repository", str(impatient)) as script:
+        await say_hello(script)
+        with not_reading(OVER_HTTP, str(script.port("http"))) as reader:
+            await wait_for_refusal(script)
+            assert await asyncio.to_thread(script.process.wait, 60) == EXIT_MODEL_LOST
+            assert reader.poll() is None  # who did not read never left by itself
+
+
+async def test_what_nobody_reads_over_grpc_is_bounded_in_all_and_the_server_comes_again(
+    checkpoint: Path, impatient: Path
+) -> None:
+    """On its ports, as it was asked to; after its launcher, killed in the end, nothing is left."""
+    with serving(checkpoint, "--model-repository", str(impatient), "--restart") as script:
+        await say_hello(script)
+        with not_reading(OVER_GRPC, script.grpc_url) as reader:
+            await wait_for_refusal(script)
+            assert script.process.stdout is not None
+            assert await asyncio.to_thread(script.process.stdout.readline) == script.ready_line
+            assert reader.poll() is None
+        await say_hello(script)
+        remains = Remains.of(script)
+        os.kill(script.process.pid, signal.SIGKILL)
+        remains.assert_gone()
+
+
+async def say_hello(script: Script) -> None:
+    """A caller who reads has all of its sound."""
+    async with grpcclient.InferenceServerClient(script.grpc_url) as client:
+        assert (await collect(client, text="Hello.", seed=1, max_frames=6))[-1].is_last
+
+
+async def wait_for_refusal(script: Script) -> None:
+    """Once too much is unread, new callers are refused."""
+    assert await until(lambda: unread_mb(script.port("metrics")) > UNREAD_MB, timeout_s=120)
+    async with grpcclient.InferenceServerClient(script.grpc_url) as client:
+        with pytest.raises((InferenceServerException, AioRpcError)) as refused:
+            await collect(client, text="Hello.", seed=1, max_frames=6)
+    assert f"of at most {UNREAD_MB} MB" in str(refused.value)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ async def attack(siege: Siege, tally: Tally) -> None:
         return await _speak(siege.place, ATTACKER, FLOOD_FRAMES, next(numbers), begun)
 
     async with HeldFlood(ask, SLOTS + QUEUE, siege.place.target.metrics) as flood:
-        for index in range(siege.number(2, 12)):
+        for index in range(siege.number(1, 12)):
             async with asyncio.timeout(HANG_S):
                 note = partial(_speak, siege.place, "anna", NOTE_FRAMES, 100 + index)
                 turns, was_taken = await flood.turns_beside(note)

@@ -15,6 +15,8 @@ SILENT_S = 1.5
 LATE_S = 0.5
 """If a look comes later than this, the whole machine stood still: everybody gets their time anew."""
 
+DEAD = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
+
 
 @dataclass(eq=False)
 class _Watched:
@@ -68,6 +70,11 @@ class ModelWatch:
         """Model processes that are watched."""
         return len(self._watched) - 1
 
+    @property
+    def is_server_dead(self) -> bool:
+        """Whether the server itself is dead, and not only a model of it."""
+        return _status(self._watched[0].process) in DEAD
+
     def look(self, now_s: float) -> str | None:
         """Look at all of them.
 
@@ -88,11 +95,8 @@ class ModelWatch:
 
     @staticmethod
     def _fault(watched: _Watched, now_s: float) -> str | None:
-        try:
-            status = watched.process.status()  # compares the time of its start: another one with this id is not it
-        except psutil.NoSuchProcess:
-            return "is dead"
-        if status in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+        status = _status(watched.process)
+        if status in DEAD:
             return "is dead"
         if status not in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP):
             watched.running_s = now_s
@@ -108,6 +112,14 @@ class ModelWatch:
             if now_s - watched.changed_s >= SILENT_S:
                 return f"has given no sign of life for {now_s - watched.changed_s:.1f} s"
         return None
+
+
+def _status(process: psutil.Process) -> str:
+    """Its status; dead, too, where there is none with its id, or another one that started later."""
+    try:
+        return process.status()
+    except psutil.NoSuchProcess:
+        return psutil.STATUS_DEAD
 
 
 def _model_of(process: psutil.Process) -> str | None:

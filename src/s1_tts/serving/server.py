@@ -62,6 +62,9 @@ TRITON_REGIONS = "triton_python_backend_shm_region_"
 """How Triton names its regions of shared memory. Newer releases let no caller register a region of such a name, so ours
 begin so too."""
 
+DYING_S = 10.0
+"""A server that dies shows as dead before the last of its hundreds of threads has ended and it can be waited for."""
+
 WATCH_S = 0.2
 """Time between two looks at the processes of a server that is ready."""
 
@@ -238,9 +241,13 @@ class TritonServer:
             lost = watch.look(time.monotonic())
             if lost is None and not self._log.is_followed:
                 lost = "the thread that reads the log has ended"
-            if lost is not None and self.wait(0) is None:
-                self._kill_all()
-                return Ending(f"{lost}: the server was ended", EXIT_MODEL_LOST)
+            if lost is None:
+                continue
+            code = self.wait(DYING_S if watch.is_server_dead else 0)
+            if code is not None:
+                break
+            self._kill_all()
+            return Ending(f"{lost}: the server was ended", EXIT_MODEL_LOST)
         how = f"by signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"with code {code}"
         return Ending(f"the server ended by itself, {how}", EXIT_ENDED)
 

@@ -26,7 +26,9 @@ from tests.gateway.running import RunningGateway, running_gateway, until
 from tests.gateway.stand_in import StandIn, running
 
 SECRET = "a secret of the tests, long enough"
-FAST = {"jobs_lease_s": 1.5, "jobs_backoff_s": 0.05, "jobs_grace_s": 1.0, "jobs_streams": 8, "jobs_attempts": 8}
+FAST = {"jobs_backoff_s": 0.05, "jobs_grace_s": 1.0, "jobs_streams": 8, "jobs_attempts": 8}
+SHORT_LEASE = {"jobs_lease_s": 1.5}
+"""Where workers die: their jobs are put back soon. Elsewhere a worker may get no CPU for longer and keeps its jobs."""
 
 
 def free_port() -> int:

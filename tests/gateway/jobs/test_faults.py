@@ -17,11 +17,11 @@ import pytest
 import soundfile
 
 from tests.gateway.jobs import poisoned
-from tests.gateway.jobs.conftest import Place, eventually, free_port, running_place
+from tests.gateway.jobs.conftest import SHORT_LEASE, Place, eventually, free_port, running_place
 from tests.gateway.stand_in import StandIn, Trouble
 
 POISONED = (sys.executable, "-m", poisoned.__name__)
-MANY_TRIES = {"jobs_attempts": 30, "jobs_deaths": 50}
+MANY_TRIES = {**SHORT_LEASE, "jobs_attempts": 30, "jobs_deaths": 50}
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_too_many_jobs_are_refused(place, jobs_stand_in, tmp_path):
 
 
 def test_a_job_that_ends_its_workers_is_set_aside_and_its_neighbours_are_not(redis_program, jobs_stand_in, tmp_path):
-    with running_place(tmp_path, jobs_stand_in) as place:
+    with running_place(tmp_path, jobs_stand_in, **SHORT_LEASE) as place:
         poison = place.submit(f"{poisoned.POISON} here.")
         ids = [place.submit(f"A neighbour of it, {number}.") for number in range(4)]
         for _ in range(3):

@@ -18,14 +18,19 @@ import pytest
 
 from s1_client import AsyncS1Client, SpeechOptions
 from s1_training.development.checkpoint import write_dev_checkpoint
-from tests.gateway.jobs.conftest import free_port, running_place
+from tests.gateway.jobs.conftest import SHORT_LEASE, free_port, running_place
 from tests.gateway.jobs.faulty_s3 import BUCKET, running_s3
 from tests.gateway.jobs.storm import Samples, said_by_gateway, storm_at
 from tests.gateway.stand_in import StandIn
-from tests.triton.test_lifecycle import Script, serving
+from tests.triton.script import Script, serving
 
 NUM_JOBS = int(os.environ.get("STORM_JOBS", "60"))
-SETTINGS: dict[str, object] = {"jobs_attempts": 40, "jobs_deaths": 50, "jobs_bucket": f"s3://{BUCKET}/notes"}
+SETTINGS: dict[str, object] = {
+    **SHORT_LEASE,
+    "jobs_attempts": 40,
+    "jobs_deaths": 50,
+    "jobs_bucket": f"s3://{BUCKET}/notes",
+}
 
 
 @dataclass

@@ -17,6 +17,8 @@ def end_process(sender: Sender, log: logging.Logger) -> NoReturn:
         sender: Of the model.
         log: Its log.
     """
-    sender.close()
-    log.critical("the device is lost: this process ends with code %d", EXIT_DEVICE_LOST)
-    os._exit(EXIT_DEVICE_LOST)
+    try:
+        sender.close()
+    finally:  # whatever became of what was said: a process that stays helps nobody
+        log.critical("the device is lost: this process ends with code %d", EXIT_DEVICE_LOST)
+        os._exit(EXIT_DEVICE_LOST)

@@ -1,6 +1,6 @@
 """The fixed-shape decode that CUDA graphs capture, run eagerly on a CPU, equals the ordinary one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s1_tts.buckets import row_buckets
-from s1_tts.codec.piece_graphs import FixedPieces
+from s1_tts.codec import piece_graphs
+from s1_tts.codec.piece_graphs import GRAPH_FRAMES, SMALLEST_TRIED, FixedPieces, GraphedPieces
 from s1_tts.codec.streaming import StreamingDecoder
 from tests.unit.codec.conftest import CPU, random_codes
 
@@ -130,3 +131,44 @@ def test_buckets_cover_every_number_of_rows(count: int) -> None:
     buckets = row_buckets(count)
     assert buckets == sorted(set(buckets))
     assert (buckets[0], buckets[-1]) == (1, count)
+
+
+class Captures:
+    """Takes the place of captures: runs what would be captured, and notes whether cuDNN tries its ways."""
+
+    def __init__(self, _: torch.device) -> None:
+        self.tried: list[tuple[int, bool]] = []
+
+    def capture(self, run: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+        self.tried.append((run().shape[1], torch.backends.cudnn.benchmark))
+        return run
+
+
+@pytest.fixture
+def captured(decoder: StreamingDecoder, monkeypatch: pytest.MonkeyPatch) -> GraphedPieces:
+    monkeypatch.setattr(piece_graphs, "GraphCapture", Captures)
+    return GraphedPieces(decoder, MAX_ROWS, MAX_STREAMS)
+
+
+def test_the_largest_shapes_are_captured_first_and_cudnn_tries_its_ways_for_them(captured: GraphedPieces) -> None:
+    captured.capture_all()
+    shapes = [(rows, frames) for rows in reversed(row_buckets(MAX_ROWS)) for frames in reversed(GRAPH_FRAMES)]
+    assert [tried for _, tried in captured._graphs.tried] == [r * f >= SMALLEST_TRIED for r, f in shapes]
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_once_its_time_is_over_cudnn_tries_nothing_more(captured: GraphedPieces) -> None:
+    captured.capture_all(trying_s=0.0)
+    assert not any(tried for _, tried in captured._graphs.tried)
+
+
+def test_a_capture_that_fails_leaves_cudnn_as_it_was(captured: GraphedPieces, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Captures, "capture", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        captured.capture_all()
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_chunks_may_be_made_of_few_sizes(decoder: StreamingDecoder) -> None:
+    pieces = FixedPieces(decoder, 1, 1, frames=(1, 4))
+    assert [pieces.piece_frames(left) for left in (1, 3, 4, 20)] == [1, 1, 4, 4]

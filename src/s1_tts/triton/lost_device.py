@@ -2,13 +2,15 @@
 
 import logging
 import os
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from s1_tts.cuda import EXIT_DEVICE_LOST
-from s1_tts.triton.sender import Sender
+
+if TYPE_CHECKING:
+    from s1_tts.triton.sender import Sender
 
 
-def end_process(sender: Sender, log: logging.Logger) -> NoReturn:
+def end_process(sender: "Sender", log: logging.Logger) -> NoReturn:
     """End this process, once all that is said has been sent: only a new process can use the device again.
 
     Triton does not start it anew; whoever started the server sees that a model's process is gone.

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from s1_gateway.offers import OfferIgnoringParser
+
 SEND_BUFFER_BYTES: Final = 2**18
 """Asked of the kernel for a connection; it takes twice as much. Left alone it takes 4 MB, which is 46 s of sound."""
 
@@ -27,8 +29,14 @@ class GuardedProtocol(HttpToolsProtocol):
     send_s: ClassVar[float]
     is_leaving: ClassVar[Callable[[], bool]]
 
+    parser: OfferIgnoringParser
+
     _guard: asyncio.TimerHandle | None = None
     _idle_since_s: float | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # what uvicorn gives it
+        super().__init__(*args, **options)
+        self.parser = OfferIgnoringParser(self)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -50,10 +58,17 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A request is there."""
+        if self.parser.is_offer:
+            return  # it comes once more
         self._unwatch()
         super().on_headers_complete()
         if type(self).is_leaving():
             self._close_with_answer()
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        if not self.parser.is_offer:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """An answer has been given; the connection may be kept."""

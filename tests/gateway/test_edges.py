@@ -45,6 +45,38 @@ def test_head_is_answered_where_get_is(gateway):
     assert httpx2.head(f"{gateway.url}/v1/models/nobody-made-it").status_code == 404
 
 
+HTTP2_OFFER = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAEAAEAAAAIAAAAA"}
+"""Of Java's client, and of curl --http2."""
+
+
+def test_an_offer_of_http2_is_ignored_and_the_body_is_read(gateway):
+    url, body = f"{gateway.url}/v1/audio/speech", {"model": "m", "voice": "alloy", "input": TEXT}
+    with httpx2.Client() as client:
+        plain = client.post(url, json=body)
+        offers = [client.post(url, json=body, headers=HTTP2_OFFER) for _ in range(2)]
+        in_chunks = client.post(url, content=iter([json.dumps(body).encode()]), headers=HTTP2_OFFER)
+        listed = client.get(f"{gateway.url}/v1/models", headers=HTTP2_OFFER)
+        other = client.post(url, json=body, headers={"connection": "close, Upgrade", "upgrade": "TLS/1.2"})
+    assert plain.status_code == listed.status_code == 200
+    assert [answer.content for answer in (*offers, in_chunks, other)] == [plain.content] * 4
+    assert other.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100_000], ids="{} bytes at a time".format)
+def test_an_offer_of_http2_may_come_in_pieces_and_requests_behind_each_other(gateway, piece):
+    body = json.dumps({"model": "m", "voice": "alloy", "input": ""})
+    offer = "".join(f"{name}: {value}\r\n" for name, value in HTTP2_OFFER.items())
+    head = f"POST /v1/audio/speech HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n{offer}\r\n"
+    last = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    sent = f"{2 * (head + body)}{last}".encode()
+    with sockets.create_connection(gateway.address.split(":")) as connection:
+        for start in range(0, len(sent), piece):
+            connection.sendall(sent[start : start + piece])
+        came = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert came.count(b"HTTP/1.1 400 ") == came.count(b"input: got nothing to say") == 2
+    assert came.count(b"HTTP/1.1 200 ") == 1
+
+
 async def test_sockets_of_other_origins_are_refused(gateway):
     with pytest.raises(InvalidStatus) as refused:
         await connect(gateway.socket_url + "/ws/tts", origin="https://evil.example")

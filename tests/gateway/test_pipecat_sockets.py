@@ -47,6 +47,21 @@ def sound_of(frames: list, rate_hz: int) -> bytes:
     return b"".join(frame.audio for frame in audio_of(frames))
 
 
+async def interrupt_and_go_on(line: Line, gateway: RunningGateway, stand_in: StandIn) -> None:
+    """Interrupt a long turn at its first sound: the server's work for it ends, and the next turn is heard."""
+    stand_in.speedup = 1.0
+    await take_turn(line, f"{LONG}.")
+    await line.read_to(TTSAudioRawFrame)
+    assert stand_in.num_open >= 1
+    await line.send(InterruptionFrame())
+    await line.read_to(InterruptionFrame)
+    until(lambda: stand_in.num_open == 0 and gateway.num_open == 0)
+    assert stand_in.num_cancelled >= 1
+    stand_in.speedup = float("inf")
+    await take_turn(line, SENTENCE)
+    assert_said(hear_pcm(sound_of(await line.read_to(TTSStoppedFrame), 24_000), 24_000), SENTENCE, within_s=0.1)
+
+
 @pytest.mark.parametrize("rate_hz", [16_000, 24_000])
 async def test_fish_is_heard_turn_after_turn_at_the_pipelines_rate(
     gateway: RunningGateway, stand_in: StandIn, rate_hz: int
@@ -61,18 +76,8 @@ async def test_fish_is_heard_turn_after_turn_at_the_pipelines_rate(
 
 
 async def test_fish_is_interrupted_and_the_next_turn_is_heard(gateway: RunningGateway, stand_in: StandIn) -> None:
-    stand_in.speedup = 1.0
     async with line_of(fish_of(gateway), 24_000) as line:
-        await take_turn(line, f"{LONG}.")
-        await line.read_to(TTSAudioRawFrame)
-        assert stand_in.num_open >= 1
-        await line.send(InterruptionFrame())
-        await line.read_to(InterruptionFrame)
-        until(lambda: stand_in.num_open == 0 and gateway.num_open == 0)
-        assert stand_in.num_cancelled >= 1
-        stand_in.speedup = float("inf")
-        await take_turn(line, SENTENCE)
-        assert_said(hear_pcm(sound_of(await line.read_to(TTSStoppedFrame), 24_000), 24_000), SENTENCE, within_s=0.1)
+        await interrupt_and_go_on(line, gateway, stand_in)
 
 
 async def test_fish_waits_for_a_full_server_instead_of_losing_the_turn(
@@ -111,18 +116,8 @@ async def test_cartesia_is_heard_turn_after_turn_and_tells_what_was_said(
 async def test_cartesia_is_interrupted_on_the_socket_and_the_next_turn_is_heard(
     gateway: RunningGateway, stand_in: StandIn
 ) -> None:
-    stand_in.speedup = 1.0
     service = cartesia_of(gateway)
     async with line_of(service, 24_000) as line:
         socket = service._websocket
-        await take_turn(line, f"{LONG}.")
-        await line.read_to(TTSAudioRawFrame)
-        assert stand_in.num_open >= 1
-        await line.send(InterruptionFrame())
-        await line.read_to(InterruptionFrame)
-        until(lambda: stand_in.num_open == 0 and gateway.num_open == 0)
-        assert stand_in.num_cancelled >= 1
-        stand_in.speedup = float("inf")
-        await take_turn(line, SENTENCE)
-        assert_said(hear_pcm(sound_of(await line.read_to(TTSStoppedFrame), 24_000), 24_000), SENTENCE, within_s=0.1)
+        await interrupt_and_go_on(line, gateway, stand_in)
         assert service._websocket is socket

@@ -42,6 +42,7 @@ WRONG = [
     "text",
     b"",
     b"\xc1",
+    b"\xc1",
     b"\x91" * 2_000,
     msgpack.packb([]),
     msgpack.packb({"event": "begin"}),
@@ -63,6 +64,7 @@ async def test_wrong_messages_are_errors_and_the_socket_goes_on(gateway: Running
             assert sound == b""
             assert end.keys() == {"event", "reason", "message"}, wrong
             assert end["reason"] == "error"
+            assert not end["message"].endswith(": "), wrong
             assert end["message"]
         assert stand_in.requests == []
         await start(socket)

@@ -22,7 +22,7 @@ def unpack(message: bytes, what: str) -> Any:
         return msgpack.unpackb(message)
     # nested too deep, cut off, not UTF-8, a key that cannot be one, or a time that is none
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
-        raise invalid(None, f"{what} is not msgpack: {error or type(error).__name__}") from None
+        raise invalid(None, f"{what} is not msgpack: {str(error) or type(error).__name__}") from None
 
 
 def pack(message: dict[str, Any]) -> bytes:

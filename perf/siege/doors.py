@@ -105,7 +105,7 @@ async def live(place: Place, ask: Ask) -> bytes:
 
 
 async def fish_live(place: Place, ask: Ask) -> bytes:
-    """Fish Audio's WebSocket, without the silence that it sends before the sound while no server can be had."""
+    """Fish Audio's WebSocket, without the silence that it sends, as messages of its own, while sound is waited for."""
     request = {"text": "", "format": "pcm", "sample_rate": RATE_HZ, **ask.options}
     events: list[dict[str, Any]] = [{"event": "start", "request": request}, {"event": "text", "text": ask.text}]
     async with _telling(), socket_of(place, "/v1/tts/live", ask.token) as socket:
@@ -113,9 +113,9 @@ async def fish_live(place: Place, ask: Ask) -> bytes:
             await socket.send(msgpack.packb(event))
         sound = b""
         async for told in _fish_events(socket):
-            sound += told.get("audio", b"")
+            sound += told["audio"] if any(told.get("audio", b"")) else b""
             if told["event"] == "finish":
-                return _unless_error(sound.lstrip(b"\0"), told, told["reason"] == "stop")
+                return _unless_error(sound, told, told["reason"] == "stop")
     raise ToldError("closed without finish")
 
 

@@ -14,6 +14,8 @@ from perf.siege.place import ATTACKER, Place
 from perf.siege.tally import HANG_S, Tally
 from tests.triton.callers import inputs_of
 
+from s1_protocol.names import Parameter
+
 LONG = "This sentence is said again and again, to somebody who does not listen. " * 20
 MAX_FRAMES = 600
 """28 s of sound, 2.5 MB of samples: more than the buffers of a connection."""
@@ -43,9 +45,14 @@ async def _is_cut_off(place: Place) -> bool:
 
 @contextlib.asynccontextmanager
 async def _silent_streams(place: Place, number: int) -> AsyncIterator[None]:
-    """Streams of the server that are asked for on a connection of their own, which then ends without a word."""
+    """Streams of the server that are asked for on a connection of their own, which then ends without a word.
+
+    They are a named caller's, as all are that a gateway asks for: callers without a name are served as they come, so
+    that the next one's sound would wait for all of theirs.
+    """
+    headers = {Parameter.CALLER.value: ATTACKER}
     async with grpcclient.InferenceServerClient(place.target.url) as client:
-        streams = [client.stream_infer(_only(seed)) for seed in range(number)]
+        streams = [client.stream_infer(_only(seed), headers=headers) for seed in range(number)]
         try:
             yield
         finally:

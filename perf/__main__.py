@@ -40,6 +40,7 @@ COMMANDS = {
     "reference": Command("perf.engine.reference", "fish-speech 0.1.0 on the same weights and texts"),
     "rounding": Command("perf.engine.rounding", "what rounded weights do to the language model's distributions"),
     "step": Command("perf.engine.step", "where the time of a decode step goes"),
+    "sides": Command("perf.server.sides", "two builds or settings of the server beside each other, in turns"),
     "client": Command("perf.server.client", "what the client library adds to first audio"),
     "hearing": Command("perf.server.hearing", "what a speech recogniser understands of a server"),
     "bench": Command("perf.server.bench", "a server under load, beside the bare engines and fish-speech"),

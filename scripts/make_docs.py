@@ -131,21 +131,22 @@ def tensor_of(spec: TensorSpec, *, is_ragged: bool) -> str:
 def with_maps(config: str) -> str:
     """The ensemble with what its steps get and give; a tensor between two of them bears the first one's name."""
     request, prompts = (tensors.TEXT_INPUT, *tensors.SPEECH_OPTIONS), tensors.PROMPT_TENSORS
-    steps = {
-        ModelName.VOICE: maps("input", tensors.SPEECH_INPUTS)
-        + maps("output", request, "voice_")
-        + maps("output", prompts)
-        + maps("output", [tensors.SEAL], "voice_"),
-        ModelName.LLAMA: maps("input", request, "voice_")
-        + maps("input", prompts)
-        + maps("input", [tensors.SEAL], "voice_")
-        + maps("output", tensors.CODES_TENSORS, "llama_"),
-        ModelName.CODEC: maps("input", tensors.CODEC_INPUTS, "llama_") + maps("output", tensors.CHUNK_OUTPUTS),
-    }
-    for model, lines in steps.items():
-        before = rf'(model_name: "{model}"\n *model_version: -1\n)(?: *(?:in|out)put_map .*\n)*'
-        config = re.sub(before, lambda found, lines=lines: found[1] + lines, config)
-    return config
+    steps = iter(
+        [
+            maps("input", tensors.SPEECH_INPUTS) + maps("output", [tensors.VOICE_KNOCK]),
+            maps("input", [tensors.VOICE_KNOCK])
+            + maps("output", request, "voice_")
+            + maps("output", prompts)
+            + maps("output", [tensors.SEAL], "voice_"),
+            maps("input", request, "voice_")
+            + maps("input", prompts)
+            + maps("input", [tensors.SEAL], "voice_")
+            + maps("output", tensors.CODES_TENSORS, "llama_"),
+            maps("input", tensors.CODEC_INPUTS, "llama_") + maps("output", tensors.CHUNK_OUTPUTS),
+        ]
+    )
+    step = r'(model_name: "s1_\w+"\n *model_version: -1\n)(?: *(?:in|out)put_map .*\n)*'
+    return re.sub(step, lambda found: found[1] + next(steps), config)
 
 
 def maps(kind: str, specs: Iterable[TensorSpec], prefix: str = "") -> str:

@@ -88,6 +88,7 @@ class Field(StrEnum):
     ABORT_TICKETS = "abort_tickets"
     ABORT_REASON = "abort_reason"
     DRAIN = "drain"
+    VOICE_KNOCK = "voice_knock"
     SEAL = "seal"
 
 

@@ -72,13 +72,18 @@ ABORT_INPUTS = (
     TensorSpec(Field.ABORT_TICKETS, "STRING", (VARIABLE,), is_optional=True),
     TensorSpec(Field.ABORT_REASON, "STRING", is_optional=True),
 )
-"""What the codec and the collector send the language model to stop streams that have no listener."""
+"""What the codec and the collector send the language model to stop streams that have no listener; the collector sends
+its tickets to the voices, too."""
 
 DRAIN_INPUT = TensorSpec(Field.DRAIN, "STRING", is_optional=True)
 """What the one who started the server sends the language model before stopping it: the secret that only both know."""
 
 SEAL = TensorSpec(Field.SEAL, "STRING")
 """What shows one model that another one of this server made the tensors beside it; strangers cannot make it."""
+
+VOICE_KNOCK = TensorSpec(Field.VOICE_KNOCK, "STRING")
+"""What ``s1_voice`` sends to itself by way of the ensemble, again and again while a voice takes long, to see whether
+the caller is still there; and once more at the end, when the checked request is the answer to it."""
 
 SPEECH_INPUTS = (optional(TEXT_INPUT), *OPTION_INPUTS)
 """Inputs of ``s1_mini`` and ``s1_mini_stream``. ``text`` is required all the same: Triton does not notice that it is
@@ -100,9 +105,12 @@ VOICE_INPUTS = (
     TensorSpec(Field.OPERATION, "STRING", is_optional=True),
     TensorSpec(Field.METADATA, "STRING", is_optional=True),
     TensorSpec(Field.NEW_ID, "STRING", is_optional=True),
+    optional(VOICE_KNOCK),
+    TensorSpec(Field.ABORT_TICKETS, "STRING", (VARIABLE,), is_optional=True),
+    optional(SEAL),
 )
-"""Inputs of ``s1_voice``: a request for speech, of which it answers with all that ``s1_llama`` wants; or, with an
-``operation``, a look at the stored voices or a change of them."""
+"""Inputs of ``s1_voice``: a request for speech, of which it answers with all that ``s1_llama`` wants; with an
+``operation``, a look at the stored voices or a change of them; or its own knock, or an abort of the collector's."""
 
 VOICE_OUTPUTS = (
     TEXT_INPUT,
@@ -110,8 +118,10 @@ VOICE_OUTPUTS = (
     *PROMPT_TENSORS,
     SEAL,
     TensorSpec(Field.VOICES, "STRING"),
+    VOICE_KNOCK,
 )
 """Outputs of ``s1_voice``. ``voices`` comes only with an operation, and is its answer as JSON; the rest only without.
+Whoever asks for nothing but ``voice_knock``, as the ensemble does, has that alone, and all else for bringing it back.
 The checked request is passed on whole: a step after a decoupled one may not read an ensemble's inputs."""
 
 CODES_TENSORS = (

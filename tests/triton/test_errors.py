@@ -51,6 +51,21 @@ async def refusal(client, **fields):
     return of_answer.value
 
 
+@pytest.mark.parametrize("model", ["s1_mini/generate", "s1_mini_stream/generate_stream"])
+@pytest.mark.parametrize(
+    ("name", "near"), [("temprature", "temperature"), ("topp", "top_p"), ("maxframes", "max_frames")]
+)
+def test_a_misspelt_option_in_json_is_told_as_that(server, model, name, near):
+    """Triton makes a parameter of a member that is no input, and of some it makes decimals."""
+    answer = post_json(server.ports.http, f"/v2/models/{model}", {"text": "Hello.", name: 0.5})
+    assert f"{name}: is no input; allowed: the input {near}" in answer.body.decode()
+
+
+def test_other_members_of_json_are_passed_over(server):
+    body = {"text": "Hello.", "max_frames": 4, "loudness": 0.5, "user": "somebody"}
+    assert post_json(server.ports.http, "/v2/models/s1_mini/generate", body).status == 200
+
+
 @pytest.mark.parametrize(("field", "value"), OUT_OF_RANGE)
 async def test_option_out_of_range(client, field, value):
     error = await refusal(client, text="Hello.", **{field: value})

@@ -1,12 +1,14 @@
-"""The way of an abort to the language model: stop streams that have no listener.
+"""The way of an abort to the models that work for a caller: stop what has no listener.
 
 A caller that leaves an ensemble is seen by the codec only, and a caller of the collector by the collector only;
-Triton does not tell the step that is running. Both send the language model a request of its own.
+Triton does not tell the step that is running. Both send the language model a request of its own; the collector sends
+one to the voices, too, where its caller may still wait.
 """
 
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
 import triton_python_backend_utils as pb_utils
@@ -23,6 +25,10 @@ GATHER_S = 0.005
 """Time in which further aborts join the first: many callers often leave at once."""
 
 
+ANSWERS = {ModelName.LLAMA: Field.STREAM_ID, ModelName.VOICE: Field.VOICES}
+"""Outputs that are asked for, since one has to be; an abort is answered without any."""
+
+
 class AbortBridge:
     """Sends aborts from a thread of its own, many streams in one request.
 
@@ -30,10 +36,12 @@ class AbortBridge:
 
     Args:
         seal: Put on the orders.
+        models: Who gets them, one after the other.
     """
 
-    def __init__(self, seal: Seal) -> None:
+    def __init__(self, seal: Seal, models: Sequence[ModelName] = (ModelName.LLAMA,)) -> None:
         self._seal = seal
+        self._models = models
         self._orders: SimpleQueue[AbortOrder | None] = SimpleQueue()
         self._spent = SpentAnswers()
         self._thread = threading.Thread(target=self._run, name="s1-abort-bridge", daemon=True)
@@ -61,14 +69,15 @@ class AbortBridge:
             is_open = orders[-1] is not None
             try:
                 for order in merge([order for order in orders if order is not None]):
-                    self._deliver(order)
+                    for model in self._models:
+                        self._deliver(order, model)
             except Exception:
                 log.exception("aborts could not be sent")
 
-    def _deliver(self, order: AbortOrder) -> None:
+    def _deliver(self, order: AbortOrder, model: ModelName) -> None:
         request = pb_utils.InferenceRequest(
-            model_name=ModelName.LLAMA,
-            requested_output_names=[Field.STREAM_ID],
+            model_name=model,
+            requested_output_names=[ANSWERS[model]],
             inputs=to_triton(self._seal.put_on(order.write())),
         )
         try:
@@ -76,5 +85,5 @@ class AbortBridge:
                 if response.has_error():
                     log.warning("an abort was not taken: %s", response.error().message())
         except Exception:
-            # While the server shuts down the language model may be gone, and its streams with it.
+            # While the server shuts down the model may be gone, and its streams with it.
             log.warning("an abort could not be sent", exc_info=True)

@@ -10,6 +10,8 @@ import triton_python_backend_utils as pb_utils
 from s1_protocol.names import Parameter
 from s1_tts.wire.arrays import Array, NamedArray
 
+KNOWN = frozenset(parameter.value for parameter in Parameter)
+
 LONGEST_CALLER = 64
 """Characters of a caller's name that count."""
 
@@ -23,12 +25,14 @@ class Parameters:
         is_error_code_wanted: Whether the message of an error is to begin with its code.
         ticket: Key of the request at the collector that sent it; empty when it did not come from there.
         caller: Who asks, as a gateway says; empty: not told.
+        others: Names of what else came, of Triton's own, for others, or by mistake.
     """
 
     is_base64_wanted: bool = False
     is_error_code_wanted: bool = False
     ticket: str = ""
     caller: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def is_from_collector(self) -> bool:
@@ -49,6 +53,7 @@ class Parameters:
             is_error_code_wanted=_is_true(given.get(Parameter.ERROR_CODE)),
             ticket=str(given.get(Parameter.TICKET, "")),
             caller=str(given.get(Parameter.CALLER, ""))[:LONGEST_CALLER],
+            others=tuple(name for name in given if name not in KNOWN),
         )
 
 

@@ -1,4 +1,4 @@
-"""An order to stop streams, on its way to the language model."""
+"""An order to stop streams, on its way to the language model or, before they are any, to the voices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class AbortOrder:
 
     @staticmethod
     def is_in(tensors: Tensors) -> bool:
-        """Whether a request to the language model is such an order."""
+        """Whether a request is such an order."""
         return Field.ABORT_STREAM_IDS in tensors or Field.ABORT_TICKETS in tensors
 
     @classmethod

@@ -40,7 +40,7 @@ class CollectorModel:
     def initialize(self, args: dict[str, Any]) -> None:
         """Start the threads."""
         set_up_logging(args["model_name"])
-        self._bridge = AbortBridge(Seal.of_this_start())
+        self._bridge = AbortBridge(Seal.of_this_start(), (ModelName.VOICE, ModelName.LLAMA))
         self._current: _Collection | None = None
         self._spent = SpentAnswers()
         self._current_lock = threading.Lock()
@@ -81,7 +81,7 @@ class CollectorModel:
             current = self._current
             is_cancelled = current is not None and current.is_cancelled()
         if current is not None and is_cancelled:
-            # Said again at each look: the stream may not have reached the language model the first time.
+            # Said again at each look: the request may have been between two models the last time.
             self._bridge.abort(AbortOrder(tickets=(current.ticket,)))
 
 
@@ -110,10 +110,11 @@ class _Collection:
 
         Raises:
             S1Error: the stream's own error, or the caller went away.
+            RuntimeError: a chunk is missing.
         """
         parts: list[Array] = []
         error: S1Error | None = None
-        is_complete = is_cut = False
+        is_complete = is_cut = has_gap = False
         for response in self._spent.read(self._stream_request()):
             if response.has_error():
                 raise from_triton_error(response.error())
@@ -121,10 +122,13 @@ class _Collection:
             if Field.AUDIO in outputs:  # the end of a stream may come as a response without tensors
                 message = SoundMessage.read(outputs)
                 error = error or message.error  # the stream is read to its end: its last response may be on the way
+                has_gap = has_gap or message.index != len(parts)
                 parts.append(message.samples)
                 is_complete, is_cut = message.is_last, message.is_cut
         if error is not None:
             raise error
+        if has_gap:
+            raise RuntimeError("a chunk of the stream is missing")
         if not is_complete:
             raise CancelledError("the stream was ended before its last chunk")
         return np.concatenate(parts), is_cut
@@ -134,7 +138,7 @@ class _Collection:
         num_texts = next(iter(tensors.values())).shape[0]  # more than one is refused further on, as all bad input is
         tensors.setdefault(Field.CHUNK_FRAMES, np.full((num_texts, 1), ONE_ANSWER_CHUNK_FRAMES, dtype=np.int32))
         parameters = {
-            **read_parameters(self._request),
+            **{name: _passable(value) for name, value in read_parameters(self._request).items()},
             Parameter.TICKET.value: self.ticket,
             Parameter.AUDIO_BASE64.value: False,  # the whole is encoded here; its pieces need not be
         }
@@ -144,6 +148,11 @@ class _Collection:
             inputs=[pb_utils.Tensor(name, values) for name, values in tensors.items()],
             parameters=parameters,
         )
+
+
+def _passable(value: str | int | bool | float) -> str | int | bool:
+    """A parameter for another model; Python's API takes no decimals there (24.10)."""
+    return str(value) if isinstance(value, float) else value
 
 
 def to_wav(samples: Array) -> bytes:

@@ -120,7 +120,7 @@ async def _answer_to(connection: Connection, tensors: Tensors) -> Any:
     try:
         result = await responses.read()
         if result is not None:
-            await responses.read()  # its end: who leaves just before it may leave a socket behind in a server
+            await responses.let_end()
     finally:
         responses.cancel()
     if result is None:

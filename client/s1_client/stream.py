@@ -93,6 +93,9 @@ class SpeechStream:
                 async for chunk in chunks:
                     buffer.put(chunk)
                     await buffer.wait_for_room()
+        except asyncio.CancelledError:
+            # kept by the task, it would hold the call, and so the connection, until Python looks for cycles
+            buffer.close()
         except Exception as error:  # any error: the consumer gets it
             buffer.close(error)
         else:

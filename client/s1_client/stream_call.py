@@ -1,6 +1,8 @@
 """A request whose answer is a stream: built, sent in one step, and read message by message."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import grpc
@@ -19,6 +21,9 @@ Tensors = Sequence[tuple[TensorSpec, npt.NDArray[Any]]]
 # On a stream an error has no code of its own; this asks our models for it in the message. Triton's own way to have one
 # is not used: tritonserver has crashed in it (24.10; the source of 26.07 is the same there).
 STREAM_PARAMETERS: Final = {Parameter.ERROR_CODE.value: True}
+
+END_TIMEOUT_S: Final = 1.0
+"""How long the end of a call is waited for that has had its last response."""
 
 _METHOD: Final = "/inference.GRPCInferenceService/ModelStreamInfer"
 
@@ -50,6 +55,7 @@ class StreamCall:
         self._call = call
         # unlike the call's own read(), this never looks whether the call has ended before all was read
         self._messages: AsyncIterator[Any] = aiter(call)
+        self._end: asyncio.Task[InferResult | None] | None = None
 
     async def read(self) -> InferResult | None:
         """Wait for the next response; None at the end.
@@ -64,6 +70,22 @@ class StreamCall:
         if response.error_message:
             raise InferenceServerException(msg=response.error_message)
         return InferResult(response.infer_response)
+
+    async def read_end(self) -> InferResult | None:
+        """Wait for what follows the last response, as :meth:`read` does; to be cancelled meanwhile stops nothing."""
+        if self._end is None:
+            self._end = asyncio.ensure_future(self.read())
+            self._end.add_done_callback(lambda end: end.cancelled() or end.exception())  # nobody may be left to ask
+        return await asyncio.shield(self._end)
+
+    async def let_end(self) -> None:
+        """After the last response, wait a moment for the end of the call, whatever it is.
+
+        It is on its way. A call that is cancelled just before it may leave a socket behind in tritonserver (24.10).
+        """
+        with suppress(TimeoutError, grpc.aio.AioRpcError, InferenceServerException):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self.read_end()
 
     def cancel(self) -> None:
         """Stop the call; the server sees it. To one that has ended this is nothing."""

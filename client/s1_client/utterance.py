@@ -121,10 +121,10 @@ class Utterance:
     async def _attempt(self, connection: Connection) -> AsyncGenerator[AudioChunk]:
         num_chunks = 0
         check = SoundCheck(ModelName.STREAM)
-        is_complete = False
+        is_complete = has_ended = False
         responses = connection.stream(self._tensors(), self._left_s(), headers=self.headers)
         try:
-            while (result := await self._next_result(responses, num_chunks)) is not None:
+            while (result := await self._next_result(responses, num_chunks, is_complete=is_complete)) is not None:
                 index = int(_element(result, Field.CHUNK_INDEX))
                 if is_complete or index != num_chunks:
                     raise StreamGapError(None if is_complete else num_chunks, index)
@@ -142,9 +142,12 @@ class Utterance:
                 )
                 if is_cut:
                     self._check_cut(check.duration_s)
+            has_ended = True
             if not is_complete:
                 raise EarlyEndError(num_chunks)
         finally:
+            if is_complete and not has_ended:  # whoever leaves at the last chunk
+                await responses.let_end()
             # a call that has ended takes this as nothing; one that goes on is stopped
             responses.cancel()
 
@@ -152,12 +155,12 @@ class Utterance:
         if not self.options.max_frames:
             raise CutShortError(duration_s)
 
-    async def _next_result(self, responses: StreamCall, num_chunks: int) -> InferResult | None:
+    async def _next_result(self, responses: StreamCall, num_chunks: int, *, is_complete: bool) -> InferResult | None:
         """Wait for the next response; None at the end of the stream."""
         timeout_s = self.delivery.stall_timeout_s
         try:
             async with asyncio.timeout(timeout_s) as timer:
-                return await responses.read()
+                return await (responses.read_end() if is_complete else responses.read())
         except TimeoutError as stalled:
             if timeout_s is None or not timer.expired():
                 raise

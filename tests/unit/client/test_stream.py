@@ -23,6 +23,7 @@ from s1_client import (
     UnreachableError,
 )
 from s1_client.options import make_inputs
+from s1_client.stream import SpeechStream
 from tests.unit.client.kserve import Chunk, KServe, RefusalError, playing, serving, tensor_of
 
 WHOLE = (Chunk(0), Chunk(1), Chunk(2, is_last=True))
@@ -167,6 +168,37 @@ async def test_breaking_out_of_the_loop_cancels_the_request() -> None:
         async for _ in stream:
             break
         await service.cancelled.wait()
+
+
+async def test_who_stops_at_the_last_chunk_lets_the_call_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end is on the way; Triton 24.10 may keep the socket of a call that is cancelled just before it."""
+    monkeypatch.setattr("s1_client.stream_call.END_TIMEOUT_S", 60.0)
+    may_end = asyncio.Event()
+    service = KServe(playing(Chunk(0, is_last=True), may_end.wait()))
+    async with serving(service) as url, AsyncS1Client(url) as client:
+        stream = client.stream("Hello.")
+        leaving = asyncio.create_task(leave_at_the_last_chunk(stream))
+        await service.requested.wait()
+        await asyncio.wait([leaving], timeout=0.2)
+        assert not leaving.done()
+        may_end.set()
+        await leaving
+        assert not service.cancelled.is_set()
+
+
+async def test_a_call_that_never_ends_after_its_last_chunk_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s1_client.stream_call.END_TIMEOUT_S", 0.1)
+    service = KServe(playing(Chunk(0, is_last=True), asyncio.Event().wait()))
+    async with serving(service) as url, AsyncS1Client(url) as client:
+        await leave_at_the_last_chunk(client.stream("Hello."))
+        await service.cancelled.wait()
+
+
+async def leave_at_the_last_chunk(stream: SpeechStream) -> None:
+    async with stream:
+        async for chunk in stream:
+            if chunk.is_last:
+                return
 
 
 async def test_cancel_ends_the_loop_and_the_request() -> None:

@@ -21,6 +21,7 @@ from perf.report.siege_tables import siege_figures_table, siege_table
 from perf.report.tables import Table, figure
 from perf.server.hearing import NUM_SEEDS, Hearing
 from perf.server.results import BenchFigures
+from perf.server.sides import SidesFigures
 from perf.siege.figures import SiegeFigures
 
 
@@ -198,11 +199,28 @@ def _siege_section(record: Record, _folder: Path) -> Section:
     return Section([siege_table(figures), siege_figures_table(figures, record.conditions), *lost])
 
 
+def _sides_section(record: Record, _folder: Path) -> Section:
+    rows = [
+        (
+            each.name,
+            f"{each.first_audio_ms:.1f} ms ({each.first_audio_more_ms:+.1f})",
+            f"{each.short_cpu_ms:.1f} ms",
+            f"{each.audio_s_per_s:.2f} s/s ({each.audio_ratio:.2f} x)",
+            f"{each.cpu_s_per_audio_s * 1e3:.1f} ms ({each.cpu_ratio:.2f} x)",
+        )
+        for each in record.figures_as(SidesFigures).comparisons
+    ]
+    columns = ("server", "first audio", "CPU of a short stream", "sound of all callers", "CPU of a second of it")
+    note = "Medians; in brackets the median of the pairs with the first server."
+    return Section([Table("Servers in turns", columns, rows, note)])
+
+
 _SECTIONS: dict[str, Callable[[Record, Path], Section]] = {
     "bench": _bench_section,
     "hearing": _hearing_section,
     "load": _load_section,
     "siege": _siege_section,
+    "sides": _sides_section,
     "step": _step_section,
     "capacity": _capacity_section,
     "capacity-day": _day_section,

@@ -19,6 +19,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PATIENCE_MS = 60_000
 """Only so that a test that fails comes to an end."""
 
+SILENCE = 1e-6
+"""At most, of full scale: far less than a step of 16 bits. Chromium may play 1e-14 before a sound
+that begins between two samples of its clock."""
+
 WATCH = """
 window.seen = { violations: [], heard: [], stopped_s: null };
 addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
@@ -109,7 +113,7 @@ class ListenPage:
         whole = np.zeros(blocks[-1][0] - first + len(blocks[-1][1]))
         for frame, samples in blocks:
             whole[frame - first : frame - first + len(samples)] += samples
-        loud = np.flatnonzero(whole)
+        loud = np.flatnonzero(np.abs(whole) > SILENCE)
         return whole[loud[0] : loud[-1] + 1] if len(loud) else whole[:0]
 
     def last_sound_s(self) -> float:

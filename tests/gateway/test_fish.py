@@ -207,7 +207,8 @@ def test_a_body_that_breaks_off_does_not_end_well(fish: fishaudio.FishAudio) -> 
 def test_who_hangs_up_stops_the_server(gateway: RunningGateway, stand_in: StandIn) -> None:
     stand_in.speedup = 1.0
     with httpx2.stream("POST", f"{gateway.url}/v1/tts", json={"text": TEXT * 5, "format": "pcm"}) as answer:
-        next(answer.iter_bytes())
+        sound = answer.iter_bytes()  # let go of, it would close the connection
+        next(sound)
         until(lambda: stand_in.num_open > 0)
     until(lambda: stand_in.num_open == 0 and gateway.num_open == 0)
     assert stand_in.num_cancelled == 1

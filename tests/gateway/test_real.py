@@ -268,7 +268,7 @@ def test_a_voice_recorded_in_a_browser_is_spoken_with(stack: Stack, sdk: openai.
 
 
 def test_errors_are_the_servers_words(stack: Stack, sdk: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="nobody"):
+    with pytest.raises(openai.BadRequestError, match="nobody"):
         sdk.audio.speech.create(model="m", voice="nobody", input=TEXT)
     files = {"audio_sample": ("a.wav", b"no sound", "audio/wav")}
     url = f"http://{stack.address}/v1/audio/voices"

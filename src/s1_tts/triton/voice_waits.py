@@ -94,10 +94,11 @@ class VoiceWaits:
             ticket: The collector's key, or empty.
             goes_round: Whether the request came by way of the ensemble, which hands knocks to this model again.
         """
-        wait = _Wait(secrets.token_hex(16), ticket, goes_round, responder, future, write)
+        key = secrets.token_hex(16)
         with self._lock:
-            self._waits[wait.key] = wait
-        future.add_done_callback(lambda _: self._end(wait))
+            self._waits[key] = _Wait(key, ticket, goes_round, responder, future, write)
+        # by its key: the wait holds the future, whose callback would keep the request until cycles are collected
+        future.add_done_callback(lambda _: self._end(key))
 
     def returned(self, responder: Responder, key: str) -> None:
         """Take in a knock that came back; never waits. The last one of a request is answered at once."""
@@ -175,8 +176,9 @@ class VoiceWaits:
         if wait is not None and is_cancelled:
             wait.future.cancel()
 
-    def _end(self, wait: _Wait) -> None:
+    def _end(self, key: str) -> None:
         with self._lock:
+            wait = self._waits[key]
             wait.is_done = True
             if wait.knocked_s is None:
                 self._post(wait)

@@ -24,7 +24,7 @@ def from_triton_error(error: Any) -> RemoteError:
     return decode_error(error.message())
 
 
-def as_s1_error(log: logging.Logger, what: str, error: Exception) -> S1Error:
+def as_s1_error(log: logging.Logger, what: str, error: BaseException) -> S1Error:
     """Make any exception one that a caller may see.
 
     Args:

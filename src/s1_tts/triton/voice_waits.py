@@ -10,6 +10,7 @@ import logging
 import secrets
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -189,15 +190,20 @@ class VoiceWaits:
             return
         wait.has_ended = True
         del self._waits[wait.key]
+        future = wait.future
+        # not raised: it would hold this frame, and with it whom it ended
+        error = CancelledError("the caller went away") if future.cancelled() else future.exception()
         try:
-            self._answer(wait)
-        except Exception as error:
+            if error is None:
+                self._answer(wait)
+        except Exception as fault:
+            error = fault
+        if error is not None:
             wait.responder.fail(as_s1_error(log, "a request could not be answered", error))
+            _clear_frames(error)
 
     def _answer(self, wait: _Wait) -> None:
         """Send what was waited for, or have it fetched by the last knock; the lock is held."""
-        if wait.future.cancelled():
-            raise CancelledError("the caller went away")
         found = wait.future.result()
         if not wait.goes_round:
             wait.responder.send(wait.write(found), is_final=True)
@@ -206,3 +212,10 @@ class VoiceWaits:
         if len(self._passes) > MOST_PASSES:
             self._passes.popitem(last=False)
         wait.responder.send(wait.knock, is_final=True)
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let go of what an error's frames hold, such as the recording: else it stays until cycles are collected."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

@@ -3,9 +3,8 @@
     python -m perf sides --server before=127.0.0.1:9001 --server now=127.0.0.1:9101
 
 Start the servers by hand, each from its own working tree and with the same checkpoint and settings. They are asked for
-short
-streams in turns, one stream at a time, then for longer streams of several callers at once; the others idle. Who goes
-first changes from round to round. The first server is what the others are compared with.
+short streams in turns, one stream at a time, then for longer streams of several callers at once; the others idle. Who
+goes first changes from round to round. The first server is what the others are compared with.
 """
 
 import argparse

@@ -34,6 +34,11 @@ def launch(
     kernel[grid](*arguments, num_warps=num_warps, num_stages=num_stages, **constants)
 
 
+def power_of_two(count: int) -> int:
+    """The smallest power of two that holds a count: the length that Triton allows a block."""
+    return 1 << (count - 1).bit_length()
+
+
 def missing_for_kernels() -> str | None:
     """What this machine lacks to launch kernels; none: nothing.
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ MODEL_REPOSITORY = HERE.parent.parent / "model_repository"
 DEMO_VOICE = HERE.parent.parent / "checkpoints" / "demo-voice"
 
 FREE_PORTS = Ports(http=0, grpc=0, metrics=0)
+FREE_PORTS_OF_ALL = replace(FREE_PORTS, sagemaker=0)
+"""With the SageMaker endpoint's."""
 EXACT = {"S1_DTYPE": "float32"}
 SHORT_TIMES = (
     "--grpc-keepalive-time=1000",
@@ -93,8 +96,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     """A server as it is committed, with the SageMaker endpoint."""
-    ports = Ports(http=0, grpc=0, metrics=0, sagemaker=0)
-    options = ServerOptions(checkpoint, MODEL_REPOSITORY, ports=ports, device="cpu", settings=EXACT)
+    options = ServerOptions(checkpoint, MODEL_REPOSITORY, ports=FREE_PORTS_OF_ALL, device="cpu", settings=EXACT)
     with started(options, tmp_path_factory.mktemp("server") / "log.txt") as running:
         yield running
 
@@ -105,9 +107,8 @@ def shared_strained_server(checkpoint: Path, tmp_path_factory: pytest.TempPathFa
     repository = copied_repository(folder / "models", s1_llama="s1_llama.py", s1_codec="s1_codec.py")
     settings = {**EXACT, "S1_MAX_SLOTS": "2", "S1_MAX_QUEUE": "1", "S1_CALL_SLOTS": "0"}
     options = ServerOptions(checkpoint, repository, ports=FREE_PORTS, device="cpu", settings=settings)
-    shared = SharedServer(options, folder / "log.txt")
-    yield shared
-    shared.close()
+    with closing(SharedServer(options, folder / "log.txt")) as shared:
+        yield shared
 
 
 @pytest.fixture
@@ -118,20 +119,18 @@ def strained_server(shared_strained_server: SharedServer) -> TritonServer:
 
 @pytest.fixture(scope="session")
 def shared_mortal(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedServer]:
-    ports = Ports(http=0, grpc=0, metrics=0, sagemaker=0)
     folder = tmp_path_factory.mktemp("mortal")
     options = ServerOptions(
         checkpoint,
         copied_repository(folder / "models"),
         host="::" if HAS_IPV6 else "0.0.0.0",
-        ports=ports,
+        ports=FREE_PORTS_OF_ALL,
         device="cpu",
         settings=EXACT,
         flags=SHORT_TIMES,
     )
-    shared = SharedServer(options, folder / "log.txt")
-    yield shared
-    shared.close()
+    with closing(SharedServer(options, folder / "log.txt")) as shared:
+        yield shared
 
 
 @pytest.fixture
@@ -145,9 +144,8 @@ def listened_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton
     """A server with the demo voice, or the checkpoint that S1_CHECKPOINT names."""
     checkpoint = Path(os.environ.get("S1_CHECKPOINT") or DEMO_VOICE)
     settings = {**EXACT, "S1_VOICES": str(tmp_path_factory.mktemp("voices"))}
-    ports = Ports(http=0, grpc=0, metrics=0, sagemaker=0)
     host = "::1" if HAS_IPV6 else "127.0.0.1"
-    options = ServerOptions(checkpoint, MODEL_REPOSITORY, host=host, ports=ports, settings=settings)
+    options = ServerOptions(checkpoint, MODEL_REPOSITORY, host=host, ports=FREE_PORTS_OF_ALL, settings=settings)
     with started(options, tmp_path_factory.mktemp("listened") / "log.txt") as running:
         yield running
 

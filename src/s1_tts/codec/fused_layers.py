@@ -7,7 +7,7 @@ from torch import Tensor
 from s1_tts.codec.causal_layers import CausalConv, Snake
 from s1_tts.codec.kernels.join import join
 from s1_tts.codec.kernels.pointwise import pointwise_added
-from s1_tts.kernel_launch import launch
+from s1_tts.kernel_launch import launch, power_of_two
 
 JOIN_BLOCK = 1024
 
@@ -34,7 +34,7 @@ class UnitTile:
 def unit_tile(channels: int) -> UnitTile:
     """Tile for so many channels: all outputs in one program where they fit, so that each input is activated once."""
     if channels <= 128:
-        return UnitTile(rows=128, outputs=max(16, _power_of_two(channels)), width=32, num_warps=8, num_stages=3)
+        return UnitTile(rows=128, outputs=max(16, power_of_two(channels)), width=32, num_warps=8, num_stages=3)
     if channels <= 256:
         return UnitTile(rows=64, outputs=256, width=32, num_warps=8, num_stages=3)
     return UnitTile(rows=128, outputs=128, width=64, num_warps=8, num_stages=3)
@@ -97,7 +97,3 @@ def fused_unit_end(y: Tensor, conv: CausalConv, states: Tensor, residual: Tensor
         num_stages=tile.num_stages,
     )
     return out
-
-
-def _power_of_two(count: int) -> int:
-    return 1 << (count - 1).bit_length()

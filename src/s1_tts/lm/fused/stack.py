@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from s1_tts.kernel_launch import launch
+from s1_tts.kernel_launch import launch, power_of_two
 from s1_tts.lm.config import BlockSizes
 from s1_tts.lm.fused.kernels.attention import attend, combine, turn_and_keep
 from s1_tts.lm.fused.kernels.frame_attention import frame_attend
@@ -194,7 +194,7 @@ class SlowStack:
             *(num_rows, table.width, keys.stride(0), sizes.head_dim**-0.5),
             KEY_HEADS=sizes.n_kv_head,
             QUERIES=tile.queries,
-            BLOCK_QUERIES=max(SMALLEST_QUERY_TILE, _power_of_two(tile.queries * group)),
+            BLOCK_QUERIES=max(SMALLEST_QUERY_TILE, power_of_two(tile.queries * group)),
             BLOCK_KEYS=tile.keys,
             SPLIT_KEYS=tile.split_keys,
             SPLITS=self._splits,
@@ -268,7 +268,7 @@ class FastStack:
                 KEY_HEADS=sizes.n_kv_head,
                 HEAD_DIM=sizes.head_dim,
                 POSITIONS=self._num_positions,
-                BLOCK_POSITIONS=_power_of_two(self._num_positions),
+                BLOCK_POSITIONS=power_of_two(self._num_positions),
                 num_warps=1,
             )
             add_linear(buffers.attended, block.attention.wo, flat)
@@ -280,7 +280,3 @@ def _qk_norms(attention: Attention) -> tuple[Tensor | None, Tensor | None, float
     if not attention.sizes.has_qk_norm:
         return None, None, 0.0
     return attention.q_norm.weight, attention.k_norm.weight, attention.q_norm.eps
-
-
-def _power_of_two(count: int) -> int:
-    return 1 << (count - 1).bit_length()

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from s1_tts.kernel_launch import launch
+from s1_tts.kernel_launch import launch, power_of_two
 from s1_tts.lm.fused.kernels.draw import draw
 from s1_tts.lm.fused.kernels.embed import embed
 from s1_tts.lm.fused.rows import FIRST_COLUMN, RowTable
@@ -118,10 +118,10 @@ class FusedStep:
             IS_LAST=codebook == config.num_codebooks - 1,
             NUM_CODEBOOKS=config.num_codebooks,
             CANDIDATES=num_candidates,
-            BLOCK=_power_of_two(num_candidates),
+            BLOCK=power_of_two(num_candidates),
             WINDOW=PENALTY_WINDOW_FRAMES,
             DIM=dim,
-            BLOCK_DIM=_power_of_two(dim),
+            BLOCK_DIM=power_of_two(dim),
             num_warps=16 if num_candidates > 2048 else 4,
         )
 
@@ -138,7 +138,7 @@ class _Embed:
         """Write the embeddings ``[R, dim]`` of the first rows."""
         model = self._model
         num_rows, dim = out.shape
-        block = min(256, _power_of_two(dim))
+        block = min(256, power_of_two(dim))
         launch(
             embed,
             (num_rows, -(-dim // block)),
@@ -150,7 +150,3 @@ class _Embed:
             BLOCK_DIM=block,
             num_warps=2,
         )
-
-
-def _power_of_two(count: int) -> int:
-    return 1 << (count - 1).bit_length()

@@ -4,6 +4,7 @@ On a CPU it is a rehearsal: the same lines run, with sizes that take seconds, th
 """
 
 import importlib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,10 @@ def main() -> None:
     name, device, size, checkpoint, out = sys.argv[1:]
     if device == "cpu":
         torch.set_num_threads(1)  # a rehearsal computes next to nothing
+    if os.environ.get("TRITON_INTERPRET"):
+        from tests.unit.kernels.quick_interpreter import make_quick  # noqa: PLC0415  # changes a rehearsal alone
+
+        make_quick()
     stage = Stage(torch.device(device), cast("Literal['tiny', 'mid', 'full']", size), Path(checkpoint), Path(out))
     importlib.import_module(f"perf.gpu.stage_{name}").run(stage)
 

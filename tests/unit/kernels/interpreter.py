@@ -16,3 +16,5 @@ with mock.patch.dict(os.environ, TRITON_INTERPRET="1"):
     importlib.import_module("s1_tts.codec.fused_layers")
     importlib.import_module("s1_tts.lm.fused.runner")
     importlib.import_module("tests.unit.kernels.noise_kernel")
+    importlib.import_module("tests.unit.kernels.overflow_kernel")
+importlib.import_module("tests.unit.kernels.quick_interpreter").make_quick()

@@ -32,14 +32,14 @@ CODEC_FLOP_PER_FRAME = 138e9 / FRAMES_PER_SECOND
 """``docs/performance.md``."""
 
 KERNELS: dict[str, int] = json.loads((RESULTS / "kernels.json").read_text(encoding="utf-8"))
-"""What the language model launches, counted; see :mod:`perf.gpu.kernel_record`."""
+"""What language model and codec launch, counted; see :mod:`perf.gpu.kernel_record`."""
 
 GRAPH_KERNEL_S = 1.5e-6
-"""A small kernel replayed by a CUDA graph: decode steps and prefills are captured."""
+"""A small kernel replayed by a CUDA graph, an estimate: no graph of this project has run on a GPU yet."""
 
-CODEC_KERNELS = 450
-LAUNCHED_KERNEL_S = 6e-6
-"""A small kernel launched by PyTorch: the codec's CUDA graphs have run on no GPU yet, and are not counted on here."""
+CODEC_PASSES = 1 + 3 * 7
+"""Of a block's activations through memory: the upsampling writes them; each of three residual units puts together what
+a convolution reads (in, out), convolves it (in, out), and adds the rest to what went around it (twice in, out)."""
 
 SHARED_RATE = 0.5
 """Two processes take turns on a GPU."""
@@ -153,12 +153,12 @@ def _prefill_s(config: LmConfig, num_tokens: int, bytes_per_s: float, flop_per_s
 
 
 def _codec_s(config: CodecConfig, num_frames: float, bytes_per_s: float, flop_per_s: float) -> float:
-    """Codec time of some frames of any number of streams; every convolution reads its input and writes its output."""
+    """Codec time of some frames of any number of streams, in one piece; rows that are rounded up are not counted."""
     values = 0.0
     channels, rate = config.decoder_dim, SAMPLE_RATE_HZ / math.prod(config.decoder_rates)
     for factor in config.decoder_rates:
         channels, rate = channels // 2, rate * factor
-        values += channels * rate * (2 + 3 * 2 * 2 * 2)  # one transposed; three units of two with their snakes, in, out
+        values += channels * rate * CODEC_PASSES
     moved = decoder_weights(config) + values * num_frames / FRAMES_PER_SECOND
     work_s = max(moved * BYTES_PER_VALUE / bytes_per_s, num_frames * CODEC_FLOP_PER_FRAME / flop_per_s)
-    return work_s + CODEC_KERNELS * LAUNCHED_KERNEL_S
+    return work_s + KERNELS["launches_of_a_codec_piece"] * GRAPH_KERNEL_S

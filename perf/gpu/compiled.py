@@ -21,7 +21,7 @@ from triton.runtime.driver import driver
 
 from s1_training.development.codec import CodecSize, dev_codec_config
 from s1_training.development.language_model import dev_lm_config
-from s1_tts.codec import fused_layers
+from s1_tts.codec.fused import blocks, convs
 from s1_tts.codec.piece_graphs import FixedPieces, Shape
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.codec.weights import Weights, published_shapes
@@ -124,7 +124,8 @@ def recorded_launches() -> Iterator[LaunchLog]:
     with (
         mock.patch.object(stack, "launch", log),
         mock.patch.object(step, "launch", log),
-        mock.patch.object(fused_layers, "launch", log),
+        mock.patch.object(convs, "launch", log),
+        mock.patch.object(blocks, "launch", log),
     ):
         yield log
 
@@ -170,6 +171,14 @@ def piece_launches(num_rows: int, num_frames: int, size: CodecSize = "full") -> 
     with recorded_launches() as log:
         FixedPieces(decoder, num_rows, num_rows)._piece(Shape(num_rows, num_frames))
     return log.launches
+
+
+def different(launches: list[Launch]) -> list[Launch]:
+    """Launches that are compiled apart, in their order; of those of one name the first."""
+    by_name: dict[str, Launch] = {}
+    for launch in launches:
+        by_name.setdefault(launch.name, launch)
+    return list(by_name.values())
 
 
 def compile_for(launch: Launch, capability: int) -> Any:  # Triton has no types

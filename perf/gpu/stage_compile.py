@@ -6,8 +6,7 @@ import time
 
 import torch
 
-from perf.gpu.compiled import Launch, compile_for, piece_launches, prefill_launches, step_launches
-from perf.gpu.kernel_record import different
+from perf.gpu.compiled import Launch, compile_for, different, piece_launches, prefill_launches, step_launches
 from perf.gpu.stage import NUM_POSITIONS, Stage
 from perf.gpu.timing import tell
 
@@ -49,7 +48,7 @@ def stage_launches(stage: Stage) -> list[Launch]:
     for size, dtype in kinds:
         kind = (NUM_POSITIONS, size, dtype)
         launches += different([*step_launches(64, *kind), *prefill_launches(256, *kind)])
-    return launches + different(piece_launches(32, 20, stage.size))
+    return launches + different([*piece_launches(32, 20, stage.size), *piece_launches(1, 1, stage.size)])
 
 
 def _compile(launches: list[Launch], capability: int) -> None:

@@ -7,13 +7,10 @@ import pytest
 import torch
 
 from s1_tts.lm.loading import LanguageModel, load_language_model
-from s1_tts.lm.prompt import PromptBuilder
 from s1_tts.lm.runner import ModelRunner
-from s1_tts.lm.stepping import PromptPiece, Row, Runner
-from s1_tts.speech_task import Sampling
+from s1_tts.lm.stepping import Runner
+from tests.gpu.speaking import at_step, decode, open_rows
 
-TEXTS = ("Hello there.", "Another text, and a longer one at that.", "A third.", "The fourth one of them.")
-NUM_FRAMES = 30
 NUM_POSITIONS = 2048
 
 
@@ -29,29 +26,6 @@ def fused(loaded: LanguageModel) -> Runner:
     runner = FusedRunner(loaded.model, 32, loaded.num_positions)
     runner.warm_up()
     return runner
-
-
-def open_rows(runner: Runner, loaded: LanguageModel, slots: list[int]) -> list[Row]:
-    builder = PromptBuilder(loaded.tokenizer, loaded.model.config.num_codebooks)
-    rows = []
-    for slot in slots:
-        columns = builder.first_part(TEXTS[slot % len(TEXTS)])
-        runner.open(slot, Sampling(seed=slot, temperature=0.0 if slot % 2 else 0.9))
-        runner.prefill_pieces([PromptPiece(slot, columns[:, :-1], 0)])
-        runner.start(slot, columns[:, -1])
-        rows.append(Row(slot, columns.shape[1] - 1, 0))
-    return rows
-
-
-def decode(runner: Runner, begin: list[Row]) -> np.ndarray:
-    """Frames ``[NUM_FRAMES, rows, num_codebooks]``, each step launched as far ahead as the runner allows."""
-    frames, launched = [], 0
-    for number in range(NUM_FRAMES):
-        while launched < min(NUM_FRAMES, number + 1 + runner.steps_ahead):
-            runner.launch([Row(row.slot, row.position + launched, launched) for row in begin])
-            launched += 1
-        frames.append([frame.codes for frame in runner.collect()])
-    return np.array(frames)
 
 
 def test_codes_are_those_of_torchs_layers(fused: Runner, loaded: LanguageModel) -> None:
@@ -74,7 +48,7 @@ def test_a_launch_and_a_prefill_wait_for_nothing(fused: Runner, loaded: Language
     try:
         fused.launch(rows)
         open_rows(fused, loaded, [2])
-        fused.launch([Row(row.slot, row.position + 1, 1) for row in rows])
+        fused.launch(at_step(rows, 1))
     finally:
         torch.cuda.set_sync_debug_mode("default")
     fused.collect()

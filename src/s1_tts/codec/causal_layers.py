@@ -57,7 +57,7 @@ class Snake:
         self.activate(x, self.alpha, self.inverse, out)
 
 
-def plain_join(x: Tensor, tail: Tensor, snake: Snake | None) -> Tensor:
+def join(x: Tensor, tail: Tensor, snake: Snake | None) -> Tensor:
     """Put a chunk, activated, behind the last inputs of the one before.
 
     Args:
@@ -77,10 +77,6 @@ def plain_join(x: Tensor, tail: Tensor, snake: Snake | None) -> Tensor:
     else:
         snake(x, joined[:, context:])
     return joined
-
-
-Join = Callable[[Tensor, Tensor, Snake | None], Tensor]
-"""A way to compute :func:`plain_join`."""
 
 
 class CausalConv:
@@ -111,7 +107,6 @@ class CausalConv:
     ) -> None:
         self.conv = PackedConv(weight, bias, stride=stride, dilation=dilation, groups=groups)
         self.snake = snake
-        self.join: Join = plain_join
         self.in_channels = weight.shape[1] * groups
         self.context = (weight.shape[2] - 1) * dilation + 1 - stride
         self.span = layout.take(self.context, self.in_channels)
@@ -127,7 +122,7 @@ class CausalConv:
             ``[B, T / stride, C_out]``.
         """
         tail = self.span.of(states)  # [B, context, C_in]
-        joined = self.join(x, tail, self.snake)
+        joined = join(x, tail, self.snake)
         if self.context:
             tail.copy_(joined[:, x.shape[1] :])
         return self.conv(joined)
@@ -197,25 +192,6 @@ class CausalTransposedConv:
         return y.reshape(y.shape[0], y.shape[1] * self.stride, -1)
 
 
-def plain_unit_end(y: Tensor, conv: CausalConv, states: Tensor, residual: Tensor) -> Tensor:
-    """The last convolution of a residual unit, which has one tap, and what went into the unit.
-
-    Args:
-        y: ``[B, T, C]``.
-        conv: The convolution, with its snake.
-        states: ``[B, N]``, of which one tap needs nothing.
-        residual: ``[B, T, C]``.
-
-    Returns:
-        ``[B, T, C]``.
-    """
-    return conv(y, states).add_(residual)
-
-
-UnitEnd = Callable[[Tensor, CausalConv, Tensor, Tensor], Tensor]
-"""A way to compute :func:`plain_unit_end`."""
-
-
 class ResidualUnit:
     """``x + conv1(snake(conv7(snake(x))))`` (``ResidualUnit`` of ``modded_dac.py``).
 
@@ -230,14 +206,17 @@ class ResidualUnit:
         self.snakes = Snake(block.under("0")), Snake(block.under("2"))
         self.wide = make_conv(weights.kernels, *block.conv("1.conv"), layout, dilation=dilation, snake=self.snakes[0])
         self.pointwise = make_conv(weights.kernels, *block.conv("3.conv"), layout, snake=self.snakes[1])
-        self.end: UnitEnd = plain_unit_end
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; moves the states on."""
         y = self.wide(x, states)
         if isinstance(self.pointwise, TileConv):
             return self.pointwise(y, states, residual=x)
-        return self.end(y, self.pointwise, states, x)
+        return self.pointwise(y, states).add_(x)
+
+
+NEXT_NORM_EPS = 1e-6
+"""Of the layer norm in a ConvNeXt block."""
 
 
 class ConvNeXtBlock:
@@ -260,5 +239,5 @@ class ConvNeXtBlock:
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Apply to the next chunk ``[B, T, C]``; moves the states on."""
         y = self.depthwise(x, states)
-        y = F.layer_norm(y, (y.shape[-1],), self.norm_weight, self.norm_bias, eps=1e-6)
+        y = F.layer_norm(y, (y.shape[-1],), self.norm_weight, self.norm_bias, eps=NEXT_NORM_EPS)
         return x + self.gamma * self.down(F.gelu(self.up(y)))

@@ -5,15 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from s1_tts.codec.causal_layers import (
-    CausalConv,
-    CausalTransposedConv,
-    Join,
-    ResidualUnit,
-    Snake,
-    UnitEnd,
-    make_conv,
-)
+from s1_tts.codec.causal_layers import CausalTransposedConv, ResidualUnit, Snake, make_conv
 from s1_tts.codec.codec_config import CodecConfig
 from s1_tts.codec.state import StateLayout
 from s1_tts.codec.weights import Weights
@@ -75,20 +67,6 @@ class ConvDecoder:
         last = len(config.decoder_rates) + 1
         last_snake = Snake(model.under(str(last)))
         self.last = make_conv(weights.kernels, *model.conv(f"{last + 1}.conv"), layout, snake=last_snake)
-
-    def use_layers(self, join: Join, end: UnitEnd) -> None:
-        """Choose, for all layers, how what a convolution reads is put together, and how a residual unit ends."""
-        units = [unit for block in self.blocks for unit in block.units]
-        for unit in units:
-            unit.end = end
-        for conv in (
-            *(block.upsample.conv for block in self.blocks),
-            *(conv for unit in units for conv in (unit.wide, unit.pointwise)),
-            self.first,
-            self.last,
-        ):
-            if isinstance(conv, CausalConv):
-                conv.join = join
 
     def __call__(self, x: Tensor, states: Tensor) -> Tensor:
         """Decode the next latents; moves the states on.

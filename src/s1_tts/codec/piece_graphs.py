@@ -18,7 +18,7 @@ from torch import Tensor
 
 from s1_tts.buckets import row_buckets
 from s1_tts.codec.codec_config import CodecConfig
-from s1_tts.codec.state import StreamState
+from s1_tts.codec.state import SlotStates, StreamState
 from s1_tts.codec.transformer import Sight
 from s1_tts.cuda import GraphCapture
 
@@ -45,8 +45,8 @@ class PieceDecoder(Protocol):
     def sight(self, positions: Tensor, num_frames: int) -> Sight:
         """What the next frames of streams at these positions see, on the CPU."""
 
-    def decode_piece(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:
-        """Decode the next frames of some streams."""
+    def decode_in_slots(self, codes: Tensor, sight: Sight, states: SlotStates) -> Tensor:
+        """Decode the next frames of some streams, and move their states on."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Inputs:
     Args:
         codes: ``[max_rows, num_codebooks, num_frames]`` int64.
         sight: Of as many rows.
-        slots: Where each row's state is ``[max_rows]`` int64.
+        slots: Slot of each row's state ``[max_rows]`` int64.
     """
 
     codes: Tensor
@@ -73,8 +73,7 @@ class Inputs:
 
     def first(self, num_rows: int) -> "Inputs":
         """Those of the first rows, sharing memory."""
-        sight = Sight(self.sight.angles[:num_rows], self.sight.mask[:num_rows])
-        return Inputs(self.codes[:num_rows], sight, self.slots[:num_rows])
+        return Inputs(self.codes[:num_rows], self.sight.first(num_rows), self.slots[:num_rows])
 
 
 class FixedPieces:
@@ -134,8 +133,8 @@ class FixedPieces:
         places[:num_rows] = torch.tensor(slots)
         self._send(places, inputs.slots)
         self._send(codes, inputs.codes[:num_rows])
+        self._send(sight.positions, inputs.sight.positions[:num_rows])
         self._send(sight.angles, inputs.sight.angles[:num_rows])
-        self._send(sight.mask, inputs.sight.mask[:num_rows])
         return self._run(Shape(bucket, num_frames))[:num_rows].clone()  # the next run may overwrite them
 
     def _run(self, shape: Shape) -> Tensor:
@@ -143,17 +142,14 @@ class FixedPieces:
 
     def _piece(self, shape: Shape) -> Tensor:
         inputs = self._inputs[shape.num_frames].first(shape.num_rows)
-        states = self._pool.index_select(0, inputs.slots)
-        samples = self._decoder.decode_piece(inputs.codes, inputs.sight, states)
-        self._pool.index_copy_(0, inputs.slots, states)
-        return samples
+        return self._decoder.decode_in_slots(inputs.codes, inputs.sight, SlotStates(self._pool, inputs.slots))
 
     def _make_inputs(self, num_frames: int) -> Inputs:
         config, device = self._decoder.config, self._decoder.device
         codes = torch.zeros(self.max_rows, config.num_codebooks, num_frames, dtype=torch.int64, device=device)
         sight = self._decoder.sight(torch.zeros(self.max_rows, dtype=torch.int64), num_frames)
         slots = torch.full((self.max_rows,), self._nobody, device=device)
-        return Inputs(codes, Sight(sight.angles.to(device), sight.mask.to(device)), slots)
+        return Inputs(codes, sight.to(device), slots)
 
     def _send(self, values: Tensor, place: Tensor) -> None:
         """Copy to the device without waiting, from memory that torch keeps until the copy is over."""

@@ -56,15 +56,18 @@ class CodesToLatent:
         """
         return self.apply(codes, self.sight(positions, codes.shape[2]).to(codes.device), states)
 
+    def look_up(self, codes: Tensor) -> Tensor:
+        """Entries of codes ``[B, C, T]``, projected and summed: ``[B, T, latent]``."""
+        entry = torch.minimum(codes.transpose(1, 2), self.last_code) + self.first_entry  # [B, T, C]
+        return self.projection(F.embedding(entry, self.entries).flatten(2))
+
     def sight(self, positions: Tensor, num_frames: int) -> Sight:
         """What the next frames of streams at these positions ``[B]`` see, on the CPU."""
         return self.transformer.sight(positions, num_frames)
 
     def apply(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:
         """As a call, with the sight in place of the positions."""
-        entry = torch.minimum(codes.transpose(1, 2), self.last_code) + self.first_entry  # [B, T, C]
-        x = self.projection(F.embedding(entry, self.entries).flatten(2))
-        x = self.transformer.apply(x, sight, states)
+        x = self.transformer.apply(self.look_up(codes), sight, states)
         for upsample, block in self.steps:
             x = block(upsample(x, states), states)
         return x

@@ -48,12 +48,26 @@ class StateLayout:
         return span
 
 
+@dataclass(frozen=True, eq=False)
+class SlotStates:
+    """The states of the rows of a piece, where they lie: no row's is copied.
+
+    Args:
+        pool: States of all slots ``[S, N]``.
+        slots: Slot of each row ``[B]`` int64, on the device of the pool; but for rows of nobody no two have the same.
+    """
+
+    pool: Tensor
+    slots: Tensor
+
+
 @dataclass(eq=False)
 class StreamState:
     """State of one stream.
 
     Args:
-        values: ``[N]``; zeros before the first chunk, which is what the causal padding of the whole decode is.
+        values: ``[N]``; zeros before the first chunk, which is what the causal padding of the whole decode is. What
+            is where in it is a matter of the layers that decode.
         position: Frames decoded so far.
         slot: Row of the memory that fixed shapes are decoded in; none elsewhere.
     """

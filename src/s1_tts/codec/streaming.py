@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,10 +15,13 @@ from s1_tts.codec.native.tile_layers import TileKernels
 from s1_tts.codec.packed import exact_products
 from s1_tts.codec.piece_graphs import GRAPH_FRAMES, MOST_TRYING_S, FixedPieces, GraphedPieces
 from s1_tts.codec.quantizer import CodesToLatent
-from s1_tts.codec.state import StateLayout, StreamState
+from s1_tts.codec.state import SlotStates, StateLayout, StreamState
 from s1_tts.codec.transformer import Sight
 from s1_tts.codec.weights import Weights
 from s1_tts.state_dict import unchanged
+
+if TYPE_CHECKING:
+    from s1_tts.codec.fused.decoder import FusedDecoder
 
 MAX_PIECE_FRAMES = 64
 """Frames decoded in one go, so that a long chunk takes no more memory than a short one."""
@@ -43,6 +47,7 @@ class StreamingDecoder:
         self._to_samples = ConvDecoder(weights.under("decoder"), config, layout)
         self.state_size = layout.size
         self._fixed: FixedPieces | None = None
+        self._fused: FusedDecoder | None = None
 
     @classmethod
     def load(
@@ -100,11 +105,14 @@ class StreamingDecoder:
             self._fixed = graphed
 
     def use_kernels(self) -> None:
-        """Compute what lies between the convolutions by Triton kernels; before graphs are captured, on CUDA."""
-        # Triton comes with torch's CUDA builds alone
-        from s1_tts.codec.fused_layers import fused_join, fused_unit_end  # noqa: PLC0415
+        """Compute what lies between convolutions and matrix products by Triton kernels.
 
-        self._to_samples.use_layers(fused_join, fused_unit_end)
+        Before graphs are captured and streams begin: the states hold the same in another order then.
+        """
+        # Triton comes with torch's CUDA builds alone
+        from s1_tts.codec.fused.decoder import FusedDecoder  # noqa: PLC0415
+
+        self._fused = FusedDecoder(self._to_latent, self._to_samples)
 
     def use_fixed_shapes(self, max_rows: int, max_streams: int) -> None:
         """Decode pieces as graphs would, but run them eagerly; for comparison, on any device."""
@@ -115,18 +123,34 @@ class StreamingDecoder:
         return self._to_latent.sight(positions, num_frames)
 
     def decode_piece(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:
-        """Decode the next frames of some streams; a CUDA graph can hold it.
+        """Decode the next frames of some streams.
 
         Args:
             codes: ``[B, num_codebooks, T]`` int64, on the device.
-            sight: See :meth:`sight`.
+            sight: See :meth:`sight`; on the device.
             states: ``[B, N]``, moved on.
 
         Returns:
             Samples ``[B, T * samples_per_frame]`` float32.
         """
         with exact_products(self.device, self.dtype):
+            if self._fused is not None:
+                rows = torch.arange(len(states), device=self.device)
+                return self._fused(codes, sight, SlotStates(states, rows))
             return self._to_samples(self._to_latent.apply(codes, sight, states), states)
+
+    def decode_in_slots(self, codes: Tensor, sight: Sight, states: SlotStates) -> Tensor:
+        """As :meth:`decode_piece`, of states in slots; a CUDA graph can hold it.
+
+        Kernels work on the states where they are. torch's layers cannot, so they are copied out of the slots and back.
+        """
+        if self._fused is not None:
+            with exact_products(self.device, self.dtype):
+                return self._fused(codes, sight, states)
+        values = states.pool.index_select(0, states.slots)
+        samples = self.decode_piece(codes, sight, values)
+        states.pool.index_copy_(0, states.slots, values)
+        return samples
 
     def check(self, codes: Tensor) -> None:
         """Check one chunk before it is decoded with others.

@@ -167,19 +167,23 @@ class WindowBlock:
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """What follows from the positions of a chunk alone: its angles, and what it attends to.
+    """The positions of a chunk, and the angles that follow from them.
 
     Args:
+        positions: ``[B]`` int64: position of each row's first element in its stream.
         angles: ``[B, T, 1, head_dim / 2, 2]`` bfloat16, see :class:`Rotary`.
-        mask: ``[B, 1, T, window - 1 + T]`` bool, see :func:`window_mask`.
     """
 
+    positions: Tensor
     angles: Tensor
-    mask: Tensor
 
     def to(self, device: torch.device) -> "Sight":
         """The same on a device."""
-        return Sight(self.angles.to(device), self.mask.to(device))
+        return Sight(self.positions.to(device), self.angles.to(device))
+
+    def first(self, num_rows: int) -> "Sight":
+        """Of the first rows, sharing memory."""
+        return Sight(self.positions[:num_rows], self.angles[:num_rows])
 
 
 class WindowTransformer:
@@ -216,13 +220,13 @@ class WindowTransformer:
             positions: ``[B]`` on the CPU, int64: position of each row's first element in its stream.
             length: New elements ``T``.
         """
-        angles = self.rotary.angles(positions[:, None] + torch.arange(length))
-        return Sight(angles, window_mask(positions, length, self.window))
+        return Sight(positions, self.rotary.angles(positions[:, None] + torch.arange(length)))
 
     def apply(self, x: Tensor, sight: Sight, states: Tensor) -> Tensor:
         """As a call, with the sight in place of the positions: no work of the host depends on their values."""
+        mask = window_mask(sight.positions, x.shape[1], self.window)
         for block in self.blocks:
-            x = block(x, sight.angles, sight.mask, states)
+            x = block(x, sight.angles, mask, states)
         return rms_norm(x, self.norm, self.eps)
 
 
@@ -237,8 +241,8 @@ def window_mask(positions: Tensor, length: int, window: int) -> Tensor:
     Returns:
         ``[B, 1, T, window - 1 + T]`` bool; the remembered ``window - 1`` come first.
     """
-    query = torch.arange(length)[:, None]
-    key = torch.arange(window - 1 + length)
+    query = torch.arange(length, device=positions.device)[:, None]
+    key = torch.arange(window - 1 + length, device=positions.device)
     in_window = (key >= query) & (key < query + window)  # [T, window - 1 + T]
     has_begun = positions[:, None] - (window - 1) + key >= 0  # [B, window - 1 + T]
     return (in_window & has_begun[:, None, :]).unsqueeze(1)

@@ -17,7 +17,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 CUDA = torch.device("cuda", 0)
-LAUNCHING = ("s1_tts.lm.fused.stack", "s1_tts.lm.fused.step", "s1_tts.codec.fused_layers")
+LAUNCHING = (
+    "s1_tts.lm.fused.stack",
+    "s1_tts.lm.fused.step",
+    "s1_tts.codec.fused.convs",
+    "s1_tts.codec.fused.blocks",
+)
 """Modules that launch this project's kernels."""
 
 NO_KERNEL = {
@@ -31,6 +36,8 @@ NO_KERNEL = {
     "detach",
     "alias",
 }
+
+COPIES = {"copy_", "index_select", "index_copy_", "cat", "stack", "clone", "_to_copy"}
 
 
 def set_guard(folder: Path) -> None:
@@ -52,10 +59,12 @@ class Seen:
     Args:
         kernels: Calls that launch something on the GPU, by name; those of this project's kernels too.
         transfers: Copies between host and GPU: from, to, and whether the host waits for them.
+        copied_bytes: What PyTorch's copies on the GPU read and write, by name.
     """
 
     kernels: Counter[str] = field(default_factory=Counter)
     transfers: list[tuple[str, str, bool]] = field(default_factory=list)
+    copied_bytes: Counter[str] = field(default_factory=Counter)
 
     @property
     def num_kernels(self) -> int:
@@ -83,6 +92,9 @@ class Watch(TorchDispatchMode):
             self.seen.transfers.append((source.device.type, target.device.type, not is_free))
         elif "cuda" in devices and not is_view and name not in NO_KERNEL and not name.startswith("prim::"):
             self.seen.kernels[name] += 1
+            if name in COPIES:
+                copied = args[3] if name == "index_copy_" else out
+                self.seen.copied_bytes[name] += 2 * copied.numel() * copied.element_size()
         return out
 
     def launch(self, kernel: Any, grid: tuple[int, ...], *arguments: Any, **_: Any) -> None:
@@ -99,6 +111,17 @@ class Watch(TorchDispatchMode):
         self.seen.kernels["attention"] += 1
         return torch.empty_like(query)
 
+    def convolve(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *rest: Any) -> torch.Tensor:
+        """Stands for cuDNN's convolution: channels last in and out, and PyTorch adds a bias by a kernel of its own."""
+        tensors = [x, weight] if bias is None else [x, weight, bias]
+        assert {tensor.device.type for tensor in tensors} == {"cuda"}
+        assert x.is_contiguous(memory_format=torch.channels_last)
+        stride, _, dilation, _ = rest
+        length = (x.shape[3] - (weight.shape[3] - 1) * dilation[1] - 1) // stride[1] + 1
+        self.seen.kernels["convolution"] += 1
+        self.seen.kernels["bias"] += bias is not None
+        return x.new_empty(x.shape[0], 1, length, weight.shape[0]).permute(0, 3, 1, 2)
+
     def norm(self, x: torch.Tensor, *_: Any) -> torch.Tensor:
         """Stands for torch's RMS norm, one kernel on a GPU."""
         self.seen.kernels["rms_norm"] += 1
@@ -112,6 +135,7 @@ def watching() -> Iterator[Seen]:
     with (
         mock.patch.object(functional, "scaled_dot_product_attention", watch.attend),
         mock.patch.object(functional, "rms_norm", watch.norm),
+        mock.patch.object(functional, "conv2d", watch.convolve),
         watch,
         torch.no_grad(),
     ):

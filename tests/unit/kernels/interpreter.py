@@ -13,7 +13,7 @@ if "triton" in sys.modules:
     raise RuntimeError("Triton was imported before its interpreter was switched on: these kernels cannot run")
 with mock.patch.dict(os.environ, TRITON_INTERPRET="1"):
     importlib.import_module("triton.experimental.gluon")  # which the interpreter imports when it first runs
-    importlib.import_module("s1_tts.codec.fused_layers")
+    importlib.import_module("s1_tts.codec.fused.decoder")
     importlib.import_module("s1_tts.lm.fused.runner")
     importlib.import_module("tests.unit.kernels.noise_kernel")
     importlib.import_module("tests.unit.kernels.overflow_kernel")

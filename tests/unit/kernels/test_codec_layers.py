@@ -1,18 +1,14 @@
 """What lies between the codec's convolutions, in one kernel, changes nothing."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
-from s1_training.development.codec import write_dev_codec
 from s1_tts.codec import packed
-from s1_tts.codec.causal_layers import CausalConv, Snake, plain_join, plain_unit_end
-from s1_tts.codec.fused_layers import fused_join, fused_unit_end
-from s1_tts.codec.state import StateLayout
-from s1_tts.codec.streaming import StreamingDecoder
+from s1_tts.codec.causal_layers import CausalConv, Snake, join
+from s1_tts.codec.fused.convs import convolve, joined_inputs, plain_conv, unit_end
+from s1_tts.codec.state import SlotStates, StateLayout
 from s1_tts.codec.weights import Weights
-from tests.unit.codec.conftest import CPU, random_codes
+from tests.unit.codec.conftest import CPU
 
 
 def make_snake(channels: int) -> Snake:
@@ -20,15 +16,50 @@ def make_snake(channels: int) -> Snake:
     return Snake(Weights({"alpha": alpha}, CPU, torch.float32))
 
 
+@pytest.fixture(autouse=True)
+def plain_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights as on a GPU, where oneDNN does not lay them out."""
+    monkeypatch.setattr(packed, "can_pack", lambda _: False)
+
+
+def make_conv(channels: int, taps: int, *, dilation: int = 1, snake: Snake | None = None) -> CausalConv:
+    """A convolution whose state begins in the midst of a slot."""
+    layout = StateLayout()
+    layout.take(3)
+    generator = torch.Generator().manual_seed(channels)
+    weight = torch.randn(channels, channels, taps, generator=generator) * (channels * taps) ** -0.5
+    bias = torch.randn(channels, generator=generator)
+    return CausalConv(weight, bias, layout, dilation=dilation, snake=snake)
+
+
+def activate(x: torch.Tensor, snake: Snake) -> torch.Tensor:
+    """By the kernel, without a past."""
+    return joined_inputs(x, make_conv(x.shape[2], 1, snake=snake), SlotStates(torch.zeros(1, 4), torch.zeros(1).long()))
+
+
 @pytest.mark.parametrize("has_snake", [True, False])
-@pytest.mark.parametrize(("batch", "length", "context", "channels"), [(1, 5, 6, 3), (3, 700, 18, 4), (2, 9, 0, 16)])
-def test_a_join_equals_torchs(batch: int, length: int, context: int, channels: int, has_snake: bool) -> None:
+@pytest.mark.parametrize("has_bias", [True, False])
+@pytest.mark.parametrize(
+    ("batch", "length", "taps", "dilation", "channels"),
+    [(1, 5, 7, 1, 3), (3, 700, 7, 3, 4), (2, 9, 1, 1, 16), (2, 1, 2, 1, 96), (3, 32, 7, 9, 40), (1, 6, 7, 1, 8)],
+)
+def test_a_join_equals_torchs(
+    batch: int, length: int, taps: int, dilation: int, channels: int, has_snake: bool, has_bias: bool
+) -> None:
+    """Pieces longer than the past, as long and shorter; of rows whose slots are in no order."""
     generator = torch.Generator().manual_seed(length)
+    conv = make_conv(channels, taps, dilation=dilation, snake=make_snake(channels) if has_snake else None)
     x = torch.randn(batch, length, channels, generator=generator)
-    states = torch.randn(batch, context * channels + 7, generator=generator)
-    tail = states[:, 3 : 3 + context * channels].view(batch, context, channels)
-    snake = make_snake(channels) if has_snake else None
-    torch.testing.assert_close(fused_join(x, tail, snake), plain_join(x, tail, snake), rtol=1e-6, atol=1e-6)
+    bias = torch.randn(channels, generator=generator) if has_bias else None
+    pool = torch.randn(6, 3 + conv.context * channels + 5, generator=generator)
+    slots = torch.tensor([4, 0, 3])[:batch]
+    before, kept = pool.clone(), conv.span.of(pool[slots])
+    expected = join(x if bias is None else x + bias, kept, conv.snake)
+    joined = joined_inputs(x, conv, SlotStates(pool, slots), bias)
+    torch.testing.assert_close(joined, expected, rtol=1e-6, atol=1e-6)
+    assert torch.equal(conv.span.of(pool[slots]), joined[:, length:])
+    conv.span.of(before)[slots] = joined[:, length:]
+    assert torch.equal(pool, before)
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e2, 1e4])
@@ -37,65 +68,54 @@ def test_the_snake_is_right_for_arguments_of_any_size(size: float) -> None:
     snake = Snake(Weights({"alpha": torch.tensor([1.0, 0.01, 1.3, 0.5]).view(1, 4, 1)}, CPU, torch.float32))
     wide = x.double()
     expected = wide + torch.sin(wide * snake.alpha.double()).square() * snake.inverse.double()
-    joined = fused_join(x, x[:, :0], snake)
+    joined = activate(x, snake)
     bound = 1e-6 * snake.inverse.double().clamp(min=1) + 1e-7 * wide.abs()
     assert ((joined.double() - expected).abs() <= bound).all()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 def test_a_value_that_is_no_sound_stays_one_and_a_huge_one_stays_finite(value: float) -> None:
-    joined = fused_join(torch.tensor([[[value, 0.5]]]), torch.zeros(1, 0, 2), make_snake(2))[0, 0]
+    joined = activate(torch.tensor([[[value, 0.5]]]), make_snake(2))[0, 0]
     assert bool(joined[0].isfinite()) == (value == 1e30)
     assert joined[1].isfinite()
 
 
-@pytest.fixture
-def plain_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights as on a GPU, where oneDNN does not lay them out."""
-    monkeypatch.setattr(packed, "can_pack", lambda _: False)
-
-
+@pytest.mark.parametrize("has_bias", [True, False])
 @pytest.mark.parametrize(("batch", "length", "channels"), [(1, 5, 4), (2, 70, 24), (1, 3, 160), (1, 2, 272)])
-def test_the_end_of_a_unit_equals_torchs(batch: int, length: int, channels: int, plain_weights: None) -> None:
+def test_the_end_of_a_unit_equals_torchs(batch: int, length: int, channels: int, has_bias: bool) -> None:
     """Rows and channels that fill no tile, one tile, and several."""
     generator = torch.Generator().manual_seed(channels)
     y, x = torch.randn(2, batch, length, channels, generator=generator)
-    weight = torch.randn(channels, channels, 1, generator=generator) * channels**-0.5
-    conv = CausalConv(weight, torch.randn(channels, generator=generator), StateLayout(), snake=make_snake(channels))
-    states = torch.zeros(batch, 0)
+    y_bias, x_bias = torch.randn(2, channels, generator=generator)
+    conv = make_conv(channels, 1, snake=make_snake(channels))
     before = x.clone()
-    ended = fused_unit_end(y, conv, states, x)
-    torch.testing.assert_close(ended, plain_unit_end(y, conv, states, before), rtol=1e-5, atol=1e-5)
+    ended = unit_end(y, y_bias, conv, x, x_bias if has_bias else None)
+    expected = conv(y + y_bias, torch.zeros(batch, 3)) + before + (x_bias if has_bias else 0)
+    torch.testing.assert_close(ended, expected, rtol=1e-5, atol=1e-5)
     assert torch.equal(x, before)
 
 
-def test_a_stream_has_the_same_bits_alone_and_in_company(plain_weights: None) -> None:
+def test_a_stream_has_the_same_bits_alone_and_in_company() -> None:
     generator = torch.Generator().manual_seed(0)
     y, x = torch.randn(2, 40, 5, 24, generator=generator)
-    conv = CausalConv(torch.randn(24, 24, 1, generator=generator), torch.randn(24), StateLayout(), snake=make_snake(24))
-    together = fused_unit_end(y, conv, torch.zeros(40, 0), x)
+    conv, bias = make_conv(24, 1, snake=make_snake(24)), torch.randn(24, generator=generator)
+    together = unit_end(y, bias, conv, x)
     for row in (0, 39):
-        alone = fused_unit_end(y[row : row + 1], conv, torch.zeros(1, 0), x[row : row + 1])
-        assert torch.equal(alone[0], together[row])
+        assert torch.equal(unit_end(y[row : row + 1], bias, conv, x[row : row + 1])[0], together[row])
 
 
-def test_another_convolution_is_no_end_of_a_unit(plain_weights: None) -> None:
-    conv = CausalConv(torch.zeros(8, 8, 3), torch.zeros(8), StateLayout(), snake=make_snake(8))
+def test_a_convolution_leaves_its_bias_to_what_comes_after() -> None:
+    conv, x = make_conv(8, 3, dilation=2), torch.randn(2, 9, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(convolve(x, conv) + conv.conv.bias, conv.conv(x))
+
+
+def test_another_convolution_is_no_end_of_a_unit() -> None:
     with pytest.raises(ValueError, match="no end of a residual unit"):
-        fused_unit_end(torch.zeros(1, 2, 8), conv, torch.zeros(1, 16), torch.zeros(1, 2, 8))
+        unit_end(torch.zeros(1, 2, 8), torch.zeros(8), make_conv(8, 3, snake=make_snake(8)), torch.zeros(1, 2, 8))
 
 
-def test_a_stream_sounds_the_same(tmp_path: Path, plain_weights: None) -> None:
-    write_dev_codec(tmp_path, "tiny", seed=1)
-    sounds = []
-    for with_kernels in (False, True):
-        decoder = StreamingDecoder.load(tmp_path, CPU, torch.float32)
-        if with_kernels:
-            decoder.use_kernels()
-        states = [decoder.new_state() for _ in range(2)]
-        codes = [random_codes(decoder.config, 4, seed=row) for row in range(2)]
-        begun = decoder.decode(states, [chunk[:, :3] for chunk in codes])
-        ended = decoder.decode(states, [chunk[:, 3:] for chunk in codes])
-        sounds.append([torch.cat(pair) for pair in zip(begun, ended, strict=True)])
-    for plain, by_kernels in zip(*sounds, strict=True):
-        assert (plain - by_kernels).abs().max() <= 1e-5
+def test_weights_that_are_laid_out_for_a_cpu_have_no_kernels() -> None:
+    conv = make_conv(8, 3)
+    conv.conv.is_packed = True
+    with pytest.raises(ValueError, match="laid out for a CPU"):
+        plain_conv(conv)

@@ -82,7 +82,7 @@ class Speech:
     def _encode(self, audio_format: str) -> bytes:
         file = io.BytesIO()
         with soundfile.SoundFile(file, "w", self.sample_rate_hz, channels=1, format=audio_format) as sound:
-            # in pieces, since one of libsndfile's encoders has crashed on long sound
+            # in pieces: a guard, as one of libsndfile's encoders has crashed
             for start in range(0, len(self.samples), self.sample_rate_hz):
                 sound.write(self.samples[start : start + self.sample_rate_hz])
         return file.getvalue()

@@ -18,8 +18,7 @@ from s1_protocol.tensors import TensorSpec
 Tensors = Sequence[tuple[TensorSpec, npt.NDArray[Any]]]
 """Tensors of a request; those of bytes hold objects."""
 
-# On a stream an error has no code of its own; this asks our models for it in the message. Triton's own way to have one
-# is not used: tritonserver has crashed in it (24.10; the source of 26.07 is the same there).
+# On a stream an error has no code of its own; this asks our models for it in the message.
 STREAM_PARAMETERS: Final = {Parameter.ERROR_CODE.value: True}
 
 END_TIMEOUT_S: Final = 1.0

@@ -51,6 +51,14 @@ class ProcessGroup:
         ]
         return sorted(found, key=lambda memory: -memory.peak_mb)
 
+    def own_mb(self) -> dict[str, float]:
+        """What processes of each name have resident that is nobody else's: no files, and no shared memory."""
+        found: dict[str, float] = {}
+        for process in self._living():
+            name = _name_of(process)
+            found[name] = found.get(name, 0.0) + _status_mb(process.pid, "RssAnon")
+        return found
+
     def cpu_s(self) -> float:
         """Processor seconds that all of them have used so far."""
         return sum(times.user + times.system for times in (process.cpu_times() for process in self._living()))
@@ -61,9 +69,7 @@ class ProcessGroup:
 
 def peak_mb(process_id: int) -> float:
     """Most memory that a process ever had resident, in MB, as the kernel keeps it."""
-    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
-    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, flags=re.MULTILINE)
-    return int(found[1]) * 1024 / 1e6 if found else 0.0
+    return _status_mb(process_id, "VmHWM")
 
 
 def device_memory_mb(device: torch.device) -> float | None:
@@ -73,6 +79,13 @@ def device_memory_mb(device: torch.device) -> float | None:
     query = ["nvidia-smi", f"--id={device.index or 0}", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
     done = subprocess.run(query, capture_output=True, text=True, check=True)
     return float(done.stdout) * 2**20 / 1e6
+
+
+def _status_mb(process_id: int, name: str) -> float:
+    """A size that ``/proc/<id>/status`` tells (proc(5)), in MB; 0 where it tells none."""
+    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace")
+    found = re.search(rf"^{name}:\s*(\d+) kB$", status, flags=re.MULTILINE)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
 def _name_of(process: psutil.Process) -> str:

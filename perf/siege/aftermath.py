@@ -105,12 +105,12 @@ def open_files(place: Place) -> dict[str, int]:
 
 
 def memory_mb(place: Place) -> dict[str, float]:
-    """Resident memory of the programs, by name, and what is taken of the small shared memory."""
+    """Memory of the programs' own, by name, and what is taken of the small shared memory, which counts once."""
     found = {}
     for daemon in place.daemons:
         with contextlib.suppress(psutil.Error):
-            for each in ProcessGroup(daemon.process.pid).memory():
-                found[f"{daemon.name}'s {each.name}"] = each.now_mb
+            for name, size in ProcessGroup(daemon.process.pid).own_mb().items():
+                found[f"{daemon.name}'s {name}"] = size
     if not place.no_mounts:
         sizes = (each.stat().st_blocks * 512 for each in SHARED_MEMORY.iterdir())
         found["shared memory"] = sum(sizes) / 1e6

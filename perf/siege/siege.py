@@ -95,6 +95,7 @@ async def _besiege(arguments: argparse.Namespace, folder: Path, no_mounts: str) 
                 tallies["after all of these"] = Tally()
                 await aftermath.look(place, siege.proof, tallies["after all of these"], files)
             rounds.append((time.monotonic(), aftermath.memory_mb(place)))
+            print("at rest:", ", ".join(f"{name} {size:.0f} MB" for name, size in rounds[-1][1].items()), flush=True)
         num_deadly = 0
         while deadly and (not num_deadly or (not arguments.small and time.monotonic() < ends_s)):
             for attack in deadly:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tritonclient.grpc.aio as grpcclient
+from tritonclient.utils import InferenceServerException
 
 from s1_client import AsyncS1Client, SpeechOptions
+from s1_client.stream_call import END_TIMEOUT_S
 from s1_protocol.names import Field, ModelName
 from s1_protocol.sound import FRAME_SAMPLES
 from s1_protocol.tensors import LLAMA_INPUTS, SPEECH_INPUTS
@@ -77,13 +80,21 @@ async def stream(
     try:
         async for result, error in answers:
             if error is not None:
+                await _let_end(answers)
                 raise error
             chunk = chunk_of(result)
-            if chunk is None:
-                return
-            yield chunk
+            if chunk is not None:
+                yield chunk
     finally:
-        answers.cancel()  # a caller that stops reading leaves
+        answers.cancel()  # a caller that stops reading leaves; to a call that has ended this is nothing
+
+
+async def _let_end(answers: Any) -> None:
+    """After an error, wait for the call's end: cancelled just before it, a call may stay in tritonserver (24.10)."""
+    with suppress(TimeoutError, InferenceServerException):
+        async with asyncio.timeout(END_TIMEOUT_S):
+            async for _ in answers:
+                pass
 
 
 async def collect(client: grpcclient.InferenceServerClient, **fields: Any) -> list[Chunk]:

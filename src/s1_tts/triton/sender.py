@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 EARLIEST_ERROR_S = 0.05
 """No error leaves sooner than this after its request came.
 
-It guards Triton's gRPC frontend, which has crashed on errors (24.10, with a model of ten lines too; the source of 26.07
-is the same in these places).
+A guard: Triton's gRPC frontend has crashed (24.10, with a model of ten lines too; the source of 26.07 is the same in
+these places).
 """
 
 
@@ -53,19 +53,26 @@ class Sender:
     def _run(self) -> None:
         is_open = True
         while is_open:
-            try:
-                letter = self._letters.get(timeout=self._pause_s())
-            except Empty:
-                pass
-            else:
-                if letter is None:
-                    is_open = False
-                elif letter.earliest_s > time.monotonic():
-                    heapq.heappush(self._held, (letter.earliest_s, next(self._numbers), letter))
-                else:
-                    self._transmit(letter)
+            is_open = self._take_next()
             while self._held and (not is_open or self._held[0][0] <= time.monotonic()):
                 self._transmit(heapq.heappop(self._held)[-1])
+
+    def _take_next(self) -> bool:
+        """Send or hold what comes next, unless one of those held comes first; returns whether more may come.
+
+        Its letter ends with it: one that this thread kept while it waits would keep its request, recording and all.
+        """
+        try:
+            letter = self._letters.get(timeout=self._pause_s())
+        except Empty:
+            return True
+        if letter is None:
+            return False
+        if letter.earliest_s > time.monotonic():
+            heapq.heappush(self._held, (letter.earliest_s, next(self._numbers), letter))
+        else:
+            self._transmit(letter)
+        return True
 
     def _pause_s(self) -> float | None:
         """Until the first of those held may go; none: nothing is held."""
@@ -103,14 +110,13 @@ class Responder:
     """
 
     def __init__(self, request: Any, sender: Sender, *, is_error_coded: bool) -> None:
-        self._request = request
+        self._request: Any | None = request
         self._response_sender = request.get_response_sender()
         self._sender = sender
         self._is_error_coded = is_error_coded
         self._earliest_error_s = time.monotonic() + EARLIEST_ERROR_S
         self._has_ended = False
         self._in_server = threading.Lock()
-        self._is_in_server = True
 
     def send(self, outputs: Sequence[NamedArray], *, is_final: bool) -> None:
         """Send data; the final one carries the FINAL flag."""
@@ -130,7 +136,7 @@ class Responder:
         After the FINAL flag the server is not asked again: it no longer knows the request.
         """
         with self._in_server:
-            return self._is_in_server and bool(self._request.is_cancelled())
+            return self._request is not None and bool(self._request.is_cancelled())
 
     def transmit(self, letter: _Letter) -> None:
         """Send a posted response; for the sender's thread."""
@@ -144,8 +150,10 @@ class Responder:
             self._response_sender.send(response)
             return
         with self._in_server:
-            self._is_in_server = False
-            self._send_final(response)
+            try:
+                self._send_final(response)
+            finally:
+                self._request = None  # its tensors would lie in shared memory for as long as anybody knows this
 
     def _post(self, letter: _Letter) -> None:
         if not self._has_ended:

@@ -25,14 +25,22 @@ def from_triton_error(error: Any) -> RemoteError:
 
 
 def as_s1_error(log: logging.Logger, what: str, error: BaseException) -> S1Error:
-    """Make any exception one that a caller may see.
+    """Make any exception one that a caller may see. It is not to be raised again: its traceback goes.
+
+    A frame that failed holds what it worked with, such as a recording, and often the error too: such a circle would
+    stay until Python looks for circles, which may be hundreds of requests later.
 
     Args:
         log: Where an unexpected one is logged.
         what: What failed.
         error: The exception; ours are handed back as they are.
     """
-    return error if isinstance(error, S1Error) else log_internal_error(log, what, error)
+    told = error if isinstance(error, S1Error) else log_internal_error(log, what, error)
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return told
 
 
 def _triton_code(code: ErrorCode) -> Any:

@@ -10,7 +10,6 @@ import logging
 import secrets
 import threading
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -200,7 +199,6 @@ class VoiceWaits:
             error = fault
         if error is not None:
             wait.responder.fail(as_s1_error(log, "a request could not be answered", error))
-            _clear_frames(error)
 
     def _answer(self, wait: _Wait) -> None:
         """Send what was waited for, or have it fetched by the last knock; the lock is held."""
@@ -212,10 +210,3 @@ class VoiceWaits:
         if len(self._passes) > MOST_PASSES:
             self._passes.popitem(last=False)
         wait.responder.send(wait.knock, is_final=True)
-
-
-def _clear_frames(error: BaseException | None) -> None:
-    """Let go of what an error's frames hold, such as the recording: else it stays until cycles are collected."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__

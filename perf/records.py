@@ -52,6 +52,9 @@ class Record:
             raise RecordError(f"a record of {self.measurement} has no {kind.__name__}: {error}") from error
 
 
+_RECORD = TypeAdapter(Record)
+
+
 @dataclass(frozen=True)
 class Recorder:
     """Prints figures and appends them to a file of records.
@@ -103,7 +106,7 @@ def read_records(files: Iterable[Path]) -> list[Record]:
     for file in sorted(each for path in files for each in ([path] if path.is_file() else path.rglob(f"*{SUFFIX}"))):
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             try:
-                records.append(TypeAdapter(Record).validate_json(line))
+                records.append(_RECORD.validate_json(line))
             except ValidationError as error:
                 raise RecordError(f"{file}:{number} is no record: {error}") from error
     return records

@@ -69,9 +69,9 @@ def random_lm(device: torch.device, dtype: torch.dtype, size: str, num_positions
     """The language model of a development checkpoint's sizes, its weights drawn on the device."""
     config = dev_lm_config(size)
     generator = torch.Generator(device).manual_seed(0)
-    with torch.device("meta"):
+    with device:
         model = DualArModel(config)
-    model.to_empty(device=device).eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
     for name, weight in model.named_parameters():
         if "norm" in name:
             weight.fill_(1.0)

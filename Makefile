@@ -22,9 +22,11 @@ PYTEST_FLAGS ?=
 
 # Processes side by side, of about the same length: tests with real servers and of protocols wait most of their time.
 # Each writes its output when it has ended. One thread each, so that none waits for another one's core.
-TEST_LANES := test-servers test-triton test-engine test-rest test-jobs test-gateway
+TEST_LANES := test-servers test-triton test-rollout test-jobs test-browser test-gateway test-rest test-engine
 # Tests with servers of their own; the others of tests/triton share theirs.
 OWN_SERVERS := $(addprefix tests/triton/,releases test_container.py test_kubernetes_root.py test_listening.py test_siege.py test_unread_bytes.py)
+# Tests of the gateway that compute more than they wait: browsers, a real server, hundreds of callers.
+BUSY_GATEWAY := $(addprefix tests/gateway/,test_docs.py test_openapi.py test_page.py test_page_for_all.py test_real.py test_servers.py test_storm.py)
 # Tests that compute and never wait; they leave the cores to those that do.
 ENGINE_TESTS := $(addprefix tests/unit/,codec fake_cuda kernels lm training)
 
@@ -69,17 +71,23 @@ test-servers: setup
 test-triton: setup
 	$(BIN)/python -m pytest tests/triton $(addprefix --ignore=,$(OWN_SERVERS)) $(PYTEST_FLAGS)
 
-test-engine: setup
-	nice -n 5 $(BIN)/python -m pytest $(ENGINE_TESTS) $(PYTEST_FLAGS)
+test-rollout: setup
+	$(BIN)/python -m pytest tests/rollout tests/unit/perf $(PYTEST_FLAGS)
 
 test-jobs: setup
-	$(BIN)/python -m pytest tests/gateway/jobs tests/rollout $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest tests/gateway/jobs $(PYTEST_FLAGS)
+
+test-browser: setup
+	$(BIN)/python -m pytest $(BUSY_GATEWAY) $(PYTEST_FLAGS)
 
 test-gateway: setup
-	$(BIN)/python -m pytest tests/gateway --ignore tests/gateway/jobs $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest tests/gateway $(addprefix --ignore=,tests/gateway/jobs $(BUSY_GATEWAY)) $(PYTEST_FLAGS)
 
 test-rest: setup
-	$(BIN)/python -m pytest $(addprefix --ignore=,tests/triton tests/gateway tests/rollout $(ENGINE_TESTS)) $(PYTEST_FLAGS)
+	nice -n 5 $(BIN)/python -m pytest $(addprefix --ignore=,tests/triton tests/gateway tests/rollout tests/unit/perf $(ENGINE_TESTS)) $(PYTEST_FLAGS)
+
+test-engine: setup
+	nice -n 5 $(BIN)/python -m pytest $(ENGINE_TESTS) $(PYTEST_FLAGS)
 
 # One thread in each worker: more of them would wait for each other's cores.
 check: setup lint ## lint, then the unit tests but the slow ones, in parallel: the inner loop
@@ -131,7 +139,7 @@ siege: setup $(DEV_CHECKPOINT)/DEVELOPMENT_CHECKPOINT.txt ## attack everything f
 	$(PERF) siege --checkpoint $(DEV_CHECKPOINT) $(SIEGE_FLAGS)
 
 rollout: setup ## replace every process under 50 callers and 200 jobs; a small one is in make test; ROLLOUT_OUT=FILE keeps the figures
-	ROLLOUT_CALLERS=$(or $(ROLLOUT_CALLERS),50) ROLLOUT_JOBS=$(or $(ROLLOUT_JOBS),200) ROLLOUT_REST_S=0 $(BIN)/python -m pytest tests/rollout -q -s
+	ROLLOUT_CALLERS=$(or $(ROLLOUT_CALLERS),50) ROLLOUT_JOBS=$(or $(ROLLOUT_JOBS),200) ROLLOUT_REST_S=0 ROLLOUT_CALM_S=0 $(BIN)/python -m pytest tests/rollout -q -s
 
 gpu-carry: setup ## pack what a bare GPU machine lacks into .gpu/carry.tar.xz
 	$(PERF) gpu-carry

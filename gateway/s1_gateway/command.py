@@ -12,7 +12,6 @@ import typer
 
 from s1_gateway.auth import hash_token
 from s1_gateway.memory import use_compact_memory
-from s1_gateway.serving import make_server
 from s1_gateway.settings import Settings, SettingsError
 
 app = typer.Typer(help="The gateway to S1-mini servers.", no_args_is_help=True, add_completion=False)
@@ -25,6 +24,8 @@ def serve(
     servers: Annotated[str | None, typer.Option(help="gRPC addresses of Triton servers, with commas")] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl+C; every setting is also S1_GATEWAY_..., see docs/gateway.md."""
+    from s1_gateway.serving import make_server  # noqa: PLC0415 - the other commands serve nothing
+
     use_compact_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -14,6 +14,8 @@ from s1_protocol.sound import FRAMES_PER_SECOND
 
 TIMEOUT_S = 300.0
 NUM_TEXTS = 5
+LOOK_S = 0.2
+"""Time between two looks of a resting caller whether it is to rest on."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,13 @@ class Callers:
         count: How many.
         max_frames: Length of what they ask for.
         rest_s: How long those who use no socket wait before they ask again.
+
+    Attributes:
+        calm_s: The same for all of them from now on, if it is longer.
     """
 
     def __init__(self, address: str, count: int, max_frames: int, rest_s: float) -> None:
+        self.calm_s = 0.0
         self._address = address
         self._count = count
         self._rest_s = rest_s
@@ -107,7 +113,7 @@ class Callers:
         async with self._client() as client:
             while not self._is_enough:
                 await self._check("kept connection", number, lambda order: self._post(client, order))
-                await asyncio.sleep(self._rest_s)
+                await self._rest(self._rest_s)
 
     async def _connecting_anew(self, number: int) -> None:
         async def ask(order: Order) -> bytes:
@@ -116,7 +122,7 @@ class Callers:
 
         while not self._is_enough:
             await self._check("new connection", number, ask)
-            await asyncio.sleep(self._rest_s)
+            await self._rest(self._rest_s)
 
     async def _on_a_socket(self, number: int) -> None:
         socket: ClientConnection | None = None
@@ -143,9 +149,15 @@ class Callers:
         while not self._is_enough:
             await self._check("socket", number, ask)
             # calls have priority: who never listened to what was said would leave nothing for others
-            await asyncio.sleep(self._orders[0].max_frames / FRAMES_PER_SECOND)
+            await self._rest(self._orders[0].max_frames / FRAMES_PER_SECOND)
         if socket is not None:
             await socket.close()
+
+    async def _rest(self, rest_s: float) -> None:
+        begun_s = time.monotonic()
+        # another thread says how long
+        while not self._is_enough and (left_s := begun_s + max(rest_s, self.calm_s) - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(left_s, LOOK_S))
 
     async def _check(self, kind: str, number: int, ask: Callable[[Order], Awaitable[bytes]]) -> None:
         order = self._orders[number % len(self._orders)]

@@ -27,6 +27,8 @@ NUM_CALLERS = int(os.environ.get("ROLLOUT_CALLERS", "6"))
 NUM_JOBS = int(os.environ.get("ROLLOUT_JOBS", "12"))
 MAX_FRAMES = int(os.environ.get("ROLLOUT_FRAMES", "60"))
 REST_S = float(os.environ.get("ROLLOUT_REST_S", "1"))
+CALM_S = float(os.environ.get("ROLLOUT_CALM_S", "6"))
+"""How long callers rest while a replacement starts, which takes most of the time; at a stop they call as ever."""
 OUT = os.environ.get("ROLLOUT_OUT")
 """Where the result is written; none: nowhere."""
 
@@ -93,7 +95,7 @@ def shown(fleet: Fleet, job_id: str) -> dict[str, object]:
     return dict(httpx2.get(f"http://{fleet.balancer.url}/v1/jobs/{job_id}", timeout=60).json())
 
 
-def replace_all(fleet: Fleet) -> tuple[list[Stop], list[float], list[str]]:
+def replace_all(fleet: Fleet, callers: Callers) -> tuple[list[Stop], list[float], list[str]]:
     """Stop each of the first pods and start another in its place, one after the other, with new jobs before each stop.
 
     Returns:
@@ -104,7 +106,9 @@ def replace_all(fleet: Fleet) -> tuple[list[Stop], list[float], list[str]]:
     for place, pod in enumerate(pods):
         job_ids += submit(fleet, range(place * NUM_JOBS // len(pods), (place + 1) * NUM_JOBS // len(pods)))
         told_s.append(time.monotonic() + PRE_STOP_S)
+        callers.calm_s = 0
         stops.append(pod.stop(PRE_STOP_S, GRACE_S))
+        callers.calm_s = CALM_S
         fleet.start(pod.kind.name)
     return stops, told_s, job_ids
 
@@ -139,7 +143,7 @@ def test_a_rollout_that_nobody_notices(tmp_path: Path) -> None:
             asyncio.run(callers.learn())
             with calling(callers):
                 begun_s = time.monotonic()
-                stops, told_s, job_ids = replace_all(fleet)
+                stops, told_s, job_ids = replace_all(fleet, callers)
                 took_s = time.monotonic() - begun_s
             restarts = sum(pod.num_restarts for pod in fleet.pods)
             while {"queued", "in_progress"} & {shown(fleet, job_id)["status"] for job_id in job_ids}:

@@ -9,11 +9,12 @@ import psutil
 import pytest
 from tritonclient.utils import InferenceServerException
 
+from s1_protocol.limits import MAX_RECORDING_BYTES
 from s1_tts.serving.server import TritonServer
 from tests.triton.callers import answer, collect
 
 SHARED_MEMORY = Path("/dev/shm")
-TOO_LARGE = 40 * 2**20
+TOO_LARGE = MAX_RECORDING_BYTES + 1
 AT_ONCE = 4
 
 

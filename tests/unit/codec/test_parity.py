@@ -57,6 +57,7 @@ def test_development_codec_has_the_published_format(tiny_folder: Path, decoder: 
     assert dict(published_shapes(decoder.config)) == {key: tuple(tensor.shape) for key, tensor in published.items()}
 
 
+@pytest.mark.slow
 def test_published_layout_at_full_size_is_the_references() -> None:
     with torch.device("meta"):
         published = build_codec(CodecConfig()).state_dict()

@@ -34,6 +34,7 @@ def samples(decoder: StreamingDecoder, codes: torch.Tensor) -> torch.Tensor:
     return whole(decoder, codes)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(lengths=st.lists(st.integers(1, 64), min_size=1, max_size=12))
 def test_any_chunking_equals_the_whole(

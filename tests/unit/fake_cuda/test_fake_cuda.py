@@ -20,6 +20,8 @@ from s1_tts.lm.kv_cache import KvPool
 from s1_tts.lm.model import DualArModel
 from tests.unit.fake_cuda.watch import CUDA, fake_cuda, set_guard, watching
 
+pytestmark = pytest.mark.slow
+
 MOST_KERNELS_OF_A_STEP = 450
 MOST_KERNELS_OF_A_PREFILL = 220
 MOST_KERNELS_OF_A_PIECE = 150

@@ -30,6 +30,7 @@ def test_codes_stay_in_their_codebooks(alone: list[np.ndarray]) -> None:
         assert codes[1:].max() < 1024
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_request_gets_the_same_codes_in_any_company(
@@ -98,6 +99,7 @@ def in_parts(tiny_model: LanguageModel) -> list[np.ndarray]:
     return codes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 4])
 def test_a_step_ahead_changes_no_code(tiny_model: LanguageModel, in_parts: list[np.ndarray], slots: int) -> None:
     """Streams end, are cut short, go on with another part and give their slot away while a step of theirs is flying."""

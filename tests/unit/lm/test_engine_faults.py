@@ -14,6 +14,7 @@ from s1_tts.lm.loading import LanguageModel
 from tests.unit.lm.helpers import REQUESTS, TIMEOUT_S, Listener, make_engine, say
 
 
+@pytest.mark.slow
 def test_a_row_with_a_nan_fails_alone(tiny_model: LanguageModel, alone: list[np.ndarray]) -> None:
     engine = make_engine(tiny_model)
     bad, good = Listener(), Listener()

@@ -27,6 +27,7 @@ def test_a_long_text_is_one_stream_of_parts(tiny_model: LanguageModel) -> None:
     np.testing.assert_array_equal(capped.codes(), listener.codes()[:, :50])
 
 
+@pytest.mark.slow
 def test_parts_that_outgrow_the_context_go_on_in_a_fresh_one(tiny_folder: Path) -> None:
     loaded = load_language_model(tiny_folder, torch.device("cpu"), torch.float32, num_positions=128)
     engine = make_engine(loaded, part_characters=40)

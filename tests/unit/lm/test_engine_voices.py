@@ -4,6 +4,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 
 from s1_tts.lm.loading import LanguageModel
 from s1_tts.lm.stepping import PromptPiece
@@ -20,6 +21,7 @@ def test_prefill_in_pieces_equals_prefill_at_once(tiny_model: LanguageModel, alo
         engine.close()
 
 
+@pytest.mark.slow
 def test_a_voice_is_computed_once_and_changes_nothing(tiny_model: LanguageModel, alone: list[np.ndarray]) -> None:
     other = VoicePrompt(VOICE.transcript, (VOICE.codes + 1) % 1024)
     with_other = replace(REQUESTS[3], prompts=(other,))

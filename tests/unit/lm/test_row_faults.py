@@ -58,6 +58,7 @@ TEXTS = st.lists(st.integers(1, 30), min_size=1, max_size=4).map(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(voice_frames=st.integers(0, CONTEXT), text=TEXTS, max_frames=st.sampled_from([0, 1, 7, 100]))
 def test_no_request_runs_over_the_context_or_touches_its_neighbour(

@@ -129,6 +129,7 @@ def test_the_curve_is_read_off_the_simulated_server():
     assert rate(2) == pytest.approx(step.audio_s_per_s)
 
 
+@pytest.mark.slow
 def test_under_load_the_day_agrees_with_the_simulation_step_by_step():
     costs = modelled_costs(GPUS["L4"], 0.5, 16, 1024)
     pool = Pool(EngineRate.of(costs, 16, NOTES), PRICE)
@@ -189,6 +190,7 @@ def test_where_callers_wait_at_the_engines_their_queues_are_the_room():
     assert 0 < fared.late_share <= 1
 
 
+@pytest.mark.slow
 def test_calls_are_found_a_plan_whose_utterances_do_not_wait():
     question = CallsQuestion(calls=50, shares=(0.3, 0.9))
     pool = pool_of(on_demand=most_engines(question, RATE.full), queue=question.queue)
@@ -203,6 +205,7 @@ def test_calls_are_found_a_plan_whose_utterances_do_not_wait():
     assert peak.sum() == pytest.approx(5 * 3600 * 9.36 + 2.5 * 150, rel=0.01)
 
 
+@pytest.mark.slow
 def test_the_search_finds_the_cheapest_day_that_meets_each_goal():
     small = Day(users=500, burst=Peak(500, 300.0, 500 / 300))
     question = DayQuestion(small, goals_s=(1e-3, 20.0, 1e6), thresholds=(0.5, 4.0))

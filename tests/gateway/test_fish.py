@@ -156,6 +156,14 @@ def test_errors_are_as_both_packages_read_them(gateway: RunningGateway, fish: fi
         assert "nobody" in refused.value.message
 
 
+def test_a_field_that_javascript_leaves_undefined_is_not_set(gateway: RunningGateway) -> None:
+    undefined = msgpack.ExtType(0, b"\0")  # as msgpackr 2.1.4 packs it
+    body = msgpack.packb({"text": TEXT, "format": "wav", "reference_id": undefined, "prosody": {"speed": undefined}})
+    answer = httpx2.post(f"{gateway.url}/v1/tts", content=body, headers={"content-type": "application/msgpack"})
+    assert answer.status_code == 200
+    assert_said(hear_file(answer.content), TEXT)
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -175,6 +183,7 @@ def test_errors_are_as_both_packages_read_them(gateway: RunningGateway, fish: fi
         ({"references": [{"audio": b"a", "text": "a"}], "reference_id": "b"}, "references"),
         ({"references": [{"audio": b"a", "text": "a"}] * 9}, "references"),
         ({"reference_id": "x" * 300}, "reference_id"),
+        ({"reference_id": msgpack.ExtType(0, b"\1")}, "reference_id"),
     ],
 )
 def test_what_is_wrong_is_named(

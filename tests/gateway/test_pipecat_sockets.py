@@ -95,7 +95,7 @@ def cartesia_of(gateway: RunningGateway) -> CartesiaTTSService:
     return CartesiaTTSService(url=f"{gateway.socket_url}/tts/websocket", api_key="unused")
 
 
-@pytest.mark.parametrize("rate_hz", [16_000, 24_000])
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000])
 async def test_cartesia_is_heard_turn_after_turn_and_tells_what_was_said(
     gateway: RunningGateway, stand_in: StandIn, rate_hz: int
 ) -> None:

@@ -18,6 +18,8 @@ COMPLEXITY = 5
 PAGE_PACKETS = 10
 """Of a page at most, 0.2 s; a page of one packet costs 11 kb/s in headers."""
 VENDOR = "s1-gateway"
+DROPPED_TICKS = 3840
+"""What players drop at the beginning, at 48 kHz. libopus needs 312; but VLC drops 80 ms, whatever the header says."""
 
 
 class OpusWriter:
@@ -29,7 +31,7 @@ class OpusWriter:
     """
 
     delay_samples = 0
-    """The delay is declared, players drop it."""
+    """The delay, and silence before it, are declared: players drop both."""
 
     def __init__(self, rate_hz: int, bit_rate_bps: int) -> None:
         count_one_cpu()
@@ -45,8 +47,9 @@ class OpusWriter:
         self._rate_hz = rate_hz
         self._frame_samples = rate_hz // FRAMES_A_SECOND
         self._ticks = GRANULE_RATE_HZ // rate_hz  # granule positions a sample
-        self._blocks = Blocks(self._frame_samples)
-        self._delay_ticks: int = struct.unpack_from("<H", codec.extradata or b"", 10)[0]  # of its OpusHead
+        (delay_ticks,) = struct.unpack_from("<H", codec.extradata or b"", 10)  # of its OpusHead
+        silence = np.zeros((DROPPED_TICKS - delay_ticks) // self._ticks, np.float32)
+        self._blocks = Blocks(self._frame_samples, silence)
         self._pages = OggPages(secrets.randbits(32))
         self._taken_samples = 0
         self._encoded_samples = 0
@@ -68,7 +71,7 @@ class OpusWriter:
 
     def close(self) -> bytes:
         """Give the last page: as many packets as bring the delayed sound out, cut to the exact length."""
-        end = self._delay_ticks + self._taken_samples * self._ticks
+        end = DROPPED_TICKS + self._taken_samples * self._ticks
         frame = np.zeros(self._frame_samples, np.float32)
         rest = self._blocks.take_rest()
         frame[: len(rest)] = rest
@@ -90,5 +93,5 @@ class OpusWriter:
         if self._has_headers:
             return b""
         self._has_headers = True
-        head = self._pages.page([opus_head(self._delay_ticks, self._rate_hz)], 0, FIRST_PAGE)
+        head = self._pages.page([opus_head(DROPPED_TICKS, self._rate_hz)], 0, FIRST_PAGE)
         return head + self._pages.page([opus_tags(VENDOR)], 0)

@@ -28,11 +28,12 @@ class Blocks:
 
     Args:
         length: Of a block, in samples.
+        before: Samples that stand before the first piece.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, before: FloatSamples | None = None) -> None:
         self._length = length
-        self._rest: FloatSamples = np.empty(0, np.float32)
+        self._rest: FloatSamples = np.empty(0, np.float32) if before is None else before
 
     def push(self, samples: FloatSamples) -> FloatSamples:
         """Append samples.

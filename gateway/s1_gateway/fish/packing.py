@@ -19,10 +19,15 @@ def unpack(message: bytes, what: str) -> Any:
         GatewayError: it is none.
     """
     try:
-        return msgpack.unpackb(message)
+        return msgpack.unpackb(message, ext_hook=_read_extension)
     # nested too deep, cut off, not UTF-8, a key that cannot be one, or a time that is none
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
         raise invalid(None, f"{what} is not msgpack: {str(error) or type(error).__name__}") from None
+
+
+def _read_extension(code: int, data: bytes) -> msgpack.ExtType | None:
+    """Take msgpackr's mark of an undefined value, which JavaScript has in fields that are not set, for null."""
+    return None if (code, data) == (0, b"\0") else msgpack.ExtType(code, data)
 
 
 def pack(message: dict[str, Any]) -> bytes:

@@ -29,6 +29,8 @@ OWN_SERVERS := $(addprefix tests/triton/,releases test_container.py test_kuberne
 BUSY_GATEWAY := $(addprefix tests/gateway/,test_docs.py test_openapi.py test_page.py test_page_for_all.py test_real.py test_servers.py test_storm.py)
 # Tests that compute and never wait; they leave the cores to those that do.
 ENGINE_TESTS := $(addprefix tests/unit/,codec fake_cuda kernels lm training)
+# Schemathesis is slow to import, and only test_openapi.py needs it.
+PYTEST := $(BIN)/python -m pytest -p no:schemathesis
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve up test $(TEST_LANES) check siege rollout docs lint bench bench-quick load load-jobs capacity gpu-carry profile
@@ -66,32 +68,32 @@ test: setup ## run all tests; tests that cannot run here say why
 	OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(MAKE) --jobs $(words $(TEST_LANES)) --keep-going --output-sync=target $(TEST_LANES)
 
 test-servers: setup
-	$(BIN)/python -m pytest $(OWN_SERVERS) $(PYTEST_FLAGS)
+	$(PYTEST) $(OWN_SERVERS) $(PYTEST_FLAGS)
 
 test-triton: setup
-	$(BIN)/python -m pytest tests/triton $(addprefix --ignore=,$(OWN_SERVERS)) $(PYTEST_FLAGS)
+	$(PYTEST) tests/triton $(addprefix --ignore=,$(OWN_SERVERS)) $(PYTEST_FLAGS)
 
 test-rollout: setup
-	$(BIN)/python -m pytest tests/rollout tests/unit/perf $(PYTEST_FLAGS)
+	$(PYTEST) tests/rollout tests/unit/perf $(PYTEST_FLAGS)
 
 test-jobs: setup
-	$(BIN)/python -m pytest tests/gateway/jobs $(PYTEST_FLAGS)
+	$(PYTEST) tests/gateway/jobs $(PYTEST_FLAGS)
 
 test-browser: setup
 	$(BIN)/python -m pytest $(BUSY_GATEWAY) $(PYTEST_FLAGS)
 
 test-gateway: setup
-	$(BIN)/python -m pytest tests/gateway $(addprefix --ignore=,tests/gateway/jobs $(BUSY_GATEWAY)) $(PYTEST_FLAGS)
+	$(PYTEST) tests/gateway $(addprefix --ignore=,tests/gateway/jobs $(BUSY_GATEWAY)) $(PYTEST_FLAGS)
 
 test-rest: setup
-	nice -n 5 $(BIN)/python -m pytest $(addprefix --ignore=,tests/triton tests/gateway tests/rollout tests/unit/perf $(ENGINE_TESTS)) $(PYTEST_FLAGS)
+	nice -n 5 $(PYTEST) $(addprefix --ignore=,tests/triton tests/gateway tests/rollout tests/unit/perf $(ENGINE_TESTS)) $(PYTEST_FLAGS)
 
 test-engine: setup
-	nice -n 5 $(BIN)/python -m pytest $(ENGINE_TESTS) $(PYTEST_FLAGS)
+	nice -n 5 $(PYTEST) $(ENGINE_TESTS) $(PYTEST_FLAGS)
 
 # One thread in each worker: more of them would wait for each other's cores.
 check: setup lint ## lint, then the unit tests but the slow ones, in parallel: the inner loop
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit -n auto --dist loadgroup -q -m "not slow" $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(PYTEST) tests/unit -n auto --dist loadgroup -q -m "not slow" $(PYTEST_FLAGS)
 
 docs: setup ## write what is made: tables of docs/ from the request options and the records, tensors of config.pbtxt, the chart's README
 	$(BIN)/python scripts/make_docs.py

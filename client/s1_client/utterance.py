@@ -146,7 +146,7 @@ class Utterance:
             if not is_complete:
                 raise EarlyEndError(num_chunks)
         finally:
-            if is_complete and not has_ended:  # whoever leaves at the last chunk
+            if is_complete and not has_ended:  # a caller that leaves at the last chunk
                 await responses.let_end()
             # a call that has ended takes this as nothing; one that goes on is stopped
             responses.cancel()

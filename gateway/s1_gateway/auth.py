@@ -47,7 +47,7 @@ class Quota:
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Whoever shows a token.
+    """A caller that shows a token.
 
     Args:
         name: Of the token, for logs and metrics.

@@ -36,7 +36,7 @@ def serve(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
     if not settings.has_tokens:
-        typer.echo("no tokens are set: whoever reaches this machine's loopback may ask", err=True)
+        typer.echo("no tokens are set: every program on this machine may ask", err=True)
     server.run()
 
 

@@ -362,7 +362,7 @@ class Answer:
 
 
 class PlaybackClock:
-    """Plays sound as it comes, without a buffer, and notices when it runs dry."""
+    """Plays sound as it comes, without a buffer, and notices an underrun."""
 
     def __init__(self) -> None:
         self._plays_until_s: float | None = None

@@ -49,7 +49,7 @@ EDGE_SETTINGS = {
     "JOBS_DEATHS": "100",
 }
 SPARED = ("S1_", "S1_GATEWAY_")
-"""Variables of whoever starts the siege that do not hold in it."""
+"""Variables of the shell that starts the siege that do not hold in it."""
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ VOICE_OUTPUTS = (
     VOICE_KNOCK,
 )
 """Outputs of ``s1_voice``. ``voices`` comes only with an operation, and is its answer as JSON; the rest only without.
-Whoever asks for nothing but ``voice_knock``, as the ensemble does, has that alone, and all else for bringing it back.
+A caller that asks for ``voice_knock`` alone, as the ensemble does, gets it alone, and all else when it brings it back.
 The checked request is passed on whole: a step after a decoupled one may not read an ensemble's inputs."""
 
 CODES_TENSORS = (

@@ -70,7 +70,7 @@ class GraphCapture:
     """Captures functions as CUDA graphs that share memory, and one stream.
 
     A stream keeps a workspace of the matrix library for good, so there is one; and the graphs must live as long as
-    each other, which whoever holds this sees to. Replays take turns.
+    each other, which the holder of this sees to. Replays take turns.
 
     Args:
         device: A CUDA device.

@@ -23,7 +23,7 @@ _CLEAN_EVERY_S: Final = 600.0
 
 
 class Sweeper:
-    """Runs in every worker; each step happens once, whoever does it.
+    """Runs in every worker; each step happens once, in any of them.
 
     Args:
         ledger: Of jobs.

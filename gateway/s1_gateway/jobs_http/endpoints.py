@@ -52,7 +52,7 @@ async def the_jobs(request: Request) -> Jobs:
 
 
 async def jobs_caller(request: Request) -> Caller:
-    """Whoever calls and may make jobs."""
+    """The caller, who may make jobs."""
     caller = gateway_of(request).caller_of(request)
     caller.need(Scope.JOBS)
     return caller

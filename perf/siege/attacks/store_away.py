@@ -1,4 +1,4 @@
-"""The voice store goes away and comes back: whoever needs it is told, nobody else notices, and no voice is lost."""
+"""The voice store goes away and comes back: its callers get an error, nobody else notices, and no voice is lost."""
 
 from perf.siege.attack import Siege
 from perf.siege.attacks.hostile_recordings import file_of, tone

@@ -254,7 +254,7 @@ class CodecBatcher:
             self._has_failed = False
 
     def _leave(self) -> None:
-        """End every stream, take no more, and tell whoever can end this process."""
+        """End every stream, take no more, and call what can end this process."""
         error = log_internal_error(log, "no stream can go on", RuntimeError("the device is lost"))
         with self._changed:
             self._is_closing = True

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def end_process(sender: "Sender", log: logging.Logger) -> NoReturn:
     """End this process, once all that is said has been sent: only a new process can use the device again.
 
-    Triton does not start it anew; whoever started the server sees that a model's process is gone.
+    Triton does not start it anew; the process that started the server sees that a model's process is gone.
 
     Args:
         sender: Of the model.

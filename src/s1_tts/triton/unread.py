@@ -3,7 +3,7 @@
 Triton keeps what a model has sent until its caller reads it, over HTTP as over gRPC, and tells no model how much that
 is. But all of it lies in the memory of the server's process, which models can see: it is the process that started them.
 Beyond a limit new streams are refused, so that those that are read come to their end; if that does not help for a
-while, this model counts as lost, and whoever watches the server ends it, which closes all connections.
+while, this model counts as lost, and the server's launcher ends it, which closes all connections.
 """
 
 import os

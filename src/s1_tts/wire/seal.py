@@ -3,7 +3,7 @@
 All models of the repository are open on the server's ports. So ``s1_llama`` takes a request for speech only as
 ``s1_voice`` has checked it, ``s1_codec`` takes codes only as ``s1_llama`` has made them, and aborts come only from the
 codec and the collector. The seal is an HMAC-SHA256 (RFC 2104) over all tensors, with a secret that the launcher makes
-for each start. Whoever repeats something sealed gets nothing that was not theirs before.
+for each start. A caller that repeats something sealed gets nothing that it did not have before.
 """
 
 import hmac

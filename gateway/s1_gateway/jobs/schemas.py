@@ -20,7 +20,11 @@ class Said(ModelOptions):
     voice_id: str | None = Field(
         default=None, validation_alias=AliasChoices("voice_id", "voice"), description="a voice's name; also `voice`"
     )
-    response_format: JobFormat | None = Field(default=None, description="wav if nothing is said")
+    response_format: JobFormat | None = Field(
+        default=None,
+        validation_alias=AliasChoices("response_format", "format"),
+        description="wav if nothing is said; also `format`",
+    )
     sample_rate: int | None = None
     speed: float | None = Field(default=None, ge=0.25, le=4, allow_inf_nan=False)
 

@@ -83,7 +83,7 @@ def test_formats(place, sound_format):
 def test_a_batch_of_the_users_own_form_and_one_with_defaults(place):
     bare = place.post("/v1/audio/speech/batch", [{"text": "One."}, {"text": "Two.", "voice_id": "alloy"}]).json()
     assert len(bare["job_ids"]) == 2
-    items = [{"text": "Three."}, {"text": "Four.", "response_format": "mp3"}]
+    items = [{"text": "Three."}, {"text": "Four.", "format": "mp3"}]
     other = place.post("/v1/audio/speech/batch", {"items": items, "response_format": "flac"}).json()
     for job_id in bare["job_ids"] + other["job_ids"]:
         assert place.wait(job_id)["batch_id"] in (bare["batch_id"], other["batch_id"])
@@ -117,6 +117,7 @@ def test_the_same_key_makes_no_second_job(place):
         ({}, "text"),
         ({"text": "  "}, "nothing to say"),
         ({"text": "a", "response_format": "aac"}, "response_format"),
+        ({"text": "a", "format": "aac"}, "format"),
         ({"text": "a", "speed": 9}, "speed"),
         ({"text": "a", "sample_rate": 123}, "sample_rate"),
         ({"text": "a", "temperature": 99}, "temperature"),

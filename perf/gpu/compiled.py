@@ -162,11 +162,13 @@ def prefill_launches(
     return log.launches
 
 
-def piece_launches(num_rows: int, num_frames: int, size: CodecSize = "full") -> list[Launch]:
+def piece_launches(
+    num_rows: int, num_frames: int, size: CodecSize = "full", dtype: torch.dtype = torch.bfloat16
+) -> list[Launch]:
     """Launches of a piece of the codec."""
     device, config = torch.device("meta"), dev_codec_config(size)
     tensors = {key: torch.empty(shape, device=device) for key, shape in published_shapes(config)}
-    decoder = StreamingDecoder(Weights(tensors, device, torch.bfloat16), config)
+    decoder = StreamingDecoder(Weights(tensors, device, dtype), config)
     decoder.use_kernels()
     with recorded_launches() as log:
         FixedPieces(decoder, num_rows, num_rows)._piece(Shape(num_rows, num_frames))

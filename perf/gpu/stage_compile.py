@@ -40,15 +40,19 @@ def run(stage: Stage) -> None:
 
 
 def stage_launches(stage: Stage) -> list[Launch]:
-    """What the stages launch: both models of the stage's size, and the language model in float32 for comparisons."""
+    """What the stages launch: both models of the stage's size, and those in float32 that comparisons need."""
     kinds = [(stage.size, torch.bfloat16)]
+    codecs = [(stage.size, torch.bfloat16)]
     if not stage.is_rehearsal:
         kinds += [("mid", torch.float32), (stage.size, torch.float32)]
+        codecs += [("mid", torch.float32)]
     launches = []
     for size, dtype in kinds:
         kind = (NUM_POSITIONS, size, dtype)
         launches += different([*step_launches(64, *kind), *prefill_launches(256, *kind)])
-    return launches + different([*piece_launches(32, 20, stage.size), *piece_launches(1, 1, stage.size)])
+    for size, dtype in codecs:
+        launches += different([*piece_launches(32, 20, size, dtype), *piece_launches(1, 1, size, dtype)])
+    return launches
 
 
 def _compile(launches: list[Launch], capability: int) -> None:

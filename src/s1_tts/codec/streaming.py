@@ -105,9 +105,9 @@ class StreamingDecoder:
             self._fixed = graphed
 
     def use_kernels(self) -> None:
-        """Compute what lies between convolutions and matrix products by Triton kernels.
+        """Compute what lies between convolutions and matrix products of states in slots by Triton kernels.
 
-        Before graphs are captured and streams begin: the states hold the same in another order then.
+        Before graphs are captured and streams begin: a state has its keys and values in another order then.
         """
         # Triton comes with torch's CUDA builds alone
         from s1_tts.codec.fused.decoder import FusedDecoder  # noqa: PLC0415
@@ -123,7 +123,7 @@ class StreamingDecoder:
         return self._to_latent.sight(positions, num_frames)
 
     def decode_piece(self, codes: Tensor, sight: Sight, states: Tensor) -> Tensor:
-        """Decode the next frames of some streams.
+        """Decode the next frames of some streams by torch's layers.
 
         Args:
             codes: ``[B, num_codebooks, T]`` int64, on the device.
@@ -134,15 +134,12 @@ class StreamingDecoder:
             Samples ``[B, T * samples_per_frame]`` float32.
         """
         with exact_products(self.device, self.dtype):
-            if self._fused is not None:
-                rows = torch.arange(len(states), device=self.device)
-                return self._fused(codes, sight, SlotStates(states, rows))
             return self._to_samples(self._to_latent.apply(codes, sight, states), states)
 
     def decode_in_slots(self, codes: Tensor, sight: Sight, states: SlotStates) -> Tensor:
         """As :meth:`decode_piece`, of states in slots; a CUDA graph can hold it.
 
-        Kernels work on the states where they are. torch's layers cannot, so they are copied out of the slots and back.
+        Kernels work on the states where they are. Torch's layers do not, so they are copied out of the slots and back.
         """
         if self._fused is not None:
             with exact_products(self.device, self.dtype):
@@ -233,7 +230,8 @@ class StreamingDecoder:
                 decoded = fixed.decode(piece, self.sight(positions, num_frames), slots[part])
                 for row, sound in enumerate(decoded, begin):
                     pieces[row].append(sound)
-        return [torch.cat(row) for row in pieces]
+        # on a GPU a chunk is most often one piece, and a copy for each row takes as long as launching the piece
+        return [row[0] if len(row) == 1 else torch.cat(row) for row in pieces]
 
 
 def _cuts(codes: list[Tensor], piece_frames: Callable[[int], int]) -> Iterator[tuple[int, int, int]]:

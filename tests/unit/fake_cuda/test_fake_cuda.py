@@ -2,6 +2,7 @@
 copy inside a graph, and no more kernels than the budget allows."""
 
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 import torch
@@ -121,6 +122,19 @@ def test_what_goes_to_the_gpu_with_a_codec_piece_does_not_wait(weights: Weights)
     with watching() as seen:
         pieces.decode(codes, decoder.sight(positions, 4), [0, 1, 2])
     assert seen.transfers == [("cpu", "cuda", False)] * 4
+
+
+def test_what_goes_around_a_codec_piece_does_not_grow_with_its_rows(weights: Weights) -> None:
+    decoder = StreamingDecoder(weights, CodecConfig())
+    pieces = FixedPieces(decoder, 8, 64)
+    counts = []
+    with mock.patch.object(pieces, "_run", lambda shape: torch.empty(shape.num_rows, 4 * 2048, device=CUDA)):
+        for rows in (2, 8):
+            states = [pieces.new_state() for _ in range(rows)]
+            with watching() as seen:
+                decoder._decode_fixed(pieces, states, [torch.zeros(10, 4, dtype=torch.int64)] * rows)
+            counts.append(seen.num_kernels)
+    assert counts == [1, 1]  # the sound is taken out of the graph's memory
 
 
 def test_an_encoder_piece() -> None:

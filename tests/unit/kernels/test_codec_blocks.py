@@ -156,24 +156,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("in_slots", [False, True])
-def test_streams_sound_the_same(folder: Path, in_slots: bool) -> None:
+def test_streams_sound_the_same(folder: Path) -> None:
     """Rows of different lengths; one begins when the others have begun, and takes the slot of one that has ended."""
     sounds = []
     for with_kernels in (False, True):
         decoder = StreamingDecoder.load(folder, CPU, torch.float32)
         if with_kernels:
             decoder.use_kernels()
-            if in_slots:
-                decoder.use_fixed_shapes(2, 3)
-        codes = [random_codes(decoder.config, 5, seed=row) for row in range(4)]
+            decoder.use_fixed_shapes(2, 3)
+        codes = [random_codes(decoder.config, 3, seed=row) for row in range(4)]
         short, *others = [decoder.new_state() for _ in range(3)]
-        heard = decoder.decode(
-            [short, *others], [chunk[:, :length] for chunk, length in zip(codes, (1, 3, 2), strict=False)]
-        )
+        heard = decoder.decode([short, *others], [codes[0][:, :1], codes[1][:, :2], codes[2][:, :1]])
         del short
         states = [decoder.new_state(), *others]
-        heard += decoder.decode(states, [codes[3][:, :1], codes[1][:, 3:], codes[2][:, 2:]])
+        heard += decoder.decode(states, [codes[3][:, :1], codes[1][:, 2:], codes[2][:, 1:2]])
         sounds.append(heard)
     for plain, by_kernels in zip(*sounds, strict=True):
         assert (plain - by_kernels).abs().max() <= 1e-5

@@ -44,6 +44,20 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the record; perf/results/<date>-<machine>")
 
 
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add ``--setting``, which may be given several times."""
+    parser.add_argument(
+        "--setting", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="S1_*, such as max_slots=32"
+    )
+
+
+def _setting(argument: str) -> tuple[str, str]:
+    name, equals, value = argument.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"got {argument!r}; allowed: NAME=VALUE, such as max_slots=32")
+    return name, value
+
+
 def recorder(measurement: str, arguments: argparse.Namespace) -> Recorder:
     """The recorder of a command whose arguments came from :func:`add_subject` or :func:`add_recording`.
 

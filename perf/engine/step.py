@@ -23,7 +23,6 @@ from perf.measurement import add_subject, in_turns, recorder
 from s1_tts.codec.batch_policy import CPU_BATCH_FRAMES, DEFAULT_MAX_BATCH
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
-from s1_tts.lm import decode
 from s1_tts.lm.loading import LanguageModel, load_language_model
 from s1_tts.lm.runner import ModelRunner
 from s1_tts.lm.stepping import Row
@@ -91,7 +90,7 @@ def watching(timer: PartTimer, runner: ModelRunner) -> Iterator[None]:
         (runner.model, "start_frame", "fast"),
         (runner.model, "residual_logits", "fast"),
         (runner.state, "draw_noise", "sampling"),
-        (decode, "sample_codes", "sampling"),
+        (runner.model, "sample", "sampling"),
     )
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
     for owner, name, part in places:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from perf.errors import MeasurementError
-from perf.measurement import add_recording, folder, recorder
+from perf.measurement import add_recording, add_settings, folder, recorder
 from perf.server.checkpoint import measure_checkpoint
 from perf.server.plan import Plan, quick_full, quick_tiny, whole_full, whole_tiny
 from rich.console import Console
@@ -29,17 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tiny", type=folder, metavar="DIR", help="checkpoint of tiny size; made if not given")
     parser.add_argument("--full", type=folder, metavar="DIR", help="checkpoint of full size; left out if not given")
     parser.add_argument("--only", choices=["tiny", "full"], help="leave the other out")
-    parser.add_argument(
-        "--setting", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="S1_*, such as max_slots=32"
-    )
+    add_settings(parser)
     add_recording(parser)
-
-
-def _setting(argument: str) -> tuple[str, str]:
-    name, equals, value = argument.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"got {argument!r}; allowed: NAME=VALUE, such as max_slots=32")
-    return name, value
 
 
 def make_plans(arguments: argparse.Namespace, device: torch.device, made: Path) -> list[Plan]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from s1_tts.lm.layers import Attend
 from s1_tts.lm.model import DualArModel
 from s1_tts.lm.noise import FrameNoise, NoiseLayout
-from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, gumbel, sample_codes
+from s1_tts.lm.sampling import NO_CODE, PENALTY_WINDOW_FRAMES, RowSampling, gumbel
 from s1_tts.lm.stepping import Row
 from s1_tts.speech_task import Sampling
 
@@ -95,7 +95,7 @@ def decode_step(model: DualArModel, state: SlotState, rows: StepRows) -> Tensor:
     logits = model.semantic_logits(hidden)
     is_sound = _are_finite(logits)
     num_candidates = logits.shape[1]
-    semantic = sample_codes(logits, options, window[:, 0], noise[:, :num_candidates])
+    semantic = model.sample(logits, options, window[:, 0], noise[:, :num_candidates])
     codes = [semantic.clamp(max=model.num_semantic - 1)]
 
     frame, logits = model.start_frame(hidden, codes[0])
@@ -104,7 +104,7 @@ def decode_step(model: DualArModel, state: SlotState, rows: StepRows) -> Tensor:
             logits = model.residual_logits(codes[-1], frame)
         is_sound &= _are_finite(logits)
         begin = state.layout.begin(codebook)
-        codes.append(sample_codes(logits, options, window[:, codebook], noise[:, begin : begin + logits.shape[1]]))
+        codes.append(model.sample(logits, options, window[:, codebook], noise[:, begin : begin + logits.shape[1]]))
 
     stacked = torch.stack(codes, dim=1)  # [B, num_codebooks]
     state.window[rows.slots] = torch.cat([window[:, :, 1:], stacked[:, :, None]], dim=2)

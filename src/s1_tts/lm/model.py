@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.kv_cache import FrameAttention
 from s1_tts.lm.layers import Attend, BlockStack, RMSNorm, rotary_table
+from s1_tts.lm.sampling import SampleCodes, sample_codes
 
 
 class DualArModel(nn.Module):
@@ -37,6 +38,7 @@ class DualArModel(nn.Module):
         self.fast_layers: nn.Module = BlockStack(fast)
         self.fast_norm = RMSNorm(fast.dim, fast.norm_eps)
         self.fast_output = nn.Linear(fast.dim, config.codebook_size, bias=False)
+        self.sample: SampleCodes = sample_codes
 
     @property
     def device(self) -> torch.device:

@@ -6,6 +6,7 @@ logarithms (the Gumbel-max trick), options keep full precision, temperature 0 is
 the last frames of the codebook that is drawn.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,10 @@ class RowSampling:
     temperature: Tensor
     top_p: Tensor
     repetition_penalty: Tensor
+
+
+SampleCodes = Callable[[Tensor, RowSampling, Tensor, Tensor], Tensor]
+"""A way to compute :func:`sample_codes`."""
 
 
 def gumbel(uniform: Tensor) -> Tensor:

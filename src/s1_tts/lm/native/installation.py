@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from s1_tts.lm.model import DualArModel
+from s1_tts.lm.native.native_draw import NativeDraw
 from s1_tts.lm.native.native_layers import NativeLinear, NativeNorm, NativeStack, Packer
 from s1_tts.native.compiler import Program, load_library
 
@@ -13,7 +14,7 @@ PROGRAM = Program("lm", Path(__file__).parent / "transformer.cpp", "the language
 
 
 def use_native_layers(model: DualArModel, *, as_bytes: bool) -> bool:
-    """Replace the transformers, norms and heads of a model on a CPU by compiled ones.
+    """Replace the transformers, norms, heads and the draw of a model on a CPU by compiled ones.
 
     Args:
         model: Its heads cut; float32 or bfloat16. Weights are laid out anew one by one, and held once.
@@ -36,6 +37,7 @@ def use_native_layers(model: DualArModel, *, as_bytes: bool) -> bool:
             linear = getattr(model, name)
             if isinstance(linear, nn.Linear):  # a projection between equal widths is the identity
                 setattr(model, name, NativeLinear(linear, packer))
+    model.sample = NativeDraw(library)
     return True
 
 

@@ -9,6 +9,7 @@
 #include <omp.h>
 
 #include "byte_tiles.h"
+#include "draw.h"
 #include "pairs.h"
 #include "panels.h"
 #include "quads.h"
@@ -117,5 +118,20 @@ int32_t s1_run_linear(
 // Norm rows `x` [num_rows][width] into `y`.
 void s1_run_norm(const float* weight, float eps, const float* x, int64_t num_rows, int64_t width, float* y) {
   for (int64_t row = 0; row < num_rows; ++row) norm(x + row * width, weight, eps, y + row * width, width);
+}
+
+// Draw a code of each row; returns how many rows were left undecided, or -1 when there is no memory for it.
+int32_t s1_draw(const Draw* draw) {
+  try {
+    std::vector<float> room(round_up(draw->candidates, LANES));
+    int32_t undecided = 0;
+    for (int64_t row = 0; row < draw->rows; ++row) {
+      draw->codes[row] = RowDraw(*draw, row, room.data()).code();
+      undecided += draw->codes[row] < 0;
+    }
+    return undecided;
+  } catch (const std::bad_alloc&) {
+    return -1;
+  }
 }
 }

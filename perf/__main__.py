@@ -6,12 +6,14 @@ Every measurement appends one JSON line, with machine, versions, commit and comm
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from perf.errors import MeasurementError
 from s1_protocol.errors import S1Error
+from s1_tts.short_waits import SHORT_WAITS
 
 
 class Module(Protocol):
@@ -66,6 +68,7 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m perf", description=__doc__)
     names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
     chosen: Module | None = None
+    os.environ.update({**SHORT_WAITS, **os.environ})  # as served; torch reads it when a command loads it
     for name, (module, summary) in COMMANDS.items():
         command = names.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
         if name in words[:1]:

@@ -5,6 +5,10 @@ import os
 import torch
 
 from s1_protocol.errors import SettingsError
+from s1_tts.short_waits import waits_are_short
+
+MOST_CORES_OF_ALL = 8
+"""Up to so many cores the language model takes all; more would wait for each other longer than they read weights."""
 
 
 def resolve_device(device: str) -> torch.device:
@@ -37,16 +41,35 @@ def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def limit_threads(threads: int) -> None:
-    """Set the CPU threads of this process.
+    """Set the CPU threads of this process but for those of :func:`shared_threads`.
 
     Two models compute at once. When their threads together outnumber the cores, each waits in its barriers for a
-    thread that the other one displaced, and both become many times slower.
+    thread that the other one displaced, and both become many times slower unless waits are short.
 
     Args:
         threads: The ``threads`` setting; 0 takes half of the cores, at least one.
     """
-    cores = len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads or max(1, cores // 2))
+    torch.set_num_threads(_share(threads))
+
+
+def shared_threads(threads: int) -> int:
+    """Threads of a model that computes all the time, beside others that compute now and then.
+
+    Args:
+        threads: The ``threads`` setting; 0 takes all cores, where waits are short: what the others leave free is
+            used, and what they take is missing for that time.
+    """
+    if threads or not waits_are_short():
+        return _share(threads)
+    return max(_share(0), min(_num_cores(), MOST_CORES_OF_ALL))
+
+
+def _share(threads: int) -> int:
+    return threads or max(1, _num_cores() // 2)
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _has_native_bfloat16(device: torch.device) -> bool:

@@ -17,7 +17,7 @@ from typing import Self
 from s1_protocol.errors import CancelledError, InvalidArgumentError, S1Error, UnavailableError, log_internal_error
 from s1_protocol.names import ServiceClass
 from s1_tts.cuda import enter, memory_bytes, prepare_process
-from s1_tts.device import limit_threads, resolve_device, resolve_dtype
+from s1_tts.device import limit_threads, resolve_device, resolve_dtype, shared_threads
 from s1_tts.heartbeat import RoundClock
 from s1_tts.lm.admission import Admission, check_deadline, deadline_error
 from s1_tts.lm.chunking import ChunkRules, ChunkSchedule
@@ -118,6 +118,7 @@ class LmEngine:
             settings.context_tokens,
             use_native=settings.native_layers,
             as_bytes=settings.weights == "int8",
+            threads=shared_threads(settings.threads),
         )
         runner = make_runner(loaded, settings.max_slots, use_kernels=settings.gpu_kernels)
         return cls(

@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.pth"
 
+LARGE_BYTES = 200_000_000
+"""Weights from which on a step is worth more threads than its share of the cores: those of a smaller model would wait
+for each other longer than they read."""
+
 
 @dataclass(frozen=True)
 class LanguageModel:
@@ -61,6 +65,7 @@ def load_language_model(
     *,
     use_native: bool = True,
     as_bytes: bool = False,
+    threads: int = 0,
 ) -> LanguageModel:
     """Load a checkpoint's language model.
 
@@ -71,6 +76,7 @@ def load_language_model(
         num_positions: Longest sequence; 0, or more than the model was made for, means what it was made for.
         use_native: Compile the layers for this CPU, where there is a C++ compiler; without meaning on other devices.
         as_bytes: Keep weights as whole numbers of 8 bits and a scale for each output; only in compiled layers.
+        threads: Of compiled layers, where the model is large; 0, or a small one: as many as torch has.
 
     Raises:
         SettingsError: weights shall be bytes, and the layers cannot be compiled ones.
@@ -96,7 +102,8 @@ def load_language_model(
     num_positions = min(num_positions or config.max_seq_len, config.max_seq_len)
     model.make_tables(num_positions + 1)
     weight_bytes = sum(weight.nbytes for weight in model.parameters())
-    is_native = use_native and device.type == "cpu" and use_native_layers(model, as_bytes=as_bytes)
+    threads = threads if weight_bytes >= LARGE_BYTES else 0
+    is_native = use_native and device.type == "cpu" and use_native_layers(model, as_bytes=as_bytes, threads=threads)
     if as_bytes:
         if not is_native:
             raise SettingsError("S1_WEIGHTS=int8 needs a C++ compiler and a folder that can be written; see the log")
@@ -104,12 +111,13 @@ def load_language_model(
     elif not is_native:
         pack_linears(model)
     log.info(
-        "language model of %s: %.0f MB, %s on %s, %s layers, loaded in %.1f s",
+        "language model of %s: %.0f MB, %s on %s, %s layers, %d threads, loaded in %.1f s",
         folder,
         weight_bytes / 1e6,
         str(dtype).removeprefix("torch.") + (" over int8 weights" if as_bytes else ""),
         device,
         "compiled" if is_native else "torch's",
+        (is_native and threads) or torch.get_num_threads(),
         time.monotonic() - started_s,
     )
     log.debug("sizes: %s", dataclasses.asdict(config))

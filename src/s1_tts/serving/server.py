@@ -31,6 +31,7 @@ from s1_tts.serving.release import ask_version, warn_of
 from s1_tts.serving.repository import Profile, render
 from s1_tts.serving.server_log import ServerLog
 from s1_tts.serving.side_door import SIDE_DOOR_VARIABLE, SideDoor
+from s1_tts.short_waits import SHORT_WAITS
 from s1_tts.wire.drain_order import KEY_VARIABLE
 from s1_tts.wire.seal import KEY_VARIABLE as SEAL_KEY_VARIABLE
 
@@ -348,7 +349,7 @@ class TritonServer:
         command += self.options.flags
         return subprocess.Popen(
             command,
-            env=distribution.environment({**os.environ, **self._settings()}),
+            env=distribution.environment({**SHORT_WAITS, **os.environ, **self._settings()}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -376,3 +376,11 @@ def test_bytes_without_a_compiler_are_refused(tiny_folder: Path, monkeypatch: py
     monkeypatch.setenv("XDG_CACHE_HOME", "/nowhere")
     with pytest.raises(SettingsError, match="needs a C\\+\\+ compiler"):
         load_language_model(tiny_folder, CPU, torch.float32, num_positions=64, as_bytes=True)
+
+
+def test_threads_that_are_given_do_not_depend_on_torchs_and_change_no_bit(library) -> None:
+    sizes = BlockSizes(2, 64, 4, 2, 16, 100, 1e-6, has_qkv_bias=False, has_o_bias=False, has_qk_norm=True)
+    stacks = [NativeStack(random_stack(sizes, 1), sizes, Packer(library, torch.float32, threads=n)) for n in (0, 1, 3)]
+    spans = [Span(3, 40, 41), Span(1, 0, 1), Span(2, 63, 64)]
+    alone, *others = (run(stack, sizes, torch.float32, spans, 2) for stack in stacks)
+    assert all(torch.equal(alone, other) for other in others)

@@ -13,12 +13,13 @@ from s1_tts.native.compiler import Program, load_library
 PROGRAM = Program("lm", Path(__file__).parent / "transformer.cpp", "the language model", "runs at half of the speed")
 
 
-def use_native_layers(model: DualArModel, *, as_bytes: bool) -> bool:
+def use_native_layers(model: DualArModel, *, as_bytes: bool, threads: int = 0) -> bool:
     """Replace the transformers, norms, heads and the draw of a model on a CPU by compiled ones.
 
     Args:
         model: Its heads cut; float32 or bfloat16. Weights are laid out anew one by one, and held once.
         as_bytes: Keep weights as whole numbers of 8 bits and a scale for each output.
+        threads: That compute; 0: as many as torch has.
 
     Returns:
         Whether it was done; not without a C++ compiler, and the log says so.
@@ -26,7 +27,7 @@ def use_native_layers(model: DualArModel, *, as_bytes: bool) -> bool:
     library = load_library(PROGRAM)
     if library is None:
         return False
-    packer = Packer(library, model.dtype, as_bytes=as_bytes)
+    packer = Packer(library, model.dtype, as_bytes=as_bytes, threads=threads)
     config = model.config
     with torch.no_grad():
         for name, sizes in (("layers", config.slow), ("fast_layers", config.fast)):

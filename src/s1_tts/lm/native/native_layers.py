@@ -105,10 +105,12 @@ class Packer:
         library: The compiled code.
         dtype: ``torch.float32`` or ``torch.bfloat16``.
         as_bytes: Keep weights as whole numbers of 8 bits and a scale for each output.
+        threads: That compute in the layers; 0: as many as torch has.
     """
 
-    def __init__(self, library: ctypes.CDLL, dtype: torch.dtype, *, as_bytes: bool = False) -> None:
+    def __init__(self, library: ctypes.CDLL, dtype: torch.dtype, *, as_bytes: bool = False, threads: int = 0) -> None:
         self.library = library
+        self.threads = threads
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         library.s1_block_outputs.restype = number
         library.s1_run_stack.argtypes = (ctypes.c_int32, pointer, pointer, pointer, pointer)
@@ -173,6 +175,7 @@ class NativeStack(nn.Module):
     def __init__(self, stack: BlockStack, sizes: BlockSizes, packer: Packer) -> None:
         super().__init__()
         self._library = packer.library
+        self._threads = packer.threads
         self._layout = packer.layout
         self._sizes = _Sizes(
             sizes.n_layer,
@@ -217,7 +220,7 @@ class NativeStack(nn.Module):
             cache.keys.stride(0),
             cache.keys.stride(1),
             cache.keys.element_size(),
-            torch.get_num_threads(),
+            self._threads or torch.get_num_threads(),
         )
         failed = self._library.s1_run_stack(
             self._layout,
@@ -260,6 +263,7 @@ class NativeLinear(nn.Module):
     def __init__(self, linear: nn.Linear, packer: Packer) -> None:
         super().__init__()
         self._library = packer.library
+        self._threads = packer.threads
         self._layout = packer.layout
         self._num_outputs, self._num_inputs = linear.weight.shape
         self._memory, (self._weight,) = _in_one_piece([packer.pack(linear.weight)])
@@ -282,7 +286,7 @@ class NativeLinear(nn.Module):
             x.shape[0],
             self._num_inputs,
             self._num_outputs,
-            torch.get_num_threads(),
+            self._threads or torch.get_num_threads(),
             y.data_ptr(),
         )
         _check(failed)

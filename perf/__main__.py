@@ -43,6 +43,7 @@ COMMANDS = {
     "rounding": Command("perf.engine.rounding", "what rounded weights do to the language model's distributions"),
     "step": Command("perf.engine.step", "where the time of a decode step goes"),
     "sides": Command("perf.server.sides", "two builds or settings of the server beside each other, in turns"),
+    "realtime": Command("perf.server.realtime", "one caller on a CPU: real-time factor, first audio, memory"),
     "client": Command("perf.server.client", "what the client library adds to first audio"),
     "hearing": Command("perf.server.hearing", "what a speech recogniser understands of a server"),
     "bench": Command("perf.server.bench", "a server under load, beside the bare engines and fish-speech"),

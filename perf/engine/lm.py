@@ -3,9 +3,10 @@
     python -m perf lm --checkpoint DIR [--device cpu] [--dtype auto]
 
 Frames per second are of decode steps at a given position, the best of several steps: on a shared machine the best is
-the nearest to what the code costs. With compiled layers, int8 weights are measured in turns with the dtype's own.
-``floor_ms_batch8`` is what a step of 8 rows would take if it did nothing but read
-each weight once per use, or nothing but multiply, whichever is longer, at rates measured in the same run.
+the nearest to what the code costs. With compiled layers, int8 weights are measured in turns with the dtype's own, and
+torch's layers too with ``--beside-torch``; docs/performance.md has the environment that leaves a newer CPU AVX2 alone.
+``floor_ms_batch8`` is what a step of 8 rows would take if it did nothing but read each weight once per use, or nothing
+but multiply, whichever is longer, at rates measured in the same run.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from s1_tts.speech_task import Sampling
 
 NEAR, FAR = 200, 2000
 NUM_POSITIONS = 2304
-MOST_ROWS = 32
+FEW_ROWS, MOST_ROWS = 8, 32
 PREFILL_TOKENS = 128
 
 
@@ -43,8 +44,8 @@ class LmFigures:
     layers: str
     batch1_frames_per_s: float
     batch8_frames_per_s: float
-    batch16_frames_per_s: float
-    batch32_frames_per_s: float
+    batch16_frames_per_s: float | None
+    batch32_frames_per_s: float | None
     step_ms_batch8: float
     step_ms_batch8_far: float
     far_over_near: float
@@ -62,6 +63,10 @@ class LmFigures:
     int8_batch8_frames_per_s: float | None = None
     int8_prefill_ms_per_token: float | None = None
     int8_weights_mb: float | None = None
+    torch_batch1_frames_per_s: float | None = None
+    torch_batch8_frames_per_s: float | None = None
+    torch_prefill_ms_per_token: float | None = None
+    instructions: str | None = None
 
 
 def growth_mb(ready: ReadyLm, num_requests: int) -> float:
@@ -69,7 +74,7 @@ def growth_mb(ready: ReadyLm, num_requests: int) -> float:
     before = 0.0
     runner, columns = ready.runner, ready.columns
     for index in range(num_requests):
-        slot = index % MOST_ROWS
+        slot = index % FEW_ROWS
         if index == num_requests // 10:
             before = _resident_mb()
         runner.open(slot, Sampling(seed=index))
@@ -134,19 +139,23 @@ def measure(arguments: argparse.Namespace) -> LmFigures:
         gc.collect()
     use_native = not arguments.torch_layers
     loaded = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS, use_native=use_native)
-    ready = ReadyLm(loaded, MOST_ROWS)
-    as_bytes = None
+    most_rows = FEW_ROWS if arguments.beside_torch else MOST_ROWS  # three models and their pools in memory
+    ready = ReadyLm(loaded, most_rows)
+    as_bytes = by_torch = None
     if use_native and isinstance(loaded.model.layers, NativeStack):
         as_bytes = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS, as_bytes=True)
-    both = [ready, *([] if as_bytes is None else [ReadyLm(as_bytes, MOST_ROWS)])]
+        if arguments.beside_torch:
+            by_torch = load_language_model(arguments.checkpoint, device, dtype, NUM_POSITIONS, use_native=False)
+    everyone = [ready, *(ReadyLm(each, most_rows) for each in (as_bytes, by_torch) if each)]
     repeats = arguments.repeats
-    near_of_both = {
-        rows: [min(times) for times in in_turns([each.step(rows, NEAR) for each in both], repeats)]
-        for rows in (1, 8, 16, MOST_ROWS)
+    near_of_all = {
+        rows: [min(times) for times in in_turns([each.step(rows, NEAR) for each in everyone], repeats)]
+        for rows in (1, FEW_ROWS, 16, MOST_ROWS)
+        if rows <= most_rows
     }
-    near = {rows: times[0] for rows, times in near_of_both.items()}
+    near = {rows: times[0] for rows, times in near_of_all.items()}
     far_s = best_s(ready.step(8, FAR), repeats)
-    prefills = in_turns([each.prefill(PREFILL_TOKENS) for each in both], 3, device=device)
+    prefills = in_turns([each.prefill(PREFILL_TOKENS) for each in everyone], 3, device=device)
     prefill_s = min(prefills[0])
     read, flops = read_rate(device), multiply_rate(device, dtype)
     growth = growth_mb(ready, arguments.memory_requests) if arguments.memory_requests else None
@@ -156,8 +165,8 @@ def measure(arguments: argparse.Namespace) -> LmFigures:
         layers="compiled" if isinstance(loaded.model.layers, NativeStack) else "torch's",
         batch1_frames_per_s=1 / near[1],
         batch8_frames_per_s=rate8,
-        batch16_frames_per_s=16 / near[16],
-        batch32_frames_per_s=MOST_ROWS / near[MOST_ROWS],
+        batch16_frames_per_s=16 / near[16] if 16 in near else None,
+        batch32_frames_per_s=MOST_ROWS / near[MOST_ROWS] if MOST_ROWS in near else None,
         step_ms_batch8=near[8] * 1e3,
         step_ms_batch8_far=far_s * 1e3,
         far_over_near=far_s / near[8],
@@ -171,10 +180,14 @@ def measure(arguments: argparse.Namespace) -> LmFigures:
         floor_ms_batch8=floor_s(loaded.model, 8, read, flops) * 1e3,
         reference_frames_per_s=reference,
         batch8_over_reference=rate8 / reference if reference else None,
-        int8_batch1_frames_per_s=1 / near_of_both[1][1] if as_bytes else None,
-        int8_batch8_frames_per_s=8 / near_of_both[8][1] if as_bytes else None,
+        int8_batch1_frames_per_s=1 / near_of_all[1][1] if as_bytes else None,
+        int8_batch8_frames_per_s=8 / near_of_all[8][1] if as_bytes else None,
         int8_prefill_ms_per_token=min(prefills[1]) / PREFILL_TOKENS * 1e3 if as_bytes else None,
         int8_weights_mb=as_bytes.weight_bytes / 1e6 if as_bytes else None,
+        torch_batch1_frames_per_s=1 / near_of_all[1][-1] if by_torch else None,
+        torch_batch8_frames_per_s=8 / near_of_all[8][-1] if by_torch else None,
+        torch_prefill_ms_per_token=min(prefills[-1]) / PREFILL_TOKENS * 1e3 if by_torch else None,
+        instructions=torch.backends.cpu.get_cpu_capability() if by_torch else None,
     )
 
 
@@ -191,6 +204,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_subject(parser, has_dtype=True, threads=0)
     parser.add_argument("--torch-layers", action="store_true", help="as on a CPU without a C++ compiler")
+    parser.add_argument("--beside-torch", action="store_true", help="compiled layers in turns with torch's")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--alone", action="store_true", help="leave fish-speech out")
     parser.add_argument("--reference-frames", type=int, default=12)
@@ -204,4 +218,5 @@ def run(arguments: argparse.Namespace) -> None:
     made = recorder("lm", arguments)
     figures = measure(arguments)
     layers = ", torch's layers" if arguments.torch_layers else ""
-    made.print_and_record(f"{arguments.checkpoint.name}, {figures.dtype}{layers}", figures)
+    instructions = f", {figures.instructions}" if figures.instructions else ""
+    made.print_and_record(f"{arguments.checkpoint.name}, {figures.dtype}{layers}{instructions}", figures)

@@ -20,6 +20,8 @@ from perf.report.goals import MAX_ADDED_MS, MAX_TAIL, MIN_SHARE_OF_BARE, bench_g
 from perf.report.siege_tables import siege_figures_table, siege_table
 from perf.report.tables import Table, figure
 from perf.server.client import BOUND_MS, ClientFigures
+from perf.server.hearing import Hearing
+from perf.server.realtime import RealtimeFigures, realtime_table
 from perf.server.results import BenchFigures
 from perf.server.voices import BOUND, VoiceFigures
 from perf.siege.figures import SiegeFigures
@@ -31,6 +33,7 @@ FULL, TINY, DEMO_VOICE = "dev-full", "tiny", "demo-voice"
 CALLERS = (1, 8)
 LEVEL = " at a time"
 SIEGE = "dev-tiny"
+NO_REALTIME = Table("One caller", ("one caller of a server on a CPU",), [("none is recorded yet",)])
 NO_SIEGE = Table("Siege", ("a siege",), [("none is recorded yet",)])
 JOB_SUBMISSION_MS, JOB_THROUGHPUT, JOB_WORKER_MB = 20, 0.95, 150
 """Goals of jobs: longest p99 of a submission, least share of direct callers' throughput, most memory of a worker."""
@@ -108,7 +111,20 @@ def weights_table() -> Table:
             (f"{name}: same most probable semantic code", *semantic),
             (f"{name}: same most probable residual code", *residual),
         ]
+    heard = [
+        records.newest("hearing", f"{DEMO_VOICE}, {settings}").figures_as(Hearing)
+        for settings in ("dtype=bfloat16", "dtype=bfloat16, weights=int8")
+    ]
+    rows.append((f"{DEMO_VOICE}: words heard right", *(f"{each.streamed.words:.1%}" for each in heard)))
     return Table("Weights", ("", "bfloat16", "int8"), rows)
+
+
+def one_caller_table() -> Table:
+    """One caller of a server on a CPU, by weights."""
+    records = Records()
+    if not records.has("realtime", FULL):
+        return NO_REALTIME
+    return realtime_table(records.figures(RealtimeFigures, "realtime", FULL))
 
 
 def server_table() -> Table:
@@ -281,6 +297,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "capacity-day-thresholds": lambda: threshold_table(day_figures()),
     "performance-engines": engines_table,
     "performance-weights": weights_table,
+    "performance-realtime": one_caller_table,
     "performance-server": server_table,
     "performance-added": added_table,
     "performance-load": load_table,

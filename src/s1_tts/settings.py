@@ -84,7 +84,10 @@ class Settings(BaseSettings):
     )
     native_layers: bool = Field(default=True, description="on a CPU with a C++ compiler, compile layers for it")
     threads: int = Field(
-        default=0, ge=0, description="CPU threads of each of the two models; 0: half of the cores, at least 1"
+        default=0,
+        ge=0,
+        description="CPU threads of each of the two models; 0: half of the cores, at least 1, and for a large language "
+        "model's compiled layers all of up to 8",
     )
     max_streams: int = Field(default=256, ge=1, description="streams whose codec state is kept at once")
     stream_idle_s: float = Field(

@@ -111,11 +111,11 @@ def weights_table() -> Table:
             (f"{name}: same most probable semantic code", *semantic),
             (f"{name}: same most probable residual code", *residual),
         ]
-    heard = [
-        records.newest("hearing", f"{DEMO_VOICE}, {settings}").figures_as(Hearing)
+    wide_words, narrow_words = (
+        f"{records.figures(Hearing, 'hearing', f'{DEMO_VOICE}, {settings}').streamed.words:.1%}"
         for settings in ("dtype=bfloat16", "dtype=bfloat16, weights=int8")
-    ]
-    rows.append((f"{DEMO_VOICE}: words heard right", *(f"{each.streamed.words:.1%}" for each in heard)))
+    )
+    rows.append((f"{DEMO_VOICE}: words heard right", wide_words, narrow_words))
     return Table("Weights", ("", "bfloat16", "int8"), rows)
 
 

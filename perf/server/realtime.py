@@ -132,15 +132,13 @@ def realtime_table(figures: RealtimeFigures) -> Table:
         row("with a stored one / without", lambda server: figure(server.voice_ratio, 2), "at most 1.15"),
         row("first request in a new voice of 10 s", lambda server: figure(server.new_voice_ms / 1e3, 1, " s"), ""),
     ]
+
+    def memory_of(model: str) -> Callable[[ServerFigures], str]:
+        return lambda server: " / ".join(figure(now[model]) for now in server.memory_mb.values()) + " MB"
+
     goals = {"s1_llama": "1 500 MB with int8", "s1_voice": "900 MB until a voice is encoded"}
-    rows += [
-        row(
-            f"memory of `{model}`: {', '.join(servers[0].memory_mb)}",
-            lambda server, model=model: " / ".join(figure(now[model]) for now in server.memory_mb.values()) + " MB",
-            goals.get(model, ""),
-        )
-        for model in MODELS
-    ]
+    times = ", ".join(servers[0].memory_mb)
+    rows += [row(f"memory of `{model}`: {times}", memory_of(model), goals.get(model, "")) for model in MODELS]
     return Table("One caller", ("", *(f"`S1_WEIGHTS={server.weights}`" for server in servers), "goal"), rows)
 
 

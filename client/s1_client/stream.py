@@ -30,6 +30,11 @@ class SpeechStream:
         self._is_read = False
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is under way: its request has ended, or was never sent."""
+        return self._task is None or self._task.done()
+
+    @property
     def dropped(self) -> int:
         """Chunks that were lost because the consumer was too slow."""
         return self._buffer.dropped
@@ -60,7 +65,7 @@ class SpeechStream:
     async def aclose(self) -> None:
         """Stop the utterance, if it still goes on, and wait until the request has been cancelled."""
         self.cancel()
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             await asyncio.wait([self._task])
 
     def __aiter__(self) -> AsyncGenerator[AudioChunk]:

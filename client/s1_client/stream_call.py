@@ -8,9 +8,9 @@ from typing import Any, Final
 import grpc
 import numpy as np
 import numpy.typing as npt
-from tritonclient.grpc import InferResult, service_pb2
+from tritonclient.grpc import service_pb2
 from tritonclient.grpc.aio import InferenceServerClient
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, deserialize_bytes_tensor, triton_to_np_dtype
 
 from s1_protocol.names import ModelName, Parameter
 from s1_protocol.tensors import TensorSpec
@@ -43,6 +43,33 @@ def make_request(model: ModelName, tensors: Tensors) -> service_pb2.ModelInferRe
     return request
 
 
+class StreamResult:
+    """Tensors of one response. ``tritonclient``'s own looks through all of them for each name.
+
+    Args:
+        response: As it came.
+    """
+
+    def __init__(self, response: service_pb2.ModelInferResponse) -> None:
+        tensors = zip(response.outputs, response.raw_output_contents, strict=False)
+        self._tensors = {output.name: (output, raw) for output, raw in tensors}
+
+    def as_numpy(self, name: str) -> npt.NDArray[Any] | None:
+        """Give the tensor of a name, if it came.
+
+        Raises:
+            ValueError: its bytes do not fit its shape.
+        """
+        if name not in self._tensors:
+            return None
+        output, raw = self._tensors[name]
+        if output.datatype == "BYTES":
+            elements: npt.NDArray[Any] = deserialize_bytes_tensor(raw)
+        else:
+            elements = np.frombuffer(raw, dtype=triton_to_np_dtype(output.datatype))
+        return elements.reshape(tuple(output.shape))
+
+
 class StreamCall:
     """A call under way.
 
@@ -54,9 +81,9 @@ class StreamCall:
         self._call = call
         # unlike the call's own read(), this never looks whether the call has ended before all was read
         self._messages: AsyncIterator[Any] = aiter(call)
-        self._end: asyncio.Task[InferResult | None] | None = None
+        self._end: asyncio.Task[StreamResult | None] | None = None
 
-    async def read(self) -> InferResult | None:
+    async def read(self) -> StreamResult | None:
         """Wait for the next response; None at the end.
 
         Raises:
@@ -68,9 +95,9 @@ class StreamCall:
             return None
         if response.error_message:
             raise InferenceServerException(msg=response.error_message)
-        return InferResult(response.infer_response)
+        return StreamResult(response.infer_response)
 
-    async def read_end(self) -> InferResult | None:
+    async def read_end(self) -> StreamResult | None:
         """Wait for what follows the last response, as :meth:`read` does; to be cancelled meanwhile stops nothing."""
         if self._end is None:
             self._end = asyncio.ensure_future(self.read())

@@ -25,7 +25,8 @@ from s1_client.errors import (
 from s1_client.options import SpeechOptions, make_inputs, make_tensors
 from s1_client.policy import Delivery, Retry
 from s1_client.servers import Server, ServerPool
-from s1_client.stream_call import StreamCall, Tensors
+from s1_client.stream_call import StreamCall, StreamResult, Tensors
+from s1_client.waiting import WaitedTooLongError, WaitLimit
 from s1_protocol.names import Field, ModelName
 
 
@@ -122,9 +123,10 @@ class Utterance:
         num_chunks = 0
         check = SoundCheck(ModelName.STREAM)
         is_complete = has_ended = False
+        limit = WaitLimit(self.delivery.stall_timeout_s)
         responses = connection.stream(self._tensors(), self._left_s(), headers=self.headers)
         try:
-            while (result := await self._next_result(responses, num_chunks, is_complete=is_complete)) is not None:
+            while (result := await self._next(responses, limit, num_chunks, is_complete=is_complete)) is not None:
                 index = int(_element(result, Field.CHUNK_INDEX))
                 if is_complete or index != num_chunks:
                     raise StreamGapError(None if is_complete else num_chunks, index)
@@ -146,6 +148,7 @@ class Utterance:
             if not is_complete:
                 raise EarlyEndError(num_chunks)
         finally:
+            limit.close()
             if is_complete and not has_ended:  # a caller that leaves at the last chunk
                 await responses.let_end()
             # a call that has ended takes this as nothing; one that goes on is stopped
@@ -155,16 +158,15 @@ class Utterance:
         if not self.options.max_frames:
             raise CutShortError(duration_s)
 
-    async def _next_result(self, responses: StreamCall, num_chunks: int, *, is_complete: bool) -> InferResult | None:
+    async def _next(
+        self, responses: StreamCall, limit: WaitLimit, num_chunks: int, *, is_complete: bool
+    ) -> StreamResult | None:
         """Wait for the next response; None at the end of the stream."""
-        timeout_s = self.delivery.stall_timeout_s
         try:
-            async with asyncio.timeout(timeout_s) as timer:
+            with limit:
                 return await (responses.read_end() if is_complete else responses.read())
-        except TimeoutError as stalled:
-            if timeout_s is None or not timer.expired():
-                raise
-            raise StallError(num_chunks, timeout_s) from stalled
+        except WaitedTooLongError as stalled:
+            raise StallError(num_chunks, stalled.limit_s) from stalled
 
     async def _wait_or_raise(self, error: RpcError, server: Server, *, is_safe: bool) -> None:
         """Wait until the request may be sent again, which is at once where another server is left.
@@ -232,7 +234,7 @@ class Utterance:
         return options
 
 
-def read_tensor(result: InferResult, name: Field, model: ModelName) -> npt.NDArray[Any]:
+def read_tensor(result: InferResult | StreamResult, name: Field, model: ModelName) -> npt.NDArray[Any]:
     """Take a tensor out of an answer.
 
     Raises:
@@ -244,13 +246,13 @@ def read_tensor(result: InferResult, name: Field, model: ModelName) -> npt.NDArr
     return tensor
 
 
-def _is_cut(result: InferResult) -> bool:
+def _is_cut(result: InferResult | StreamResult) -> bool:
     """Whether the text was not said whole; servers of earlier versions do not tell."""
     tensor = result.as_numpy(Field.IS_CUT.value)
     return tensor is not None and bool(tensor.reshape(-1)[0])
 
 
-def _element(result: InferResult, name: Field, model: ModelName = ModelName.STREAM) -> Any:
+def _element(result: InferResult | StreamResult, name: Field, model: ModelName = ModelName.STREAM) -> Any:
     tensor = read_tensor(result, name, model)
     if tensor.size != 1:
         raise UnexpectedAnswerError(model, f"{tensor.size} values of {name.value}")

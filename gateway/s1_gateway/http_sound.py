@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from s1_client.waiting import WaitedTooLongError, WaitLimit
 from s1_gateway.errors import problem_of
 from s1_gateway.hangup import wait_for_hangup
 from s1_gateway.speech import Answer
@@ -42,7 +43,7 @@ class SoundResponse(Response):
         self.headers["content-type"] = media_type
         self._answer = answer
         self._pieces = body
-        self._send_s = send_s
+        self._limit = WaitLimit(send_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer."""
@@ -50,15 +51,16 @@ class SoundResponse(Response):
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async for piece in self._pieces:
-                async with asyncio.timeout(self._send_s):
+                with self._limit:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except TimeoutError:
-            log.warning("a caller took no sound for %g s and is cut off", self._send_s)
+        except WaitedTooLongError as stalled:
+            log.warning("a caller took no sound for %g s and is cut off", stalled.limit_s)
         except Exception as error:  # the status has been sent: what is left is not to end well
             scope["state"]["problem"] = problem_of(error)
         finally:
             watching.cancel()
+            self._limit.close()
             if self._answer.problem is not None:  # also what an event has told
                 scope["state"]["problem"] = self._answer.problem
             await self._answer.aclose()

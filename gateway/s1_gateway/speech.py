@@ -310,6 +310,8 @@ class Answer:
         if not self._is_closed:
             self._is_closed = True
             self._metrics.utterances.labels(*self._order.labels, self._outcome).inc()
+        if self._stream.is_over and self._is_taken:
+            return
         with anyio.CancelScope(shield=True):
             try:
                 await self._stream.aclose()

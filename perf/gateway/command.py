@@ -13,16 +13,18 @@ from dataclasses import dataclass, field
 
 from perf.conditions import load_average
 from perf.gateway import programs
-from perf.gateway.callers import Callers, callers
+from perf.gateway.callers import callers
 from perf.gateway.costs import Costs, measure_costs
 from perf.gateway.first_audio import FirstAudio, many_callers, one_caller
 from perf.gateway.programs import Program
 from perf.gateway.streams import Streams, many_streams
 from perf.gateway.throughput import Throughput, measure_throughput
 from perf.measurement import add_recording, folder, recorder
+from perf.server.processes import ProcessGroup
 from perf.server.running import running_server, url_of
 
 from s1_tts.serving.repository import Profile
+from s1_tts.serving.server import TritonServer
 
 AHEAD_S = 0.5
 MANY = 50
@@ -76,7 +78,7 @@ def measure(rounds: int) -> GatewayFigures:
 async def _heard(server: Program, gateway: Program, rounds: int, figures: GatewayFigures) -> None:
     async with callers(server.address, gateway.address) as ways:
         figures.load_averages.append(load_average())
-        figures.first_audio += await one_caller(ways, 20 * rounds)
+        figures.first_audio += await one_caller(ways, 20 * rounds, gateway)
         figures.load_averages.append(load_average())
         figures.first_audio += await many_callers(ways, MANY, 2, rounds)
         figures.load_averages.append(load_average())
@@ -92,17 +94,19 @@ def measure_real(arguments: argparse.Namespace) -> RealFigures:
         running_server(arguments.checkpoint, arguments.device, profile=Profile.CALLS, settings=settings) as server,
         programs.running(programs.gateway(url_of(server)), r"ready on http://(\S+)") as gateway,
     ):
-        found = asyncio.run(_throughputs(url_of(server), gateway.address, arguments))
+        found = asyncio.run(_throughputs(server, gateway, arguments))
     return RealFigures(found, [*loads, load_average()])
 
 
-async def _throughputs(server: str, gateway: str, arguments: argparse.Namespace) -> list[Throughput]:
-    async with callers(server, gateway) as ways:
-        return [await _throughput(ways, number, arguments) for number in REAL_CALLERS]
-
-
-async def _throughput(ways: Callers, number: int, arguments: argparse.Namespace) -> Throughput:
-    return await measure_throughput(ways, number, max(number, arguments.requests), arguments.real_rounds)
+async def _throughputs(server: TritonServer, gateway: Program, arguments: argparse.Namespace) -> list[Throughput]:
+    processes = ProcessGroup(server.process_id)
+    async with callers(url_of(server), gateway.address) as ways:
+        return [
+            await measure_throughput(
+                ways, number, max(number, arguments.requests), arguments.real_rounds, processes, gateway
+            )
+            for number in REAL_CALLERS
+        ]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from perf.conditions import Conditions
 from perf.errors import MeasurementError
+from perf.gateway.callers import DIRECT
 from perf.gateway.command import MANY, GatewayFigures, RealFigures
-from perf.gateway.first_audio import FirstAudio
+from perf.gateway.first_audio import ONE_TEXT, FirstAudio
 from perf.gateway.streams import Streams
 from perf.gateway.throughput import Throughput
 from perf.report.tables import Table, figure
@@ -34,7 +35,9 @@ def gateway_table(found: GatewayFigures, made: Conditions, real: RealFigures, re
         *_memory(found.streams),
         *_first_audio(found.first_audio),
         *(_underruns(each) for each in found.streams),
+        *_request_cpu(found.first_audio),
         *(_throughput(each) for each in real.throughput),
+        *(row for each in real.throughput for row in shares_rows(each)),
         (f"made before a server that costs nothing, load {_loads(found.load_averages)}", _when(made), ""),
         (f"made before a real server, load {_loads(real.load_averages)}", _when(real_made), ""),
     ]
@@ -104,6 +107,35 @@ def _throughput(each: Throughput) -> tuple[str, str, str]:
     told = f"{shown:.3f} ({each.rounds} turns, {each.least_ratio:.2f} to {each.most_ratio:.2f})"
     name = f"throughput of a real server through it, over direct, {each.callers} callers"
     return name, _marked(told, each.ratio >= MIN_THROUGHPUT), f"{MIN_THROUGHPUT}"
+
+
+def _request_cpu(found: Sequence[FirstAudio]) -> Iterator[tuple[str, str, str]]:
+    told = [
+        f"{each.gateway_cpu_ms:.1f} ms {each.name}"
+        for each in found
+        if each.callers == 1 and each.name != DIRECT and each.gateway_cpu_ms is not None
+    ]
+    if told:
+        yield f"CPU of the gateway for all of {ONE_TEXT!r}, 1 caller", ", ".join(told), ""
+
+
+def shares_rows(each: Throughput) -> Iterator[tuple[str, str, str]]:
+    """Who used the CPUs while the throughput of a real server was measured; nothing of records that do not tell."""
+    if each.direct_cpu is None or each.through_cpu is None:
+        return
+    direct, through = each.direct_cpu, each.through_cpu
+    added_ms = through.gateway_ms + through.callers_ms - direct.callers_ms
+    used_ms = direct.server_ms + direct.callers_ms
+    yield (
+        f"CPU for a second of its sound, {each.callers} callers, direct",
+        f"server {direct.server_ms:.1f} ms, callers {direct.callers_ms:.1f} ms",
+        "",
+    )
+    yield (
+        f"the same through it, which adds {added_ms / used_ms:.1%}",
+        f"server {through.server_ms:.1f} ms, gateway {through.gateway_ms:.1f} ms, callers {through.callers_ms:.1f} ms",
+        "",
+    )
 
 
 def _ms(value_ms: float, limit_ms: float) -> str:

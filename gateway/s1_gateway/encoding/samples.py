@@ -12,7 +12,8 @@ FULL_SCALE = 32768.0
 
 def to_float(samples: Int16Samples) -> FloatSamples:
     """Turn 16-bit samples into floats; :func:`to_int16` gives the same samples back."""
-    return samples.astype(np.float32) * np.float32(1 / FULL_SCALE)
+    # in one step: of large pieces each array comes from the system anew, in pages to be filled with zeros
+    return np.multiply(samples, np.float32(1 / FULL_SCALE), dtype=np.float32)
 
 
 def to_int16(samples: FloatSamples) -> Int16Samples:

@@ -8,6 +8,7 @@ from perf.conditions import Conditions
 from perf.errors import MeasurementError
 from perf.gateway.callers import DIRECT
 from perf.gateway.command import MANY, GatewayFigures, RealFigures
+from perf.gateway.costs import Costs
 from perf.gateway.first_audio import ONE_TEXT, FirstAudio
 from perf.gateway.streams import Streams
 from perf.gateway.throughput import Throughput
@@ -32,6 +33,7 @@ def gateway_table(found: GatewayFigures, made: Conditions, real: RealFigures, re
     """
     rows = [
         *(_cost(each) for each in found.streams),
+        *_parts(found.costs),
         *_memory(found.streams),
         *_first_audio(found.first_audio),
         *(_underruns(each) for each in found.streams),
@@ -47,6 +49,22 @@ def gateway_table(found: GatewayFigures, made: Conditions, real: RealFigures, re
 def _cost(each: Streams) -> tuple[str, str, str]:
     told = f"{each.cpu_ms_a_second:.1f} ms; {each.streams} streams took {each.cores:.2f} of a core"
     return f"CPU for a second of sound, {each.format}", told, f"{each.streams} streams"
+
+
+def _parts(costs: Costs | None) -> Iterator[tuple[str, str, str]]:
+    if costs is None:
+        return
+    taking = f"gRPC {costs.grpc_ms:.2f} ms, the client {costs.client_ms:.2f} ms"
+    yield (
+        "of it, pcm, each part alone",
+        f"{taking}, resampling {costs.resampling_ms:.2f} ms, the rest (HTTP, loop, metrics) {costs.rest_pcm_ms:.2f} ms",
+        "",
+    )
+    yield (
+        "of it, opus, each part alone",
+        f"{taking}, resampling and libopus {costs.opus_ms:.2f} ms, the rest {costs.rest_opus_ms:.2f} ms",
+        "",
+    )
 
 
 def _memory(streams: Sequence[Streams]) -> Iterator[tuple[str, str, str]]:
@@ -124,11 +142,14 @@ def shares_rows(each: Throughput) -> Iterator[tuple[str, str, str]]:
     if each.direct_cpu is None or each.through_cpu is None:
         return
     direct, through = each.direct_cpu, each.through_cpu
-    added_ms = through.gateway_ms + through.callers_ms - direct.callers_ms
-    used_ms = direct.server_ms + direct.callers_ms
+    # a gateway that nobody calls looks after its servers all the same
+    used_beside_ms = direct.gateway_ms + direct.callers_ms
+    added_ms = through.gateway_ms + through.callers_ms - used_beside_ms
+    used_ms = direct.server_ms + used_beside_ms
+    beside = f"idle gateway {direct.gateway_ms:.1f} ms, callers {direct.callers_ms:.1f} ms"
     yield (
         f"CPU for a second of its sound, {each.callers} callers, direct",
-        f"server {direct.server_ms:.1f} ms, callers {direct.callers_ms:.1f} ms",
+        f"server {direct.server_ms:.1f} ms, {beside}",
         "",
     )
     yield (

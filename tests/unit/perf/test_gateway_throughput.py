@@ -25,15 +25,15 @@ def test_callers_at_once_lose_no_sound() -> None:
 
 
 def test_who_used_the_cpus_is_told_in_the_table_and_older_records_do_not_tell() -> None:
-    turns = [(0.080, 0.0, 0.002), (0.084, 0.0, 0.002), (0.082, 0.0, 0.002)]
+    turns = [(0.080, 0.0005, 0.002), (0.084, 0.0005, 0.002), (0.082, 0.0005, 0.002)]
     through = [(0.080, 0.003, 0.001)] * 3
     process = psutil.Process()
     watches = [CpuWatch(ProcessGroup(process.pid), Program("", process), each) for each in (turns, through)]
     found = Throughput(8, 3, 12.0, 11.9, 0.98, 0.97, 0.99, *(watch.shares() for watch in watches))
 
     assert list(shares_rows(found)) == [
-        ("CPU for a second of its sound, 8 callers, direct", "server 82.0 ms, callers 2.0 ms", ""),
-        ("the same through it, which adds 2.4%", "server 80.0 ms, gateway 3.0 ms, callers 1.0 ms", ""),
+        ("CPU for a second of its sound, 8 callers, direct", "server 82.0 ms, idle gateway 0.5 ms, callers 2.0 ms", ""),
+        ("the same through it, which adds 1.8%", "server 80.0 ms, gateway 3.0 ms, callers 1.0 ms", ""),
     ]
     assert list(shares_rows(replace(found, through_cpu=None))) == []
 

@@ -33,6 +33,7 @@ UNWANTED = {
     r"no longer|any ?more|used to|formerly|previously|up to now|so far|in the past": "state the present",
     r"this page said|before this change|since then|at that time": "commits keep the past",
     r"of theirs|of ours|of his|of yours|of its own accord": "your, our, its",
+    r"(?:crash|segfault)\w* (?:on|at|by|for|from|if|in|under|when|while|with)": "what crashed, not what makes it",
 }
 """Words that the field does not use, by pattern, and what to write."""
 

@@ -306,6 +306,6 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(seed: int) -> None:
 
 
 def test_the_process_that_hands_sound_files_on_loads_no_decoder() -> None:
-    """What crashes while it decodes a file must not be in a process that serves; a server without PyAV starts."""
+    """What decodes files, and may crash, must not be in a process that serves; a server without PyAV starts."""
     code = "import sys, s1_tts.voices.sound.process; sys.exit('av' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,6 +4,10 @@
 #include <cstdint>
 #include <cstring>
 
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
 using Vector = float __attribute__((vector_size(64)));
 using IntVector = int32_t __attribute__((vector_size(64)));
 using BFloat16 = uint16_t;  // the upper half of a float
@@ -47,10 +51,20 @@ inline Vector load(const BFloat16* from) {
 }
 
 inline Vector load(const int8_t* from) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  // as GCC does not, it widens them one by one
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  const __m256 halves[2] = {
+      _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+  Vector values;
+  std::memcpy(&values, halves, sizeof values);
+  return values;
+#else
   using Bytes = int8_t __attribute__((vector_size(16)));
   Bytes bytes;
   std::memcpy(&bytes, from, sizeof bytes);
   return __builtin_convertvector(bytes, Vector);
+#endif
 }
 
 // Floats that lie among values of another type.

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from scripts.lint_prose import MAX_WORDS, ROOT, UNWANTED, Finding, check_all, findings, prose_of
 
+MAX_WORDS_OF_FIGURES = 900
+
 
 @pytest.fixture(scope="module", autouse=True)
 def checks() -> None:
@@ -52,3 +54,9 @@ def test_code_tables_and_links_are_no_prose(tmp_path: Path) -> None:
 
 def test_items_of_a_list_are_sentences_of_their_own(tmp_path: Path) -> None:
     assert of(tmp_path, "".join(f"- {'one two ' * 10}\n" for _ in range(4))) == []
+
+
+def test_the_page_of_figures_is_read_in_a_few_minutes() -> None:
+    """Its tables and commands included."""
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert sum(any(map(str.isalnum, word)) for word in page.split()) <= MAX_WORDS_OF_FIGURES

@@ -24,6 +24,7 @@ from s1_tts.codec.state import StreamState
 from s1_tts.codec.streaming import StreamingDecoder
 from s1_tts.cuda import enter, is_lost, memory_bytes, prepare_process
 from s1_tts.device import limit_threads, resolve_device, resolve_dtype
+from s1_tts.freed_memory import give_back_freed_memory
 from s1_tts.heartbeat import RoundClock
 from s1_tts.kernel_launch import can_launch
 from s1_tts.settings import Settings
@@ -164,6 +165,7 @@ class CodecBatcher:
         is_compiled = is_cpu and settings.native_layers and settings.weights == "int8" and dtype is torch.bfloat16
         kernels = TileKernels.find(parts=1) if is_compiled else None
         decoder = StreamingDecoder.load(folder, device, dtype if kernels is None else torch.float32, kernels)
+        give_back_freed_memory()
         log.info("codec of %s: %s layers", folder, "torch's" if kernels is None else "compiled")
         policy = BatchPolicy.of_device(device.type, settings.max_slots, settings.codec_wait_ms / 1e3)
         if settings.gpu_kernels and device.type == "cuda" and can_launch():

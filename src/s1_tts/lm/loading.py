@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from s1_protocol.errors import CheckpointError, SettingsError
+from s1_tts.freed_memory import give_back_freed_memory
 from s1_tts.kernel_launch import can_launch
 from s1_tts.lm.config import LmConfig
 from s1_tts.lm.fused.sizes import can_fuse
@@ -110,6 +111,7 @@ def load_language_model(
         weight_bytes = sum(weight.nbytes for weight in model.parameters()) + native_bytes(model)
     elif not is_native:
         pack_linears(model)
+    give_back_freed_memory()
     log.info(
         "language model of %s: %.0f MB, %s on %s, %s layers, %d threads, loaded in %.1f s",
         folder,

@@ -4,7 +4,7 @@
 
 Frames per second are of decode steps at a given position, the best of several steps: on a shared machine the best is
 the nearest to what the code costs. With compiled layers, int8 weights are measured in turns with the dtype's own, and
-torch's layers too with ``--beside-torch``; docs/performance.md has the environment that leaves a newer CPU AVX2 alone.
+torch's layers too with ``--beside-torch``; docs/cpu.md has the environment that leaves a newer CPU AVX2 alone.
 ``floor_ms_batch8`` is what a step of 8 rows would take if it did nothing but read each weight once per use, or nothing
 but multiply, whichever is longer, at rates measured in the same run.
 """

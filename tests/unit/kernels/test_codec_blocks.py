@@ -156,6 +156,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_streams_sound_the_same(folder: Path) -> None:
     """Rows of different lengths; one begins when the others have begun, and takes the slot of one that has ended."""
     sounds = []

@@ -27,6 +27,7 @@ def test_figures_are_kept_as_they_come_and_a_stage_that_fails_keeps_its_own(tmp_
     assert "noise" in (tmp_path / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_stage_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     check = Check(tmp_path)
     child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
@@ -49,6 +50,7 @@ def test_a_stage_whose_module_or_program_is_missing_costs_itself_alone(tmp_path:
     assert check.figures["next"] == {"d": 4, "status": "done", "seconds": check.figures["next"]["seconds"]}
 
 
+@pytest.mark.slow
 def test_a_daemon_that_a_stage_leaves_behind_holds_up_nobody(tmp_path: Path) -> None:
     """It has a session of its own, and the stage's output."""
     check = Check(tmp_path)

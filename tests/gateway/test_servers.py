@@ -227,8 +227,9 @@ def test_whom_the_kernel_has_let_in_is_served(shared_stand_in):
         for each in [*waiting, silent]:
             answer = b"".join(iter(lambda each=each: each.recv(2**16), b""))
             assert answer.startswith(b"HTTP/1.1 200"), answer[:200]
-            assert b"connection: close" in answer.partition(b"\r\n\r\n")[0].lower()
             assert answer.endswith(b"0\r\n\r\n")
+        # of the others one may have been answered before the thread that took the signal told the gateway
+        assert b"connection: close" in answer.partition(b"\r\n\r\n")[0].lower(), "the silent one's"
         assert gateway.wait(20) == 0
 
 

@@ -26,7 +26,7 @@ ATTACKS = (
     Attack("leavers at the gateway", door_leavers.attack),
     Attack("silent readers", silent_readers.attack),
     Attack("a flood", flood.attack),
-    Attack("a flood beside notes", unfair_flood.attack),
+    Attack("a flood beside notes", unfair_flood.attack, is_in_small=False),
     Attack("voice store away", store_away.attack),
     Attack("full disks", full_disks.attack, needs_mounts=True),
     Attack("low limits", low_limits.attack, is_in_small=False),

@@ -33,7 +33,6 @@ FULL, TINY, DEMO_VOICE = "dev-full", "tiny", "demo-voice"
 CALLERS = (1, 8)
 LEVEL = " at a time"
 SIEGE = "dev-tiny"
-NO_REALTIME = Table("One caller", ("one caller of a server on a CPU",), [("none is recorded yet",)])
 NO_SIEGE = Table("Siege", ("a siege",), [("none is recorded yet",)])
 JOB_SUBMISSION_MS, JOB_THROUGHPUT, JOB_WORKER_MB = 20, 0.95, 150
 """Goals of jobs: longest p99 of a submission, least share of direct callers' throughput, most memory of a worker."""
@@ -121,10 +120,7 @@ def weights_table() -> Table:
 
 def one_caller_table() -> Table:
     """One caller of a server on a CPU, by weights."""
-    records = Records()
-    if not records.has("realtime", FULL):
-        return NO_REALTIME
-    return realtime_table(records.figures(RealtimeFigures, "realtime", FULL))
+    return realtime_table(Records().figures(RealtimeFigures, "realtime", FULL))
 
 
 def server_table() -> Table:
